@@ -1,0 +1,1 @@
+"""What Kyodaku does: scanning, faces, consent rules, cohorts, training, merging, audit and jobs."""

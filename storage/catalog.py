@@ -1,0 +1,137 @@
+"""The catalog folder: make it, open it, change it in transactions.
+
+Layout: `catalog.db` (SQLite, WAL), `ledger.jsonl` (the ledger's twin), `models/`, `jobs/`, `thumbs/`,
+`cache/` (may be deleted at any time), `evidence/`. The folder is 0700 and its files 0600.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from storage import schema
+from storage.errors import CatalogDamaged, CatalogExists, CatalogTooNew, NotACatalog
+
+DATABASE = "catalog.db"
+SUBFOLDERS = ("models", "jobs", "thumbs", "cache", "evidence")
+APPLICATION_ID = 0x4B594F44  # "KYOD", in the SQLite header: tells our databases from others
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """An open catalog: its folder and one connection, used by the thread that opened it."""
+
+    folder: Path
+    connection: sqlite3.Connection
+
+    @property
+    def ledger_path(self) -> Path:
+        return self.folder / "ledger.jsonl"
+
+    @property
+    def models(self) -> Path:
+        return self.folder / "models"
+
+    @property
+    def jobs(self) -> Path:
+        return self.folder / "jobs"
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+    @property
+    def thumbs(self) -> Path:
+        return self.folder / "thumbs"
+
+    @property
+    def evidence(self) -> Path:
+        return self.folder / "evidence"
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing. Takes the write lock at once; inside another transaction it joins that one."""
+        if self.connection.in_transaction:
+            yield self.connection
+            return
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.rollback()
+            raise
+        self.connection.commit()
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _connect(database: Path, *, readonly: bool) -> sqlite3.Connection:
+    uri = f"{database.resolve().as_uri()}?mode={'ro' if readonly else 'rw'}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30.0)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def create(folder: Path) -> Catalog:
+    """Make a catalog in `folder`, which must be new or empty. Raises CatalogExists, NotACatalog."""
+    if (folder / DATABASE).exists():
+        raise CatalogExists(f"{folder} is a catalog already", "open it, or name another folder")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise NotACatalog(f"{folder} is not an empty folder", "name a new folder for the catalog")
+    old_mask = os.umask(0o077)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        for name in SUBFOLDERS:
+            (folder / name).mkdir()
+        (folder / DATABASE).touch(mode=0o600)
+        connection = _connect(folder / DATABASE, readonly=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        schema.migrate(connection)
+        (folder / "ledger.jsonl").touch(mode=0o600)
+    finally:
+        os.umask(old_mask)
+    return Catalog(folder, connection)
+
+
+def open_catalog(folder: Path, *, readonly: bool = False) -> Catalog:
+    """Open the catalog in `folder`, migrating an older one.
+
+    Raises NotACatalog, CatalogTooNew, CatalogDamaged.
+    """
+    if not (folder / DATABASE).is_file():
+        raise NotACatalog(f"{folder} holds no catalog", f"make one: kyodaku init {folder}")
+    os.umask(0o077)
+    try:
+        connection = _connect(folder / DATABASE, readonly=readonly)
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = schema.version_of(connection)
+    except sqlite3.DatabaseError as error:
+        raise CatalogDamaged(f"{folder / DATABASE} can't be read: {error}", "restore a backup") from error
+    if application != APPLICATION_ID:
+        connection.close()
+        raise NotACatalog(f"{folder / DATABASE} is no catalog of Kyodaku's", "name another folder with -C")
+    if version > schema.VERSION:
+        connection.close()
+        raise CatalogTooNew(
+            f"{folder} was written by a newer Kyodaku (format {version}, this one knows {schema.VERSION})",
+            "upgrade Kyodaku",
+        )
+    if not readonly:
+        schema.migrate(connection)
+    return Catalog(folder, connection)

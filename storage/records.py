@@ -1,0 +1,293 @@
+"""Frozen records of all that the catalog holds. Pure: nothing here reads a file or a database.
+
+Times of events are aware `datetime`s in UTC. A photograph's `taken_at` is the local wall time its
+camera wrote (naive) beside `taken_offset`, minutes east of UTC, None where nothing tells it.
+Boxes are `(x0, y0, x1, y1)` in pixels of the upright picture (EXIF orientation applied), half open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+Box = tuple[int, int, int, int]
+
+
+class Purpose(StrEnum):
+    """What a photograph of a person may be used for."""
+
+    CATALOGUE = "catalogue"
+    PRINT = "print"
+    PUBLISH = "publish"
+    TRAIN_INDIVIDUAL = "train-individual"
+    TRAIN_COMPOSITE = "train-composite"
+    RELEASE = "release"
+
+
+TRAIN_PURPOSES = frozenset({Purpose.TRAIN_INDIVIDUAL, Purpose.TRAIN_COMPOSITE})
+ADULT_ONLY_PURPOSES = TRAIN_PURPOSES | {Purpose.RELEASE}
+
+
+class Status(StrEnum):
+    """Where a person or a photograph stands for one purpose. Only `GRANTED` permits anything."""
+
+    GRANTED = "granted"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    AGE_UNSETTLED = "age-unsettled"
+    MINOR = "minor"
+
+
+class EventKind(StrEnum):
+    """Kinds of ledger event."""
+
+    GRANT = "grant"
+    REFUSAL = "refusal"
+    WITHDRAWAL = "withdrawal"
+    AGE = "age"  # what is on record about a subject's age changed
+    FACE_MARK = "face-mark"  # a face was marked, or unmarked, by a person, with who and why
+    RIGHTS = "rights"  # who owns the rights of photographs without faces
+
+
+class PhotoState(StrEnum):
+    """Whether the file was there at the last scan of its folder."""
+
+    PRESENT = "present"
+    GONE = "gone"
+
+
+class Rights(StrEnum):
+    """Whose photograph it is; asked for where no face settles consent."""
+
+    UNKNOWN = "unknown"
+    MINE = "mine"
+    LICENSED = "licensed"
+
+
+class FaceMark(StrEnum):
+    """A person's word on a detection, which takes it out of the rules."""
+
+    NOT_A_FACE = "not a face"
+    UNRECOGNISABLE = "unrecognisable"
+
+
+class GroupRule(StrEnum):
+    """How a cohort treats photographs in which others are seen too. Never chosen silently."""
+
+    CROP = "crop"
+    MASK = "mask"
+    EXCLUDE = "exclude"
+
+
+class ModelKind(StrEnum):
+    """How a model came to be."""
+
+    LORA = "lora"  # one subject
+    POOLED = "pooled"  # one LoRA on the whole cohort
+    AVERAGE = "average"  # mean of LoRA deltas
+    BAKE = "bake"  # a LoRA merged into its base
+    SOUP = "soup"  # mean of whole checkpoints
+
+
+class ModelState(StrEnum):
+    """Whether a model may be used."""
+
+    OK = "ok"
+    TAINTED = "tainted"  # a withdrawal reaches it and it has not been remade yet
+    QUARANTINED = "quarantined"  # it can't be had without the person who withdrew
+    DELETED = "deleted"
+
+
+class JobState(StrEnum):
+    """Where a job stands. `INTERRUPTED` is said of a running job whose worker holds no lock."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photograph of the archive. `path` is the file's name as the system gave it, byte for byte."""
+
+    id: int
+    path: bytes
+    path_text: str  # for people: escaped, safe on a terminal
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    state: PhotoState = PhotoState.PRESENT
+    content_hash: str | None = None  # blake3 of the bytes, hex
+    format: str | None = None
+    width: int | None = None  # upright
+    height: int | None = None
+    orientation: int = 1  # EXIF 1..8
+    taken_at: datetime | None = None
+    taken_offset: int | None = None
+    taken_source: str | None = None  # exif-offset, gps, none
+    camera: str | None = None
+    lens: str | None = None
+    exposure_s: float | None = None
+    f_number: float | None = None
+    iso: int | None = None
+    focal_mm: float | None = None
+    lat: float | None = None
+    lon: float | None = None
+    rights: Rights = Rights.UNKNOWN
+    rating: int | None = None
+    caption: str | None = None
+    error: str | None = None  # why it can't be used; such a photograph stays in the catalog
+    faces_space: str | None = None  # embedding space its faces were last sought with; None: not yet
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One detection in one photograph. `embedding` is float32, `space` names what made it."""
+
+    id: int
+    photo_id: int
+    box: Box
+    probability: float
+    space: str
+    embedding: bytes = field(repr=False)
+    sharpness: float | None = None
+    age_estimate: float | None = None  # years; shown, never used to allow
+    cluster: int | None = None
+    subject_id: int | None = None
+    assigned_by_person: bool = False  # False: by clustering
+    mark: FaceMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A person. `uid` is a random pseudonym: what leaves the catalog names the person only by it."""
+
+    id: int
+    uid: str
+    name: str
+    born: date | None = None
+    adult_attested_by: str | None = None
+    adult_attested_how: str | None = None
+    minor: bool = False  # declared a minor
+    guardian: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the ledger.
+
+    `purposes`, `valid_from` and `valid_until` matter to grants; `valid_until` is exclusive.
+    `details` holds what is special to a kind, as JSON values. `hash` covers all else and `previous`.
+    """
+
+    seq: int
+    at: datetime
+    kind: EventKind
+    subject_uid: str | None
+    purposes: tuple[Purpose, ...] = ()
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    by: str | None = None
+    evidence: str | None = None  # sha256 of the evidence file, hex
+    note: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    previous: str = ""
+    hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRules:
+    """What a cohort asks for, besides its query."""
+
+    purpose: Purpose
+    per_subject: int | None = None  # at most so many photographs of one person
+    max_share: float = 1.0  # of one person in the whole, 0..1
+    min_subjects: int = 1
+    seed: int = 0
+    group: GroupRule = GroupRule.EXCLUDE
+
+
+@dataclass(frozen=True, slots=True)
+class CohortItem:
+    """One picture that trains: the crop of one photograph that shows one person."""
+
+    photo_id: int
+    face_id: int
+    subject_id: int
+    subject_uid: str
+    content_hash: str
+    crop: Box
+    masks: tuple[Box, ...]  # other people's faces with their margin, in the same pixels as `crop`
+    grant: str  # hash of the ledger event that permits it
+    leaf: str  # sha256 leaf of the Merkle tree, hex
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """A saved query and its rules; frozen once `merkle_root` is set."""
+
+    id: int
+    name: str
+    query: str
+    rules: CohortRules
+    created_at: datetime
+    frozen_at: datetime | None = None
+    merkle_root: str | None = None
+    ledger_head: str | None = None
+    tainted: bool = False  # a withdrawal reached one of its photographs
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A file that training or merging made. `path` is relative to the catalog's `models/`."""
+
+    id: int
+    name: str
+    kind: ModelKind
+    path: str
+    content_hash: str  # blake3 of the weights file, hex
+    base: str  # the base's path as the user gave it
+    base_hash: str  # blake3 of the base's UNet weights
+    trigger: str | None
+    cohort_id: int | None
+    recipe: Mapping[str, Any]
+    created_at: datetime
+    state: ModelState = ModelState.OK
+    energy_kept: float | None = None  # of the exact mean's squared Frobenius norm, 0..1
+    why: str | None = None  # why it is not ok
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """An arrow of the lineage: this model was made from that one, with this weight."""
+
+    input_id: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Long work in a process of its own. `progress` is 0..1."""
+
+    id: int
+    kind: str
+    args: Mapping[str, Any]
+    state: JobState
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    progress: float = 0.0
+    note: str = ""
+    eta_s: float | None = None
+    pid: int | None = None
+    log: str | None = None
+    result: Mapping[str, Any] | None = None

@@ -1,0 +1,18 @@
+"""Fixtures that every floor's tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage import catalog as catalogs
+from storage.catalog import Catalog
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    """A fresh, empty catalog."""
+    with catalogs.create(tmp_path / "catalog") as fresh:
+        yield fresh
