@@ -1,0 +1,1 @@
+"""Finding faces, embedding them, and what else a face tells."""

@@ -1,0 +1,1 @@
+"""What leaves the catalog for people and other programs."""

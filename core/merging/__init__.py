@@ -1,0 +1,1 @@
+"""Averaging LoRAs, baking them into a base, and the formats they are kept in."""

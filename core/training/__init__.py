@@ -1,0 +1,1 @@
+"""LoRA training: recipe, dataset, loop, checkpoints, previews."""
