@@ -53,6 +53,11 @@ class Catalog:
     def evidence(self) -> Path:
         return self.folder / "evidence"
 
+    @property
+    def data_version(self) -> int:
+        """Changes when another connection, of this process or another, has committed."""
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing. Takes the write lock at once; inside another transaction it joins that one."""
