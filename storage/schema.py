@@ -64,6 +64,15 @@ CREATE INDEX faces_by_photo ON faces(photo_id);
 CREATE INDEX faces_by_subject ON faces(subject_id, photo_id);
 CREATE INDEX faces_by_cluster ON faces(cluster);
 
+-- Tells the cached matrix of embeddings that it is stale. Random, not counted: a restored backup can't meet a
+-- cache of a later state under the same number.
+CREATE TABLE faces_stamp(stamp INTEGER NOT NULL);
+INSERT INTO faces_stamp VALUES (random());
+CREATE TRIGGER stamp_new_face AFTER INSERT ON faces BEGIN UPDATE faces_stamp SET stamp = random(); END;
+CREATE TRIGGER stamp_lost_face AFTER DELETE ON faces BEGIN UPDATE faces_stamp SET stamp = random(); END;
+CREATE TRIGGER stamp_face AFTER UPDATE OF space, embedding ON faces
+BEGIN UPDATE faces_stamp SET stamp = random(); END;
+
 CREATE TABLE ledger(
   seq INTEGER PRIMARY KEY,
   at TEXT NOT NULL,

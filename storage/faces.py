@@ -1,0 +1,352 @@
+"""Face rows, what is known of whose they are, and the memory-mapped matrix of their embeddings.
+
+Embeddings are stored as little-endian float32; two are comparable only when their `space` is the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.catalog import Catalog
+from storage.errors import NoSuchRecord
+from storage.records import Box, Face, FaceMark
+
+COLUMNS = (
+    "f.id, f.photo_id, f.x0, f.y0, f.x1, f.y1, f.probability, f.space, f.embedding, f.sharpness,"
+    " f.age_estimate, f.cluster, f.subject_id, f.assigned_by_person, f.mark"
+)
+SAME_FACE_IOU = 0.5  # two boxes of one picture that overlap by so much are one face
+
+
+@dataclass(frozen=True, slots=True)
+class NewFace:
+    """A face as detection and embedding made it. `box` in upright pixels, `embedding` float32 [d]."""
+
+    box: Box
+    probability: float
+    embedding: NDArray[np.float32]
+    sharpness: float | None = None
+    age_estimate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Faces that share a cluster and a subject. `example` is the face that shows the person best."""
+
+    cluster: int | None
+    subject_id: int | None
+    subject: str | None
+    faces: int
+    photos: int
+    example: int
+
+
+def _face(row: sqlite3.Row) -> Face:
+    return Face(
+        id=row["id"],
+        photo_id=row["photo_id"],
+        box=(row["x0"], row["y0"], row["x1"], row["y1"]),
+        probability=row["probability"],
+        space=row["space"],
+        embedding=row["embedding"],
+        sharpness=row["sharpness"],
+        age_estimate=row["age_estimate"],
+        cluster=row["cluster"],
+        subject_id=row["subject_id"],
+        assigned_by_person=bool(row["assigned_by_person"]),
+        mark=None if row["mark"] is None else FaceMark(row["mark"]),
+    )
+
+
+def _ids(ids: Iterable[int]) -> str:
+    """Ids as the JSON array that `json_each` reads: one parameter however many there are."""
+    return json.dumps([int(number) for number in ids])
+
+
+def get(catalog: Catalog, face_id: int) -> Face:
+    """The face with this id. Raises NoSuchRecord."""
+    found = get_many(catalog, [face_id])
+    if not found:
+        raise NoSuchRecord(f"there is no face {face_id}", "`kyodaku show PHOTO` lists a photograph's faces")
+    return found[0]
+
+
+def get_many(catalog: Catalog, face_ids: Iterable[int]) -> list[Face]:
+    """Those of the faces that exist, by id."""
+    return page(catalog, "f.id IN (SELECT value FROM json_each(?))", (_ids(face_ids),))
+
+
+def of_photo(catalog: Catalog, photo_id: int) -> list[Face]:
+    """A photograph's faces, marked ones too, by id."""
+    return page(catalog, "f.photo_id = ?", (photo_id,))
+
+
+def of_photos(catalog: Catalog, photo_ids: Iterable[int]) -> dict[int, list[Face]]:
+    """Faces by photograph; every id asked for is a key, with an empty list where no face was found."""
+    wanted: dict[int, list[Face]] = {int(number): [] for number in photo_ids}
+    for face in page(catalog, "f.photo_id IN (SELECT value FROM json_each(?))", (_ids(wanted),)):
+        wanted[face.photo_id].append(face)
+    return wanted
+
+
+def of_subject(
+    catalog: Catalog, subject_id: int, *, after: int | None = None, limit: int | None = None
+) -> list[Face]:
+    """A subject's faces by id, those after the face `after`."""
+    return page(catalog, "f.subject_id = ?", (subject_id,), after=after, limit=limit)
+
+
+def of_cluster(catalog: Catalog, cluster: int) -> list[Face]:
+    """A cluster's faces by id."""
+    return page(catalog, "f.cluster = ?", (cluster,))
+
+
+def page(
+    catalog: Catalog,
+    where: str = "1",
+    params: Sequence[Any] = (),
+    *,
+    after: int | None = None,
+    limit: int | None = None,
+) -> list[Face]:
+    """Faces by id that meet `where`, SQL over the alias `f`; a page begins after the face `after`."""
+    query = f"SELECT {COLUMNS} FROM faces f WHERE ({where}) AND f.id > ? ORDER BY f.id LIMIT ?"
+    bounds = (-1 if after is None else after, -1 if limit is None else limit)
+    return [_face(row) for row in catalog.connection.execute(query, (*params, *bounds))]
+
+
+def count(catalog: Catalog, where: str = "1", params: Sequence[Any] = ()) -> int:
+    """How many faces meet `where`, SQL over the alias `f`."""
+    query = f"SELECT count(*) FROM faces f WHERE {where}"
+    return int(catalog.connection.execute(query, tuple(params)).fetchone()[0])
+
+
+def spaces(catalog: Catalog) -> dict[str, int]:
+    """Embedding spaces in use with how many faces each holds, the largest first."""
+    query = "SELECT space, count(*) FROM faces GROUP BY space ORDER BY count(*) DESC, space"
+    return {row[0]: row[1] for row in catalog.connection.execute(query)}
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes, 0..1."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return width * height / (both - width * height)
+
+
+def replace_faces(catalog: Catalog, photo_id: int, rows: Sequence[NewFace], space: str) -> None:
+    """Put down what was found in one photograph, as `replace_many` does."""
+    replace_many(catalog, {photo_id: rows}, space)
+
+
+def replace_many(catalog: Catalog, found: Mapping[int, Sequence[NewFace]], space: str) -> None:
+    """Put down the faces found in photographs and that they were sought, in one transaction.
+
+    Where a photograph's pixels are those that were searched before (its `faces_space` is set), a face
+    found again keeps its id, its subject and its mark, and a face that a person assigned or marked stays
+    even if it was not found again: a detector must not undo what a person said. Where the picture has
+    changed nothing of the old faces is kept.
+    """
+    with catalog.transaction() as db:
+        query = "SELECT id FROM photos WHERE faces_space IS NULL AND id IN (SELECT value FROM json_each(?))"
+        changed = {row["id"] for row in db.execute(query, (_ids(found),))}
+        forget(catalog, changed)
+        before = of_photos(catalog, [number for number in found if number not in changed])
+        for photo_id, rows in found.items():
+            _replace(db, photo_id, before.get(photo_id, []), rows, space)
+        db.executemany(
+            "UPDATE photos SET faces_space = ? WHERE id = ?", [(space, number) for number in found]
+        )
+
+
+def _replace(
+    db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Sequence[NewFace], space: str
+) -> None:
+    left = list(old)
+    updates: list[tuple[Any, ...]] = []
+    inserts: list[tuple[Any, ...]] = []
+    for row in new:
+        values = (*row.box, row.probability, space, _bytes(row.embedding), row.sharpness, row.age_estimate)
+        same = max(left, key=lambda face: overlap(face.box, row.box), default=None)
+        if same is not None and overlap(same.box, row.box) >= SAME_FACE_IOU:
+            left.remove(same)
+            cluster = same.cluster if same.space == space or same.assigned_by_person else None
+            updates.append((*values, cluster, same.id))
+        else:
+            inserts.append((photo_id, *values))
+    db.executemany(
+        "UPDATE faces SET x0=?, y0=?, x1=?, y1=?, probability=?, space=?, embedding=?, sharpness=?,"
+        " age_estimate=?, cluster=? WHERE id=?",
+        updates,
+    )
+    db.executemany(
+        "DELETE FROM faces WHERE id=?",
+        [(face.id,) for face in left if not face.assigned_by_person and face.mark is None],
+    )
+    db.executemany(
+        "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding, sharpness, age_estimate)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?)",
+        inserts,
+    )
+
+
+def _bytes(embedding: NDArray[np.float32]) -> bytes:
+    return np.ascontiguousarray(embedding, dtype="<f4").tobytes()
+
+
+def forget(catalog: Catalog, photo_ids: Iterable[int]) -> None:
+    """Remove all faces of photographs whose pixels have changed, and that they were sought."""
+    with catalog.transaction() as db:
+        which = _ids(photo_ids)
+        db.execute("DELETE FROM faces WHERE photo_id IN (SELECT value FROM json_each(?))", (which,))
+        db.execute(
+            "UPDATE photos SET faces_space = NULL"
+            " WHERE faces_space IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
+            (which,),
+        )
+
+
+def assign(catalog: Catalog, face_ids: Iterable[int], subject_id: int | None, *, by_person: bool) -> int:
+    """Say whose faces these are; None: nobody's known. Gives how many changed hands.
+
+    With `by_person` False, faces on which a person has decided stay as they are.
+    """
+    with catalog.transaction() as db:
+        changed = db.execute(
+            "UPDATE faces SET subject_id = :subject, assigned_by_person = :person"
+            " WHERE id IN (SELECT value FROM json_each(:ids)) AND (:person OR NOT assigned_by_person)"
+            " AND (subject_id IS NOT :subject OR assigned_by_person <> :person)",
+            {"subject": subject_id, "person": int(by_person), "ids": _ids(face_ids)},
+        )
+        return changed.rowcount
+
+
+def set_mark(catalog: Catalog, face_ids: Iterable[int], mark: FaceMark | None) -> int:
+    """Mark faces, or take their mark off; gives how many changed. The ledger's line is the caller's."""
+    with catalog.transaction() as db:
+        value = None if mark is None else mark.value
+        changed = db.execute(
+            "UPDATE faces SET mark = ?1 WHERE id IN (SELECT value FROM json_each(?2)) AND mark IS NOT ?1",
+            (value, _ids(face_ids)),
+        )
+        return changed.rowcount
+
+
+def set_clusters(catalog: Catalog, clusters: Mapping[int, int | None]) -> None:
+    """Write the cluster of each face given, in one transaction."""
+    with catalog.transaction() as db:
+        db.executemany(
+            "UPDATE faces SET cluster = ?1 WHERE id = ?2 AND cluster IS NOT ?1",
+            [(cluster, face_id) for face_id, cluster in clusters.items()],
+        )
+
+
+def next_cluster(catalog: Catalog) -> int:
+    """A cluster number not in use; numbers begin at 1."""
+    return int(catalog.connection.execute("SELECT coalesce(max(cluster), 0) + 1 FROM faces").fetchone()[0])
+
+
+def groups(catalog: Catalog, *, unnamed: bool = False) -> list[Group]:
+    """Clusters and named people with their face counts, the largest first; `unnamed`: only those to name.
+
+    A cluster in which a person named single faces otherwise gives one group for each subject. Faces
+    marked as none, and faces with neither cluster nor subject, are left out.
+    """
+    # The bare column `id` is taken from the row that holds the maximum: sqlite.org/lang_select.html#bareagg
+    query = f"""
+        SELECT f.cluster, f.subject_id, s.name, count(*) AS faces, count(DISTINCT f.photo_id) AS photos,
+               f.id AS example, max((f.x1 - f.x0) * (f.y1 - f.y0) * f.probability)
+        FROM faces f LEFT JOIN subjects s ON s.id = f.subject_id
+        WHERE f.mark IS NULL AND {
+        "f.subject_id IS NULL AND f.cluster IS NOT NULL"
+        if unnamed
+        else "(f.subject_id IS NOT NULL OR f.cluster IS NOT NULL)"
+    }
+        GROUP BY f.cluster, f.subject_id ORDER BY faces DESC, f.cluster, f.subject_id"""
+    return [
+        Group(row["cluster"], row["subject_id"], row["name"], row["faces"], row["photos"], row["example"])
+        for row in catalog.connection.execute(query)
+    ]
+
+
+def standing(catalog: Catalog, space: str) -> Iterator[tuple[int, int | None, int | None, bool, bool]]:
+    """(id, cluster, subject_id, assigned_by_person, marked) of each face of a space, by id, streamed."""
+    query = "SELECT id, cluster, subject_id, assigned_by_person, mark FROM faces WHERE space = ? ORDER BY id"
+    for row in catalog.connection.execute(query, (space,)):
+        yield row[0], row[1], row[2], bool(row[3]), row[4] is not None
+
+
+def matrix(catalog: Catalog, space: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Ids int64 [n] and embeddings float32 [n, d] of every face of a space, marked ones too, by id.
+
+    Memory-mapped, read-only, from a cache under the catalog's `cache/` that is rebuilt when a face was
+    added, removed or embedded anew since. An empty space gives shapes [0] and [0, 0].
+    """
+    with _snapshot(catalog.connection) as db:
+        stamp = db.execute("SELECT stamp FROM faces_stamp").fetchone()[0] & 0xFFFFFFFFFFFFFFFF
+        stem = f"faces-{re.sub(r'[^A-Za-z0-9._-]', '_', space)}-"
+        path = catalog.cache / f"{stem}{stamp:016x}.npy"
+        if not path.exists() and not _build(db, space, path, stem):
+            return np.empty(0, np.int64), np.empty((0, 0), np.float32)
+    embeddings = np.load(path, mmap_mode="r")
+    start = embeddings.offset + embeddings.nbytes
+    return np.memmap(path, "<i8", "r", offset=start, shape=(len(embeddings),)), embeddings
+
+
+@contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Several reads that see one state of the database."""
+    if connection.in_transaction:
+        yield connection
+        return
+    connection.execute("BEGIN")
+    try:
+        yield connection
+    finally:
+        connection.rollback()
+
+
+def _build(db: sqlite3.Connection, space: str, target: Path, stem: str) -> bool:
+    """Write the cache, whole or not at all; False when the space holds no face.
+
+    The file is a .npy array of the embeddings, [n, d] little-endian float32, with n int64 ids after it.
+    """
+    number, size = db.execute(
+        "SELECT count(*), coalesce(max(length(embedding)), 0) FROM faces WHERE space = ?", (space,)
+    ).fetchone()
+    if not number:
+        return False
+    header = {"descr": "<f4", "fortran_order": False, "shape": (number, size // 4)}
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".faces-")
+    fresh = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            ids = array("q")
+            rows = db.execute("SELECT id, embedding FROM faces WHERE space = ? ORDER BY id", (space,))
+            for face_id, embedding in rows:
+                ids.append(face_id)
+                file.write(embedding)
+            ids.tofile(file)
+        for stale in target.parent.glob(f"{stem}*.npy"):
+            stale.unlink(missing_ok=True)
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return True
