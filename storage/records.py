@@ -142,6 +142,8 @@ class Photo:
     focal_mm: float | None = None
     lat: float | None = None
     lon: float | None = None
+    place: str | None = None  # nearest town on record to lat, lon
+    country: str | None = None  # its country, ISO 3166-1 alpha-2
     rights: Rights = Rights.UNKNOWN
     rating: int | None = None
     caption: str | None = None

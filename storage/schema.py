@@ -26,7 +26,7 @@ CREATE TABLE photos(
   format TEXT, width INTEGER, height INTEGER, orientation INTEGER NOT NULL DEFAULT 1,
   taken_at TEXT, taken_offset INTEGER, taken_source TEXT,
   camera TEXT, lens TEXT, exposure_s REAL, f_number REAL, iso INTEGER, focal_mm REAL,
-  lat REAL, lon REAL,
+  lat REAL, lon REAL, place TEXT, country TEXT,
   rights TEXT NOT NULL DEFAULT 'unknown',
   rating INTEGER, caption TEXT, error TEXT,
   faces_space TEXT,
@@ -37,6 +37,7 @@ CREATE INDEX photos_by_taken ON photos(taken_at, id);
 CREATE INDEX photos_by_camera ON photos(camera, id);
 CREATE INDEX photos_by_error ON photos(id) WHERE error IS NOT NULL;
 CREATE INDEX photos_by_path ON photos(path_text, id);
+CREATE INDEX photos_by_spot ON photos(lat, lon) WHERE lat IS NOT NULL;
 
 CREATE TABLE subjects(
   id INTEGER PRIMARY KEY,
