@@ -7,6 +7,7 @@ Layout: `catalog.db` (SQLite, WAL), `ledger.jsonl` (the ledger's twin), `models/
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,3 +141,16 @@ def open_catalog(folder: Path, *, readonly: bool = False) -> Catalog:
     if not readonly:
         schema.migrate(connection)
     return Catalog(folder, connection)
+
+
+def back_up(catalog: Catalog, destination: Path) -> None:
+    """Copy the catalog to `destination`, a new folder, consistent although others write meanwhile.
+
+    The database goes by SQLite's online backup, after it the ledger's twin and the models; caches, thumbnails and
+    job logs are left out. Raises CatalogExists, NotACatalog (not an empty folder).
+    """
+    with create(destination) as copy:
+        catalog.connection.backup(copy.connection)
+    shutil.copyfile(catalog.ledger_path, destination / "ledger.jsonl")
+    for name in ("models", "evidence"):
+        shutil.copytree(catalog.folder / name, destination / name, dirs_exist_ok=True)

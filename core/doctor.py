@@ -1,0 +1,68 @@
+"""Is the catalog sound? Looks at everything that can be checked without the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from storage import artifacts, ledger
+from storage.catalog import DATABASE, Catalog
+from storage.records import ModelState
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at, whether it is well, and what to do if it is not."""
+
+    ok: bool
+    what: str
+    hint: str = ""
+
+
+def examine(catalog: Catalog) -> list[Finding]:
+    """Check the database, the ledger, the files' rights, and every model's file against its recorded hash."""
+    return [_database(catalog), _references(catalog), _ledger(catalog), _rights(catalog), *_models(catalog)]
+
+
+def _database(catalog: Catalog) -> Finding:
+    verdict = catalog.connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    return Finding(verdict == "ok", f"database: {verdict}", "" if verdict == "ok" else "restore a backup")
+
+
+def _references(catalog: Catalog) -> Finding:
+    broken = len(catalog.connection.execute("PRAGMA foreign_key_check").fetchall())
+    return Finding(broken == 0, f"references between tables: {broken} broken", "restore a backup" if broken else "")
+
+
+def _ledger(catalog: Catalog) -> Finding:
+    check = ledger.verify(catalog)
+    if check.ok:
+        return Finding(True, f"ledger: {check.events} events, head {check.head[:16]}…")
+    return Finding(False, f"ledger: broken at event {check.first_bad}", "compare with a backup: somebody changed it")
+
+
+def _rights(catalog: Catalog) -> Finding:
+    """Nobody else on the machine may read the catalog: 0700 on the folder, 0600 on the database and the ledger."""
+    others = 0o077
+    private = [catalog.folder, catalog.folder / DATABASE, catalog.ledger_path]
+    open_to_others = [path.name for path in private if path.stat().st_mode & others]
+    if open_to_others:
+        return Finding(False, f"open to other users: {', '.join(open_to_others)}", "chmod -R go= the catalog folder")
+    return Finding(True, "private to you")
+
+
+def _models(catalog: Catalog) -> Iterator[Finding]:
+    for model in artifacts.all_models(catalog):
+        path = catalog.models / model.path
+        if model.state is ModelState.TAINTED:
+            yield Finding(False, f"model {model.name}: tainted, {model.why}", "kyodaku models remake")
+        elif model.state is not ModelState.OK:
+            continue
+        elif not path.exists():
+            yield Finding(False, f"model {model.name}: its file is missing", "restore it, or kyodaku models delete")
+        elif blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest() != model.content_hash:
+            yield Finding(False, f"model {model.name}: its file was changed", "delete it and make it again")
+        else:
+            yield Finding(True, f"model {model.name}")

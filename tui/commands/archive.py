@@ -1,0 +1,156 @@
+"""init, index, find, show: the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core import query, scan, statuses
+from core.errors import BadValue
+from storage import catalog as catalogs
+from storage import faces, photos, subjects
+from storage.catalog import Catalog
+from storage.records import Photo, Purpose, Status
+from tui.output import AsJson, Progress, emit, table
+from tui.place import catalog_folder, opened
+
+Statuses = Mapping[Purpose, Status]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    app.command()(init)
+    app.command()(index)
+    app.command()(find)
+    app.command()(show)
+
+
+def init(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(help="Where; default: the catalog that -C names.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a catalog: a private folder for the tables, the ledger and the models. The archive stays where it is."""
+    with catalogs.create(folder or catalog_folder(context.find_root().params["catalog"])) as catalog:
+        where = catalog.folder.resolve()
+    emit({"catalog": where}, f"catalog made in {where}", as_json=as_json)
+
+
+def index(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Folders or files of the archive.")],
+    jobs: Annotated[int | None, typer.Option(help="Processes that read; default: one a core.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be new, write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read what is new or changed under the folders into the catalog. Nothing in them is written to.
+
+    A second run costs a stat a file. Moved files keep their faces and consent; broken ones are kept with the reason.
+    """
+    with opened(context) as catalog, Progress() as progress:
+        result = scan.index(catalog, paths, jobs=jobs, dry_run=dry_run, report=progress)
+    counts = ", ".join(
+        f"{name} {getattr(result, name):,}" for name in ("new", "changed", "moved", "gone", "unchanged", "errors")
+    )
+    emit(result, f"{result.seen:,} photographs seen in {result.seconds:.1f} s: {counts}", as_json=as_json)
+
+
+def find(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="QUERY", help="e.g. 'subject:Noy taken:2019..2021 -status:refused'")],
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    sort: Annotated[str, typer.Option(help="taken, path or id; a trailing - turns it round.")] = "taken",
+    count: Annotated[bool, typer.Option("--count", help="Only how many.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Photographs that match.
+
+    Fields: path name camera lens iso f focal taken year month hour width height mp format place country lat lon
+    near:LAT,LON,KM faces subject cluster rating tag caption status error hash, and a purpose with a status, as in
+    train-composite:granted. Terms are joined by a blank (and), or, not or -, with parentheses.
+    """
+    with opened(context) as catalog:
+        if count:
+            found = query.count(catalog, text)
+            emit({"count": found}, f"{found:,}", as_json=as_json)
+            return
+        page = query.find(catalog, text, limit=limit, sort=sort)
+        rows = _rows(catalog, page)
+    lines = table(
+        [(row["id"], row["taken_at"], row["faces"], ", ".join(row["subjects"]), row["path"]) for row in rows],
+        ("id", "taken", "faces", "subjects", "path"),
+    )
+    emit(rows, lines, as_json=as_json)
+
+
+def show(
+    context: typer.Context,
+    photo: Annotated[str, typer.Argument(help="Its id or its path.")],
+    as_json: AsJson = False,
+) -> None:
+    """One photograph: its facts, every face, and why each status is what it is."""
+    with opened(context) as catalog:
+        record = _photo(catalog, photo)
+        [row] = _rows(catalog, [record])
+        reasons = statuses.explain(catalog, record.id, datetime.now(UTC))
+        seen = faces.of_photo(catalog, record.id)
+    facts = {name: getattr(record, name) for name in ("format", "lens", "exposure_s", "f_number", "iso", "focal_mm")}
+    document = row | facts | {"rights": record.rights, "why": reasons, "faces": [_face(face) for face in seen]}
+    lines = [f"{name}: {document[name]}" for name in ("path", "taken_at", "camera", *facts, "error") if document[name]]
+    lines += [f"{purpose}: {ruling.status} — {ruling.why}" for purpose, ruling in reasons.items()]
+    lines += [f"face {face.id}: {face.box}, subject {face.subject_id or '?'}" for face in seen]
+    emit(document, lines, as_json=as_json)
+
+
+def _photo(catalog: Catalog, given: str) -> Photo:
+    if given.isdigit():
+        return photos.get(catalog, int(given))
+    record = photos.by_path(catalog, bytes(Path(given).resolve()))
+    if record is None:
+        raise BadValue(f"{given} is not in the catalog", "give an id from `kyodaku find`, or index its folder first")
+    return record
+
+
+def _face(face: Any) -> dict[str, Any]:
+    names = ("id", "box", "probability", "sharpness", "age_estimate", "cluster", "subject_id", "mark")
+    return {name: getattr(face, name) for name in names}
+
+
+def _rows(catalog: Catalog, page: Sequence[Photo]) -> list[dict[str, Any]]:
+    """The command line's row for each photograph: three queries for the page, whatever its size."""
+    ids = [photo.id for photo in page]
+    seen = faces.of_photos(catalog, ids)
+    standing = statuses.of_photos(catalog, ids)
+    known = {face.subject_id for several in seen.values() for face in several if face.subject_id is not None}
+    names = {subject.id: subject.name for subject in subjects.get_many(catalog, sorted(known))}
+    return [
+        {
+            "id": photo.id,
+            "path": photo.path_text,
+            "taken_at": _taken(photo),
+            "width": photo.width,
+            "height": photo.height,
+            "camera": photo.camera,
+            "lat": photo.lat,
+            "lon": photo.lon,
+            "faces": len(seen.get(photo.id, ())),
+            "subjects": sorted({names[face.subject_id] for face in seen.get(photo.id, ()) if face.subject_id}),
+            "status": standing.get(photo.id, {}),
+            "error": photo.error,
+        }
+        for photo in page
+    ]
+
+
+def _taken(photo: Photo) -> str | None:
+    """Local time with its offset where one is known."""
+    if photo.taken_at is None:
+        return None
+    if photo.taken_offset is None:
+        return photo.taken_at.isoformat()
+    sign, minutes = ("-" if photo.taken_offset < 0 else "+"), abs(photo.taken_offset)
+    return f"{photo.taken_at.isoformat()}{sign}{minutes // 60:02d}:{minutes % 60:02d}"

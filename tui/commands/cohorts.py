@@ -1,0 +1,113 @@
+"""cohort: which pictures of whom will train."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+import typer
+
+from core import cohort
+from core.errors import BadValue
+from storage.records import CohortRules, GroupRule, Purpose
+from tui.output import AsJson, emit
+from tui.place import opened
+
+Kind = TypeVar("Kind", Purpose, GroupRule)
+Name = Annotated[str, typer.Argument(help="The cohort's name.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    group = typer.Typer(help="Saved queries with balance rules, frozen before they train.")
+    for command, name in (
+        (create, "create"),
+        (list_cohorts, "list"),
+        (explain, "explain"),
+        (freeze, "freeze"),
+        (prove, "prove"),
+    ):
+        group.command(name)(command)
+    app.add_typer(group, name="cohort")
+
+
+def create(
+    context: typer.Context,
+    name: Name,
+    query: Annotated[str, typer.Option("--query", help="Which photographs, in the language of `find`.")],
+    purpose: Annotated[str, typer.Option(help="train-individual or train-composite.")],
+    per_subject: Annotated[int | None, typer.Option(min=1, help="At most so many photographs a person.")] = None,
+    max_share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of one person in the whole.")] = 1.0,
+    min_subjects: Annotated[
+        int | None,
+        typer.Option(min=1, help="Fewer people are refused; default 10 for train-composite, else 1."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which photographs are taken where there are too many.")] = 0,
+    group: Annotated[
+        str, typer.Option(help="Pictures with others in them: exclude, crop to one face, or mask the others.")
+    ] = GroupRule.EXCLUDE,
+    as_json: AsJson = False,
+) -> None:
+    """Save a query and its rules. Nothing is frozen yet; `explain` shows what it would hold now."""
+    rules = CohortRules(
+        purpose=_choice(Purpose, purpose, "--purpose"),
+        per_subject=per_subject,
+        max_share=max_share,
+        min_subjects=cohort.least_subjects(_choice(Purpose, purpose, "--purpose"), min_subjects),
+        seed=seed,
+        group=_choice(GroupRule, group, "--group"),
+    )
+    with opened(context) as catalog:
+        made = cohort.create(catalog, name, query, rules)
+    emit(made, f"cohort {made.name}: {made.query!r} for {rules.purpose}", as_json=as_json)
+
+
+def list_cohorts(context: typer.Context, as_json: AsJson = False) -> None:
+    """All cohorts."""
+    with opened(context) as catalog:
+        found = cohort.list_all(catalog)
+    lines = [
+        f"{one.name}: {one.query!r} for {one.rules.purpose}"
+        + (f", frozen {one.frozen_at:%Y-%m-%d %H:%M}" if one.frozen_at else ", not frozen")
+        + (", tainted by a withdrawal" if one.tainted else "")
+        for one in found
+    ]
+    emit(found, lines, as_json=as_json)
+
+
+def explain(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """What is in, and for everything left out the reason and whose it is."""
+    with opened(context) as catalog:
+        told = cohort.explain(catalog, name)
+    lines = [f"{len(told.included)} photographs of {len(told.subjects)} people"]
+    lines += [f"  {subject}: {count}" for subject, count in told.subjects.items()]
+    lines += [
+        f"left out {one.photo}: {one.reason}" + (f" ({one.subject})" if one.subject else "") for one in told.excluded
+    ]
+    emit(told, lines, as_json=as_json)
+
+
+def freeze(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Fix exactly what will train, under a Merkle root. Consent is checked again whenever it is read."""
+    with opened(context) as catalog:
+        frozen = cohort.freeze(catalog, name)
+    text = f"{frozen.photos} photographs of {frozen.subjects} people, Merkle root {frozen.merkle_root}"
+    emit(frozen, text, as_json=as_json)
+
+
+def prove(
+    context: typer.Context,
+    name: Name,
+    photo: Annotated[int, typer.Argument(help="The photograph's id.")],
+    as_json: AsJson = False,
+) -> None:
+    """A proof that one photograph is in the frozen cohort, or that it is not, which needs no catalog to check."""
+    with opened(context) as catalog:
+        proof = cohort.prove(catalog, name, photo)
+    emit(proof, "use --json: a proof is for programs", as_json=as_json)
+
+
+def _choice(kind: type[Kind], given: str, option: str) -> Kind:
+    try:
+        return kind(given)
+    except ValueError as error:
+        raise BadValue(f"{option} {given!r} is unknown", "one of " + ", ".join(kind)) from error

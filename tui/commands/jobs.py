@@ -1,0 +1,92 @@
+"""jobs: long work in processes of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from core import jobs
+from core.errors import JobFailed
+from storage.catalog import Catalog
+from storage.records import Job, JobState
+from tui.output import AsJson, Progress, emit, table
+from tui.place import opened
+
+Id = Annotated[int, typer.Argument(help="The job's number.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    group = typer.Typer(help="What runs, what ran, and how it went. A job outlives the terminal that started it.")
+    for command, name in (
+        (list_jobs, "list"),
+        (show, "show"),
+        (log, "log"),
+        (follow, "follow"),
+        (cancel, "cancel"),
+        (resume, "resume"),
+    ):
+        group.command(name)(command)
+    app.add_typer(group, name="jobs")
+
+
+def list_jobs(context: typer.Context, as_json: AsJson = False) -> None:
+    """All jobs, newest first."""
+    with opened(context) as catalog:
+        found = jobs.list_all(catalog)
+    rows = [(job.id, job.kind, job.state, f"{job.progress:.0%}", job.note) for job in found]
+    emit(
+        [_document(job) for job in found],
+        table(rows, ("id", "kind", "state", "done", "note")),
+        as_json=as_json,
+    )
+
+
+def show(context: typer.Context, job: Id, as_json: AsJson = False) -> None:
+    """One job."""
+    with opened(context) as catalog:
+        found = jobs.get(catalog, job)
+    lines = [f"{name}: {value}" for name, value in _document(found).items() if value is not None]
+    emit(_document(found), lines, as_json=as_json)
+
+
+def log(context: typer.Context, job: Id, as_json: AsJson = False) -> None:
+    """What the job wrote."""
+    with opened(context) as catalog:
+        lines = jobs.log_lines(catalog, job)
+    emit({"id": job, "log": lines}, lines, as_json=as_json)
+
+
+def follow(context: typer.Context, job: Id) -> None:
+    """Watch a job until it ends. Ctrl-C stops the watching, not the job."""
+    with opened(context) as catalog:
+        watch(catalog, job)
+
+
+def cancel(context: typer.Context, job: Id, as_json: AsJson = False) -> None:
+    """Stop a job at its next safe place; `resume` goes on from there."""
+    with opened(context) as catalog:
+        found = jobs.cancel(catalog, job)
+    emit(_document(found), f"job {job}: {found.state}", as_json=as_json)
+
+
+def resume(context: typer.Context, job: Id, as_json: AsJson = False) -> None:
+    """Go on with a job that was interrupted, cancelled or failed, from its last checkpoint."""
+    with opened(context) as catalog:
+        found = jobs.resume(catalog, job)
+    emit(_document(found), f"job {job}: {found.state}", as_json=as_json)
+
+
+def watch(catalog: Catalog, job_id: int) -> Job:
+    """Follow a job to its end. Raises JobFailed, or the refusal it ended with."""
+    with Progress() as progress:
+        ended = jobs.follow(catalog, job_id, report=progress)
+    if ended.state is not JobState.DONE:
+        raise JobFailed(f"job {job_id} ended as {ended.state}: {ended.note}", f"kyodaku jobs log {job_id}")
+    return ended
+
+
+def _document(job: Job) -> dict[str, object]:
+    names = ("id", "kind", "state", "progress", "eta_s", "pid", "log", "note", "created_at", "ended_at")
+    return {name: getattr(job, name) for name in names}

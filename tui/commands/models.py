@@ -1,0 +1,156 @@
+"""merge and models: averages, bakes, soups, and whose photographs are in what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core import models
+from core.errors import BadValue
+from storage.records import Model
+from tui.commands.subjects import parse_subject
+from tui.output import AsJson, Progress, emit, table
+from tui.place import opened
+
+Name = Annotated[str, typer.Argument(help="The model's name.")]
+Out = Annotated[str, typer.Option("-o", "--out", help="The new model's name.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    merging = typer.Typer(help="Average LoRAs, bake one into a base, average whole checkpoints.")
+    for command, name in ((average, "average"), (bake, "bake"), (soup, "soup")):
+        merging.command(name)(command)
+    app.add_typer(merging, name="merge")
+    group = typer.Typer(help="What was made, of whom, and whether it may still be used.")
+    for command, name in (
+        (list_models, "list"),
+        (show, "show"),
+        (lineage, "lineage"),
+        (affected, "affected"),
+        (verify, "verify"),
+        (delete, "delete"),
+    ):
+        group.command(name)(command)
+    app.add_typer(group, name="models")
+
+
+def average(
+    context: typer.Context,
+    inputs: Annotated[list[str], typer.Argument(metavar="MODEL…", help="LoRAs; NAME.* takes all of one training.")],
+    out: Out,
+    weights: Annotated[str | None, typer.Option(help="One a model, separated by commas; default: all alike.")] = None,
+    rank: Annotated[str, typer.Option(help="exact, or the rank to truncate to.")] = "exact",
+    as_json: AsJson = False,
+) -> None:
+    """The weighted mean of LoRA deltas. With --rank R the part of the mean's energy that is kept is shown."""
+    from core.merging.catalogued import merge_average  # torch is loaded only where it is used
+
+    with opened(context) as catalog:
+        names = models.expand(catalog, inputs)
+        made = merge_average(catalog, names, out, weights=_weights(weights), rank=_rank(rank))
+    _tell(made, as_json)
+
+
+def bake(
+    context: typer.Context,
+    model: Name,
+    base: Annotated[Path, typer.Option(help="The base to merge it into.")],
+    out: Out,
+    weight: float = 1.0,
+    dtype: Annotated[str | None, typer.Option(help="fp32, fp16 or bf16; default: the base's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """A whole checkpoint with the LoRA merged in, written tensor by tensor."""
+    from core.merging.catalogued import merge_bake  # torch is loaded only where it is used
+
+    with opened(context) as catalog, Progress() as progress:
+        made = merge_bake(catalog, model, base, out, weight=weight, dtype=dtype, report=progress)
+    _tell(made, as_json)
+
+
+def soup(
+    context: typer.Context,
+    bases: Annotated[list[str], typer.Argument(metavar="MODEL…", help="Baked models.")],
+    out: Out,
+    weights: Annotated[str | None, typer.Option(help="One a model, separated by commas; default: all alike.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The mean of whole checkpoints."""
+    from core.merging.catalogued import merge_soup  # torch is loaded only where it is used
+
+    with opened(context) as catalog:
+        made = merge_soup(catalog, models.expand(catalog, bases), out, weights=_weights(weights))
+    _tell(made, as_json)
+
+
+def list_models(context: typer.Context, as_json: AsJson = False) -> None:
+    """All models."""
+    with opened(context) as catalog:
+        found = models.list_all(catalog)
+    rows = [(one.name, one.kind, one.state, one.trigger, one.why) for one in found]
+    emit(found, table(rows, ("name", "kind", "state", "trigger", "why")), as_json=as_json)
+
+
+def show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """One model: file, recipe, who is in it with what share."""
+    with opened(context) as catalog:
+        told = models.show(catalog, name)
+    emit(told, told.lines(), as_json=as_json)
+
+
+def lineage(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """From the model back to the LoRAs, cohorts and people it was made of."""
+    with opened(context) as catalog:
+        tree = models.lineage(catalog, name)
+    emit(tree, tree.lines(), as_json=as_json)
+
+
+def affected(
+    context: typer.Context,
+    subject: Annotated[str, typer.Argument(help="Id or exact name.")],
+    as_json: AsJson = False,
+) -> None:
+    """Models that hold anything of a person."""
+    with opened(context) as catalog:
+        found = models.affected(catalog, parse_subject(subject))
+    emit(found, [f"{one.name} ({one.kind}, {one.state})" for one in found], as_json=as_json)
+
+
+def verify(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Is the file the one that was recorded, and does remaking it from its inputs give the same bytes?"""
+    with opened(context) as catalog:
+        result = models.verify(catalog, name)
+    emit(result, result.lines(), as_json=as_json)
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+def delete(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Erase a model's files; its record and lineage stay."""
+    with opened(context) as catalog:
+        gone = models.delete(catalog, name)
+    emit(gone, f"{gone.name}: {gone.state}", as_json=as_json)
+
+
+def _weights(text: str | None) -> list[float] | None:
+    try:
+        return None if text is None else [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise BadValue(f"--weights {text!r} is no list of numbers", "as in 0.5,0.3,0.2") from error
+
+
+def _rank(text: str) -> int | None:
+    """None for the exact mean."""
+    if text == "exact":
+        return None
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    raise BadValue(f"--rank {text!r} is neither 'exact' nor a positive whole number")
+
+
+def _tell(model: Model, as_json: bool) -> None:
+    kept = "" if model.energy_kept is None else f", energy kept {model.energy_kept:.4%}"
+    emit(model, f"{model.name}: {model.kind}, {model.path}{kept}", as_json=as_json)

@@ -1,0 +1,76 @@
+"""generate and audit: pictures from a model, and whether they look like anyone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from storage.errors import REFUSED
+from tui.output import AsJson, Progress, emit
+from tui.place import opened
+
+Model = Annotated[str, typer.Argument(help="A model's name, or a base's path.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    app.command()(generate)
+    app.command()(audit)
+
+
+def generate(
+    context: typer.Context,
+    model: Model,
+    prompt: Annotated[str, typer.Option(help="What to draw; {trigger} stands for the model's trigger.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for the pictures.")],
+    number: Annotated[int, typer.Option("-n", min=1)] = 8,
+    seed: int = 0,
+    steps: Annotated[int, typer.Option(min=1)] = 25,
+    size: Annotated[int | None, typer.Option(min=8, help="Pixels a side; default: the base's own.")] = None,
+    negative: str = "",
+    image: Annotated[Path | None, typer.Option(help="Start from this picture.")] = None,
+    strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="How far to go from it.")] = 0.6,
+    device: str = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Draw pictures and a contact sheet. Prompts for minors or sexual content are refused."""
+    from core.generate import generate as draw  # torch is loaded only where it is used
+
+    with opened(context) as catalog, Progress() as progress:
+        drawn = draw(
+            catalog,
+            model,
+            prompt,
+            out=out,
+            n=number,
+            seed=seed,
+            steps=steps,
+            size=size,
+            negative=negative,
+            image=image,
+            strength=strength,
+            device=device,
+            report=progress,
+        )
+    emit(drawn, f"{len(drawn.images)} pictures in {out}", as_json=as_json)
+
+
+def audit(
+    context: typer.Context,
+    model: Model,
+    number: Annotated[int, typer.Option("-n", min=1, help="Pictures to draw.")] = 64,
+    seed: int = 0,
+    fmr: Annotated[float, typer.Option(min=1e-7, max=0.5, help="False match rate that sets the threshold.")] = 1e-3,
+    device: str = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Does what the model draws look like anyone in the catalog? Exit status 1 when it does, or can't be told."""
+    from core.audit import audit as examine  # torch is loaded only where it is used
+
+    with opened(context) as catalog, Progress() as progress:
+        report = examine(catalog, model, n=number, seed=seed, fmr=fmr, device=device, report=progress)
+    emit(report, report.lines(), as_json=as_json)
+    if report.verdict != "nobody":
+        raise typer.Exit(REFUSED)

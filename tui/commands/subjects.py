@@ -1,0 +1,148 @@
+"""subject: the people, and what is on record about their age."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core import import_people
+from core.errors import BadValue
+from storage import subjects
+from storage.records import Subject
+from tui.output import AsJson, emit, table
+from tui.place import opened
+
+Who = Annotated[str, typer.Argument(help="Id or exact name.")]
+Born = Annotated[str | None, typer.Option(help="Birth date, YYYY-MM-DD.")]
+AttestedBy = Annotated[
+    str | None,
+    typer.Option("--adult-attested-by", help="Who vouches that the person is an adult in the pictures."),
+]
+AttestedHow = Annotated[
+    str | None, typer.Option("--how", help="How they know: a document seen, knows them personally, …")
+]
+Minor = Annotated[bool, typer.Option("--minor", help="Declared a minor: never trains, whatever else is on record.")]
+Guardian = Annotated[str | None, typer.Option(help="Who decides for a minor about prints and publishing.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    group = typer.Typer(help="People: names, ages, who vouches for them.")
+    for command, name in (
+        (add, "add"),
+        (edit, "edit"),
+        (show, "show"),
+        (list_subjects, "list"),
+        (import_file, "import"),
+    ):
+        group.command(name)(command)
+    app.add_typer(group, name="subject")
+
+
+def parse_subject(given: str) -> int | str:
+    """An id if it is a number, else a name."""
+    return int(given) if given.isdigit() else given
+
+
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The person's name; unique in the catalog.")],
+    born: Born = None,
+    attested_by: AttestedBy = None,
+    how: AttestedHow = None,
+    minor: Minor = False,
+    guardian: Guardian = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a person on record. Consent is a matter of its own: `kyodaku consent grant`."""
+    with opened(context) as catalog:
+        subject = subjects.add(
+            catalog,
+            name,
+            born=_date(born),
+            adult_attested_by=attested_by,
+            adult_attested_how=_attestation(attested_by, how),
+            minor=minor,
+            guardian=guardian,
+        )
+    _tell(subject, as_json)
+
+
+def edit(
+    context: typer.Context,
+    subject: Who,
+    name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    born: Born = None,
+    attested_by: AttestedBy = None,
+    how: AttestedHow = None,
+    minor: Annotated[bool | None, typer.Option("--minor/--not-minor", help="Declare or undeclare a minor.")] = None,
+    guardian: Guardian = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is on record; what is not given stays. Age changes go to the ledger."""
+    with opened(context) as catalog:
+        known = subjects.get(catalog, parse_subject(subject))
+        changes = {
+            "name": name,
+            "born": _date(born),
+            "adult_attested_by": attested_by,
+            "adult_attested_how": _attestation(attested_by, how),
+            "minor": minor,
+            "guardian": guardian,
+        }
+        given = {field: value for field, value in changes.items() if value is not None}
+        changed = subjects.edit(catalog, replace(known, **given))  # type: ignore[arg-type]
+    _tell(changed, as_json)
+
+
+def show(context: typer.Context, subject: Who, as_json: AsJson = False) -> None:
+    """One person."""
+    with opened(context) as catalog:
+        found = subjects.get(catalog, parse_subject(subject))
+    _tell(found, as_json)
+
+
+def list_subjects(context: typer.Context, as_json: AsJson = False) -> None:
+    """All people on record."""
+    with opened(context) as catalog:
+        found = subjects.list_all(catalog)
+    rows = [(one.id, one.name, one.born, one.adult_attested_by, "minor" if one.minor else "") for one in found]
+    emit(found, table(rows, ("id", "name", "born", "adult attested by", "")), as_json=as_json)
+
+
+def import_file(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A CSV file; its columns are described in docs/consent.md.")],
+    by: Annotated[str, typer.Option(help="Who records it.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do, write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """People and what each allows, from a CSV file: all of it or nothing."""
+    with opened(context) as catalog:
+        result = import_people.import_csv(catalog, file, by=by, dry_run=dry_run)
+    emit(result, result.lines(), as_json=as_json)
+
+
+def _date(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadValue(f"--born {text!r} is no date", "write it as YYYY-MM-DD") from error
+
+
+def _attestation(by: str | None, how: str | None) -> str | None:
+    if by is not None and how is None:
+        raise BadValue("--adult-attested-by needs --how", "say how they know: a document seen, knows them personally")
+    return how
+
+
+def _tell(subject: Subject, as_json: bool) -> None:
+    age = f"born {subject.born}" if subject.born else "no birth date"
+    vouched = f", adult attested by {subject.adult_attested_by}" if subject.adult_attested_by else ""
+    emit(subject, f"subject {subject.id}: {subject.name}, {age}{vouched}", as_json=as_json)

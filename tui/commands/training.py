@@ -1,0 +1,68 @@
+"""train: LoRAs of a frozen cohort, as a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core import jobs
+from core.errors import BadValue
+from tui.commands.jobs import watch
+from tui.output import AsJson, emit
+from tui.place import opened
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    app.command()(train)
+
+
+def train(
+    context: typer.Context,
+    cohort: Annotated[str, typer.Argument(help="A frozen cohort.")],
+    base: Annotated[Path, typer.Option(help="The base: a diffusers folder or one .safetensors file.")],
+    name: Annotated[str, typer.Option(help="What the models are called.")],
+    per_subject: Annotated[bool, typer.Option("--per-subject", help="One LoRA a person (the default).")] = False,
+    pooled: Annotated[bool, typer.Option("--pooled", help="One LoRA on everybody's pictures.")] = False,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe, TOML.")] = None,
+    rank: Annotated[int | None, typer.Option(min=1)] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps a LoRA.")] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    detach: Annotated[bool, typer.Option("--detach", help="Return at once; `kyodaku jobs follow` watches.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train in a process that outlives this terminal. Consent is checked at the start, at every epoch and on resume.
+
+    Ctrl-C stops the watching, not the training: `kyodaku jobs cancel` stops that.
+    """
+    if per_subject and pooled:
+        raise BadValue("--per-subject and --pooled exclude each other")
+    overrides = {"rank": rank, "steps": steps, "seed": seed}
+    arguments = {
+        "cohort": cohort,
+        "base": str(base.resolve()),
+        "name": name,
+        "mode": "pooled" if pooled else "per-subject",
+        "recipe": None if recipe is None else str(recipe.resolve()),
+        "overrides": {field: value for field, value in overrides.items() if value is not None},
+        "device": device,
+    }
+    with opened(context) as catalog:
+        job = jobs.submit(catalog, "train", arguments)
+        if detach:
+            emit(
+                {"job": job.id, "models": []},
+                f"job {job.id} runs; kyodaku jobs follow {job.id}",
+                as_json=as_json,
+            )
+            return
+        ended = watch(catalog, job.id)
+    made = list((ended.result or {}).get("models", []))
+    emit(
+        {"job": job.id, "models": made},
+        f"job {job.id} made {len(made)} models: {', '.join(made)}",
+        as_json=as_json,
+    )
