@@ -55,3 +55,7 @@ class NoSuchRecord(KyodakuError):
 
 class NameTaken(KyodakuError):
     """A name that must be unique in the catalog is in use."""
+
+
+class BadTensorFile(KyodakuError):
+    """A safetensors file that is missing, cut off or not one."""
