@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from core import jobs
-from core.errors import JobFailed
+from storage import jobs as table_of_jobs
 from storage.catalog import Catalog
-from storage.records import Job, JobState
+from storage.records import Job
+from storage.safe_text import display
 from tui.output import AsJson, Progress, emit, table
 from tui.place import opened
 
@@ -34,7 +35,7 @@ def register(app: typer.Typer) -> None:
 def list_jobs(context: typer.Context, as_json: AsJson = False) -> None:
     """All jobs, newest first."""
     with opened(context) as catalog:
-        found = jobs.list_all(catalog)
+        found = table_of_jobs.newest(catalog)
     rows = [(job.id, job.kind, job.state, f"{job.progress:.0%}", job.note) for job in found]
     emit(
         [_document(job) for job in found],
@@ -46,7 +47,7 @@ def list_jobs(context: typer.Context, as_json: AsJson = False) -> None:
 def show(context: typer.Context, job: Id, as_json: AsJson = False) -> None:
     """One job."""
     with opened(context) as catalog:
-        found = jobs.get(catalog, job)
+        found = table_of_jobs.get(catalog, job)
     lines = [f"{name}: {value}" for name, value in _document(found).items() if value is not None]
     emit(_document(found), lines, as_json=as_json)
 
@@ -54,7 +55,9 @@ def show(context: typer.Context, job: Id, as_json: AsJson = False) -> None:
 def log(context: typer.Context, job: Id, as_json: AsJson = False) -> None:
     """What the job wrote."""
     with opened(context) as catalog:
-        lines = jobs.log_lines(catalog, job)
+        table_of_jobs.get(catalog, job)
+        path = table_of_jobs.log_path(catalog, job)
+        lines = [display(line) for line in path.read_text(errors="replace").splitlines()] if path.exists() else []
     emit({"id": job, "log": lines}, lines, as_json=as_json)
 
 
@@ -82,8 +85,7 @@ def watch(catalog: Catalog, job_id: int) -> Job:
     """Follow a job to its end. Raises JobFailed, or the refusal it ended with."""
     with Progress() as progress:
         ended = jobs.follow(catalog, job_id, report=progress)
-    if ended.state is not JobState.DONE:
-        raise JobFailed(f"job {job_id} ended as {ended.state}: {ended.note}", f"kyodaku jobs log {job_id}")
+    jobs.result_of(ended)
     return ended
 
 
