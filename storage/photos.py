@@ -1,0 +1,329 @@
+"""Photograph rows: what a scan found, pages for the screens, and who holds the rights.
+
+`where` clauses name columns over the alias `p` and carry their values in `params`; they come from
+`core.query` or are written in the code, never from what a user typed.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from storage.catalog import Catalog
+from storage.errors import NoSuchRecord
+from storage.records import Photo, PhotoState, Rights
+
+Params = Sequence[Any]
+
+_COLUMNS = "p.*, (SELECT path FROM folders WHERE folders.id = p.folder_id) AS folder"
+# fmt: off
+_READ = (  # what a scan reads from the file
+    "path_text", "size", "mtime_ns", "ctime_ns", "inode", "content_hash", "format", "width", "height",
+    "orientation", "taken_at", "taken_offset", "taken_source", "camera", "lens", "exposure_s", "f_number",
+    "iso", "focal_mm", "lat", "lon", "place", "country", "rating", "caption", "error",
+)
+# fmt: on
+_IDS_A_PAGE = 10_000
+
+
+class KnownFile(NamedTuple):
+    """What tells an unchanged file from a stat. A tuple, because a scan makes one for every row."""
+
+    id: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    state: str
+    content_hash: str | None
+    failed: bool  # an error is recorded
+
+
+class Located(NamedTuple):
+    """A known file and where the catalog believes it to be."""
+
+    folder: bytes
+    name: bytes
+    file: KnownFile
+
+    @property
+    def path(self) -> bytes:
+        return join(self.folder, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanBatch:
+    """What one stretch of a scan changes; `id` is the row's, and of no meaning in `new`.
+
+    `same` holds photographs whose content is as it was, at a new place or with a new stat: they keep
+    faces, rights and statuses. `changed` holds other content under a known name: its faces go.
+    """
+
+    new: Sequence[Photo] = ()
+    same: Sequence[Photo] = ()
+    changed: Sequence[Photo] = ()
+    back: Sequence[int] = ()
+    gone: Sequence[int] = ()
+
+
+def join(folder: bytes, name: bytes) -> bytes:
+    """The path of `name` in `folder`."""
+    return (b"" if folder == b"/" else folder) + b"/" + name
+
+
+def split(path: bytes) -> tuple[bytes, bytes]:
+    """Folder and name of an absolute path."""
+    folder, _, name = path.rpartition(b"/")
+    return folder or b"/", name
+
+
+def _photo(row: sqlite3.Row) -> Photo:
+    values = {field: row[field] for field in _READ}
+    values["taken_at"] = None if row["taken_at"] is None else datetime.fromisoformat(row["taken_at"])
+    return Photo(
+        id=row["id"],
+        path=join(row["folder"], row["name"]),
+        state=PhotoState(row["state"]),
+        rights=Rights(row["rights"]),
+        faces_space=row["faces_space"],
+        **values,
+    )
+
+
+def get(catalog: Catalog, id: int) -> Photo:
+    """The photograph with this id. Raises NoSuchRecord."""
+    return get_many(catalog, [id])[0]
+
+
+def get_many(catalog: Catalog, ids: Sequence[int]) -> list[Photo]:
+    """The photographs with these ids, in their order. Raises NoSuchRecord."""
+    rows = catalog.connection.execute(
+        f"SELECT {_COLUMNS} FROM photos p WHERE p.id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(ids)),),
+    )
+    found = {row["id"]: _photo(row) for row in rows}
+    for id in ids:
+        if id not in found:
+            raise NoSuchRecord(f"there is no photograph {id}", "kyodaku find lists photographs with their ids")
+    return [found[id] for id in ids]
+
+
+def by_path(catalog: Catalog, path: bytes) -> Photo | None:
+    """The photograph that the catalog has at this absolute path, if any."""
+    folder, name = split(path)
+    row = catalog.connection.execute(
+        f"SELECT {_COLUMNS} FROM photos p WHERE p.name = ? AND p.folder_id = (SELECT id FROM folders WHERE path = ?)",
+        (name, folder),
+    ).fetchone()
+    return None if row is None else _photo(row)
+
+
+def page(
+    catalog: Catalog,
+    where: str = "1",
+    params: Params = (),
+    *,
+    order: str = "p.id",
+    descending: bool = False,
+    after: int | None = None,
+    limit: int,
+) -> list[Photo]:
+    """At most `limit` photographs in the order of (`order`, id), from behind the one with id `after`.
+
+    `order` is an expression over `p`. Nulls come first, or last when `descending`. No OFFSET: a page
+    deep in the archive costs as little as the first. Raises NoSuchRecord when `after` is unknown.
+    """
+    found: list[Photo] = []
+    for segment, values in _segments(catalog, order, descending, after):
+        way = " DESC" if descending else ""
+        rows = catalog.connection.execute(
+            f"SELECT {_COLUMNS} FROM photos p WHERE ({where}) AND {segment} ORDER BY {order}{way}, p.id{way} LIMIT ?",
+            (*params, *values, limit - len(found)),
+        )
+        found.extend(_photo(row) for row in rows)
+        if len(found) == limit:
+            break
+    return found
+
+
+def _segments(catalog: Catalog, order: str, descending: bool, after: int | None) -> list[tuple[str, tuple[Any, ...]]]:
+    """The rows behind `after`, as stretches that each read straight from an index.
+
+    SQL compares no row with null, so nulls and values are stretches of their own.
+    """
+    if after is None:
+        return [("1", ())]
+    row = catalog.connection.execute(f"SELECT {order} FROM photos p WHERE p.id = ?", (after,)).fetchone()
+    if row is None:
+        raise NoSuchRecord(f"there is no photograph {after}", "ask for the first page again")
+    key, sign = row[0], "<" if descending else ">"
+    if key is None:
+        rest = [(f"{order} IS NULL AND p.id {sign} ?", (after,))]
+        return rest if descending else [*rest, (f"{order} IS NOT NULL", ())]
+    behind = (f"({order}, p.id) {sign} (?, ?)", (key, after))
+    return [behind, (f"{order} IS NULL", ())] if descending else [behind]
+
+
+def count(catalog: Catalog, where: str = "1", params: Params = ()) -> int:
+    """How many photographs meet `where`."""
+    row = catalog.connection.execute(f"SELECT count(*) FROM photos p WHERE {where}", tuple(params))
+    return int(row.fetchone()[0])
+
+
+def ids(catalog: Catalog, where: str = "1", params: Params = ()) -> Iterator[int]:
+    """Ids of the photographs that meet `where`, ascending, read in pages: the catalog may be written between."""
+    last = 0
+    while True:
+        rows = catalog.connection.execute(
+            f"SELECT p.id FROM photos p WHERE ({where}) AND p.id > ? ORDER BY p.id LIMIT ?",
+            (*params, last, _IDS_A_PAGE),
+        ).fetchall()
+        yield from (row[0] for row in rows)
+        if len(rows) < _IDS_A_PAGE:
+            return
+        last = rows[-1][0]
+
+
+def needing_faces(catalog: Catalog, space: str, after_id: int, limit: int) -> list[Photo]:
+    """Usable photographs whose faces were not sought in this embedding space yet, by ascending id."""
+    return page(
+        catalog,
+        "p.id > ? AND p.state = 'present' AND p.error IS NULL AND p.faces_space IS NOT ?",
+        (after_id, space),
+        limit=limit,
+    )
+
+
+def set_rights(catalog: Catalog, ids: Sequence[int], rights: Rights) -> None:
+    """Record whose these photographs are."""
+    _set_all(catalog, "rights", ids, rights)
+
+
+def set_errors(catalog: Catalog, errors: Mapping[int, str]) -> None:
+    """Record why these photographs, by id, can't be used."""
+    with catalog.transaction() as db:
+        db.executemany("UPDATE photos SET error = ? WHERE id = ?", [(text, id) for id, text in errors.items()])
+
+
+def set_faces_space(catalog: Catalog, ids: Sequence[int], space: str) -> None:
+    """Record that the faces of these photographs were sought in this embedding space."""
+    _set_all(catalog, "faces_space", ids, space)
+
+
+def _set_all(catalog: Catalog, column: str, ids: Sequence[int], value: str) -> None:
+    with catalog.transaction() as db:
+        db.execute(
+            f"UPDATE photos SET {column} = ? WHERE id IN (SELECT value FROM json_each(?))",
+            (value, json.dumps(list(ids))),
+        )
+
+
+# What a scan asks and tells ---------------------------------------------------------------------
+
+_KNOWN = (
+    "photos.id, photos.size, photos.mtime_ns, photos.ctime_ns, photos.inode, photos.state,"
+    " photos.content_hash, photos.error IS NOT NULL"
+)
+
+
+def _tuples(catalog: Catalog, sql: str, params: Params) -> sqlite3.Cursor:
+    cursor = catalog.connection.cursor()
+    cursor.row_factory = None
+    return cursor.execute(sql, tuple(params))
+
+
+def in_folder(catalog: Catalog, folder: bytes) -> dict[bytes, KnownFile]:
+    """All that the catalog knows of the files directly in `folder`, gone ones too, by name."""
+    rows = _tuples(
+        catalog,
+        f"SELECT name, {_KNOWN} FROM photos WHERE folder_id = (SELECT id FROM folders WHERE path = ?)",
+        (folder,),
+    )
+    return {row[0]: KnownFile._make(row[1:]) for row in rows}
+
+
+def at_paths(catalog: Catalog, paths: Sequence[bytes]) -> dict[bytes, KnownFile]:
+    """What the catalog knows of these paths; at most some thousands at a time."""
+    wanted = [split(path) for path in paths]
+    rows = _tuples(
+        catalog,
+        f"WITH wanted(folder, name) AS (VALUES {', '.join(['(?, ?)'] * len(wanted))})"
+        f" SELECT folders.path, photos.name, {_KNOWN}"
+        " FROM wanted CROSS JOIN folders ON folders.path = wanted.folder"
+        " CROSS JOIN photos ON photos.folder_id = folders.id AND photos.name = wanted.name",
+        [value for pair in wanted for value in pair],
+    )
+    return {join(row[0], row[1]): KnownFile._make(row[2:]) for row in rows}
+
+
+def with_content(catalog: Catalog, hashes: Iterable[str]) -> dict[str, list[Located]]:
+    """The known files that hold this content, by hash, each list by ascending id."""
+    rows = _tuples(
+        catalog,
+        f"SELECT (SELECT path FROM folders WHERE folders.id = folder_id), name, {_KNOWN} FROM photos"
+        " WHERE content_hash IN (SELECT value FROM json_each(?)) ORDER BY id",
+        (json.dumps(sorted(set(hashes))),),
+    )
+    found: dict[str, list[Located]] = {}
+    for row in rows:
+        located = Located(row[0], row[1], KnownFile._make(row[2:]))
+        found.setdefault(str(located.file.content_hash), []).append(located)
+    return found
+
+
+def folders_below(catalog: Catalog, root: bytes) -> list[bytes]:
+    """`root` and the folders below it that the catalog knows."""
+    prefix = b"/" if root == b"/" else root + b"/"
+    rows = _tuples(
+        catalog,
+        "SELECT path FROM folders WHERE path = ? OR (path >= ? AND path < ?) ORDER BY path",
+        (root, prefix, prefix[:-1] + b"0"),  # 0 follows / in ASCII
+    )
+    return [row[0] for row in rows]
+
+
+def apply_scan(catalog: Catalog, batch: ScanBatch) -> None:
+    """Write what a stretch of a scan found, all of it or nothing."""
+    kept = [*batch.same, *batch.changed]
+    with catalog.transaction() as db:
+        db.executemany(
+            "INSERT OR IGNORE INTO folders(path) VALUES (?)",
+            {(split(photo.path)[0],) for photo in (*batch.new, *kept)},
+        )
+        # Photographs may have swapped names: each first steps aside to a name no file can have.
+        db.executemany("UPDATE photos SET name = CAST(char(0) || id AS BLOB) WHERE id = ?", [(p.id,) for p in kept])
+        db.executemany(
+            f"UPDATE photos SET state = 'present', {_PLACE}, {', '.join(f'{c} = ?' for c in _READ)} WHERE id = ?",
+            [(*split(photo.path), *_read_values(photo), photo.id) for photo in kept],
+        )
+        _forget_content(db, [photo.id for photo in batch.changed])
+        db.executemany(
+            f"INSERT INTO photos(folder_id, name, {', '.join(_READ)})"
+            f" VALUES ({_FOLDER_ID}, ?, {', '.join('?' * len(_READ))})",
+            [(*split(photo.path), *_read_values(photo)) for photo in batch.new],
+        )
+        for state, ids in ((PhotoState.PRESENT, batch.back), (PhotoState.GONE, batch.gone)):
+            _set_all(catalog, "state", ids, state)
+
+
+_FOLDER_ID = "(SELECT id FROM folders WHERE path = ?)"
+_PLACE = f"folder_id = {_FOLDER_ID}, name = ?"
+
+
+def _read_values(photo: Photo) -> tuple[Any, ...]:
+    values = [getattr(photo, column) for column in _READ]
+    at = _READ.index("taken_at")
+    values[at] = None if photo.taken_at is None else photo.taken_at.isoformat()
+    return tuple(values)
+
+
+def _forget_content(db: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Another picture has these names now: faces and rights were the old one's."""
+    among = "(SELECT value FROM json_each(?))"
+    wanted = (json.dumps(list(ids)),)
+    db.execute(f"DELETE FROM faces WHERE photo_id IN {among}", wanted)
+    db.execute(f"UPDATE photos SET faces_space = NULL, rights = 'unknown' WHERE id IN {among}", wanted)
