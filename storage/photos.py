@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -186,6 +187,25 @@ def ids(catalog: Catalog, where: str = "1", params: Params = ()) -> Iterator[int
         if len(rows) < _IDS_A_PAGE:
             return
         last = rows[-1][0]
+
+
+def ordered_ids(
+    catalog: Catalog,
+    where: str = "1",
+    params: Params = (),
+    *,
+    order: str = "p.id",
+    descending: bool = False,
+    limit: int | None = None,
+) -> array[int]:
+    """The ids, signed 64 bit, in `page`'s order: a frozen result of a million photographs takes 8 MB."""
+    way = " DESC" if descending else ""
+    rows = _tuples(
+        catalog,
+        f"SELECT p.id FROM photos p WHERE ({where}) ORDER BY {order}{way}, p.id{way} LIMIT ?",
+        (*params, -1 if limit is None else limit),
+    )
+    return array("q", (row[0] for row in rows))
 
 
 def needing_faces(catalog: Catalog, space: str, after_id: int, limit: int) -> list[Photo]:
