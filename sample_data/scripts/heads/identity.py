@@ -267,10 +267,11 @@ def make_identity(seed: int) -> Identity:
 
 def caption(identity: Identity) -> str:
     """Describe a person in the words that the base is trained on."""
-    age = "younger adult" if identity.age < 40 else "middle-aged" if identity.age < 53 else "older"
+    decade = ("thirties", "forties", "fifties", "sixties")[min(identity.age // 10 - 3, 3)]
     tones = ((1, "fair"), (2.2, "light brown"), (3.4, "brown"), (9, "dark"))
     skin = next(name for limit, name in tones if identity.melanin < limit)
     hair = identity.hair
     head = "bald" if hair.style == "bald" else f"{hair.style} {hair.name} hair"
     beards = {"none": "", "stubble": ", stubble", "full": ", full beard", "goatee": ", goatee", "moustache": ", moustache"}
-    return f"photo of a {age} {identity.sex}, {skin} skin, {head}{beards[hair.beard]}"
+    whose = "his" if identity.sex == "man" else "her"
+    return f"photo of a {identity.sex} in {whose} {decade}, {skin} skin, {head}{beards[hair.beard]}"
