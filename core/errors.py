@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from storage.errors import (
     REFUSED,
+    BadValue,
     CatalogDamaged,
     CatalogExists,
     CatalogTooNew,
@@ -38,10 +39,6 @@ __all__ = [
     "UnreadablePath",
     "WrongArchitecture",
 ]
-
-
-class BadValue(KyodakuError):
-    """An option or a field holds something it can't."""
 
 
 class BadQuery(KyodakuError):

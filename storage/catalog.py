@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from storage import schema
+from storage import schema, twin
 from storage.errors import CatalogDamaged, CatalogExists, CatalogTooNew, NotACatalog
 
 DATABASE = "catalog.db"
@@ -29,6 +29,7 @@ class Catalog:
 
     folder: Path
     connection: sqlite3.Connection
+    _on_commit: list[Callable[[Catalog], None]] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def ledger_path(self) -> Path:
@@ -68,10 +69,18 @@ class Catalog:
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield self.connection
+            self.connection.commit()
         except BaseException:
+            self._on_commit.clear()
             self.connection.rollback()
             raise
-        self.connection.commit()
+        while self._on_commit:
+            self._on_commit.pop(0)(self)
+
+    def on_commit(self, action: Callable[[Catalog], None]) -> None:
+        """Do `action` once the transaction in hand is committed, or never if it is not."""
+        if action not in self._on_commit:
+            self._on_commit.append(action)
 
     def close(self) -> None:
         self.connection.close()
@@ -138,9 +147,11 @@ def open_catalog(folder: Path, *, readonly: bool = False) -> Catalog:
             f"{folder} was written by a newer Kyodaku (format {version}, this one knows {schema.VERSION})",
             "upgrade Kyodaku",
         )
+    opened = Catalog(folder, connection)
     if not readonly:
         schema.migrate(connection)
-    return Catalog(folder, connection)
+        twin.catch_up(opened.ledger_path, connection)  # a damaged twin is for `ledger verify` to tell of
+    return opened
 
 
 def back_up(catalog: Catalog, destination: Path) -> None:

@@ -59,3 +59,7 @@ class NameTaken(KyodakuError):
 
 class BadTensorFile(KyodakuError):
     """A safetensors file that is missing, cut off or not one."""
+
+
+class BadValue(KyodakuError):
+    """An option or a field holds something it can't."""

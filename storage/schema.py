@@ -46,7 +46,8 @@ CREATE TABLE subjects(
   born TEXT,
   adult_attested_by TEXT, adult_attested_how TEXT,
   minor INTEGER NOT NULL DEFAULT 0,
-  guardian TEXT
+  guardian TEXT,
+  salt TEXT NOT NULL DEFAULT (lower(hex(randomblob(16))))
 );
 
 CREATE TABLE faces(
@@ -83,6 +84,15 @@ CREATE TABLE ledger(
   hash TEXT NOT NULL UNIQUE
 );
 CREATE INDEX ledger_by_subject ON ledger(subject_uid, seq);
+CREATE INDEX ledger_by_at ON ledger(at);
+CREATE TABLE ledger_twin(
+  one INTEGER PRIMARY KEY CHECK(one = 1),
+  seq INTEGER NOT NULL, bytes INTEGER NOT NULL
+);
+INSERT INTO ledger_twin VALUES (1, 0, 0);
+CREATE TRIGGER ledger_grows_by_one BEFORE INSERT ON ledger
+WHEN new.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM ledger)
+BEGIN SELECT RAISE(ABORT, 'the ledger grows by one event at a time'); END;
 CREATE TRIGGER ledger_keeps_rows BEFORE DELETE ON ledger
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER ledger_keeps_values BEFORE UPDATE ON ledger

@@ -1,0 +1,305 @@
+"""The ledger: every event of consent, age and marks, in the order it was recorded; nothing is ever changed.
+
+An event's `body` is canonical JSON: UTF-8, keys sorted, no blanks, with the keys `at by details evidence
+format kind note previous purposes seq subject valid_from valid_until`. Its hash is the SHA-256 of that
+text, in hex, and `previous` is the hash of the event before it (64 zeros for the first). People stand in
+it by pseudonym alone. Table and file are kept alike by `storage.twin`; `verify` compares them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from storage import twin
+from storage.catalog import Catalog
+from storage.errors import BadValue, CatalogDamaged
+from storage.instants import from_text, to_text
+from storage.records import Event, EventKind, Purpose
+
+EMPTY_HEAD = "0" * 64
+FORMAT = 1
+MOST_VARIABLES = 500  # of one SQL statement
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerCheck:
+    """What `verify` found. `first_bad` is the number of the first event that is not as it was written.
+
+    `head` is the hash of the last event before it, `problem` says what is wrong and where.
+    """
+
+    ok: bool
+    events: int
+    head: str
+    first_bad: int | None = None
+    problem: str | None = None
+
+
+def append(
+    catalog: Catalog,
+    *,
+    kind: EventKind,
+    subject_uid: str | None,
+    purposes: Sequence[Purpose] = (),
+    valid_from: datetime | None = None,
+    valid_until: datetime | None = None,
+    by: str | None = None,
+    evidence: str | None = None,
+    note: str | None = None,
+    details: Mapping[str, Any] | None = None,
+    at: datetime | None = None,
+) -> Event:
+    """Record one event, in the caller's transaction where there is one; `at` is now unless told.
+
+    Raises BadValue (a time without offset, details that are no JSON) and CatalogDamaged (see `append_many`).
+    """
+    event = Event(
+        seq=0,
+        at=at or datetime.now(UTC),
+        kind=kind,
+        subject_uid=subject_uid,
+        purposes=tuple(purposes),
+        valid_from=valid_from,
+        valid_until=valid_until,
+        by=by,
+        evidence=evidence,
+        note=note,
+        details=details or {},
+    )
+    return append_many(catalog, [event])[0]
+
+
+def append_many(catalog: Catalog, events: Iterable[Event]) -> list[Event]:
+    """Record events in one transaction; their `seq`, `previous` and `hash` are set here.
+
+    The twin gets their lines, and one fsync, when the outermost transaction is committed. Raises
+    CatalogDamaged, and records nothing, where the twin is damaged: no event is put on top of a broken one.
+    """
+    with catalog.transaction() as db:
+        if twin.behind(catalog.ledger_path, db) is None:
+            raise CatalogDamaged(
+                f"{catalog.ledger_path} is not as Kyodaku wrote it, so nothing is added to it",
+                "see what is wrong: kyodaku ledger verify",
+            )
+        last = db.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
+        seq, previous = (last["seq"], last["hash"]) if last else (0, EMPTY_HEAD)
+        chained, rows = [], []
+        for event in events:
+            seq += 1
+            body = _body(replace(event, seq=seq, previous=previous))
+            previous = _hash(body)
+            chained.append(_event(body, previous))
+            rows.append((seq, to_text(event.at), event.kind, event.subject_uid, body, previous))
+        db.executemany("INSERT INTO ledger(seq, at, kind, subject_uid, body, hash) VALUES (?,?,?,?,?,?)", rows)
+        catalog.on_commit(_catch_up)
+    return chained
+
+
+def head(catalog: Catalog) -> str:
+    """Hash of the newest event, hex; 64 zeros where there is none."""
+    row = catalog.connection.execute("SELECT hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
+    return str(row["hash"]) if row else EMPTY_HEAD
+
+
+def instant(catalog: Catalog, now: datetime | None = None) -> datetime:
+    """The instant to rule by: now, or the latest event's if that is later.
+
+    So a clock that was set back can't hide a withdrawal that is on record.
+    """
+    now = now or datetime.now(UTC)
+    latest = catalog.connection.execute("SELECT max(at) FROM ledger").fetchone()[0]
+    return max(now, from_text(latest)) if latest else now
+
+
+def events_of(catalog: Catalog, uid: str) -> list[Event]:
+    """One subject's events, oldest first."""
+    return events_of_many(catalog, [uid])[uid]
+
+
+def events_of_many(catalog: Catalog, uids: Iterable[str]) -> dict[str, list[Event]]:
+    """Every given subject's events, oldest first; an empty list for one with none."""
+    found: dict[str, list[Event]] = {uid: [] for uid in uids}
+    asked = iter(list(found))
+    while some := list(itertools.islice(asked, MOST_VARIABLES)):
+        rows = catalog.connection.execute(
+            f"SELECT subject_uid, body, hash FROM ledger WHERE subject_uid IN ({','.join('?' * len(some))})"
+            " ORDER BY seq",
+            some,
+        )
+        for row in rows:
+            found[row["subject_uid"]].append(_event(row["body"], row["hash"]))
+    return found
+
+
+def all(catalog: Catalog, after: int = 0) -> Iterator[Event]:
+    """Every event after number `after`, oldest first, streamed."""
+    rows = catalog.connection.execute("SELECT body, hash FROM ledger WHERE seq > ? ORDER BY seq", (after,))
+    return (_event(row["body"], row["hash"]) for row in rows)
+
+
+def by_hash(catalog: Catalog, hashes: Iterable[str]) -> dict[str, Event]:
+    """The events of these hashes; those that are in no event are left out."""
+    found: dict[str, Event] = {}
+    asked = iter(dict.fromkeys(hashes))
+    while some := list(itertools.islice(asked, MOST_VARIABLES)):
+        rows = catalog.connection.execute(
+            f"SELECT body, hash FROM ledger WHERE hash IN ({','.join('?' * len(some))})", some
+        )
+        found.update((row["hash"], _event(row["body"], row["hash"])) for row in rows)
+    return found
+
+
+def verify(catalog: Catalog) -> LedgerCheck:
+    """Hold every event against its hash, its place in the chain and its line in the twin, streamed.
+
+    Finds any change, removal, insertion, exchange or cut of events in the table or in the file. Events
+    cut from the end of both, or a chain written anew in both, only show in a head noted elsewhere: a
+    frozen cohort's, or what `ledger head` told before.
+    """
+    with twin.locked(catalog.ledger_path), _snapshot(catalog):
+        seq, digest = 0, EMPTY_HEAD
+        pending = catalog.connection.execute("SELECT seq FROM ledger_twin").fetchone()[0]
+        lines = _lines(catalog.ledger_path)
+        try:
+            for row in catalog.connection.execute("SELECT * FROM ledger ORDER BY seq"):
+                problem = _fault(row, seq + 1, digest) or _twin_fault(row, lines, pending)
+                if problem:
+                    return LedgerCheck(False, seq, digest, seq + 1, problem)
+                seq, digest = row["seq"], row["hash"]
+        except sqlite3.DatabaseError as error:
+            return LedgerCheck(False, seq, digest, seq + 1, f"catalog.db can't be read: {error}")
+        if seq < pending:
+            return LedgerCheck(False, seq, digest, seq + 1, f"the table ends before event {pending}")
+        if next(lines, None) is not None:
+            return LedgerCheck(False, seq, digest, seq + 1, f"{catalog.ledger_path.name} goes on after the table ends")
+    return LedgerCheck(True, seq, digest)
+
+
+def rebuild_twin(catalog: Catalog) -> Path | None:
+    """Write the twin anew from the table, which must verify by itself; the path where the old one is kept.
+
+    Raises CatalogDamaged where the table is broken.
+    """
+    seq, digest = 0, EMPTY_HEAD
+    for row in catalog.connection.execute("SELECT * FROM ledger ORDER BY seq"):
+        problem = _fault(row, seq + 1, digest)
+        if problem:
+            raise CatalogDamaged(f"event {seq + 1}: {problem}", "restore a backup")
+        seq, digest = row["seq"], row["hash"]
+    return twin.rebuild(catalog.ledger_path, catalog.connection)
+
+
+def _catch_up(catalog: Catalog) -> None:
+    if not twin.catch_up(catalog.ledger_path, catalog.connection):
+        raise CatalogDamaged(
+            f"the event is recorded, but {catalog.ledger_path} is not as Kyodaku wrote it",
+            "see what is wrong: kyodaku ledger verify",
+        )
+
+
+@contextmanager
+def _snapshot(catalog: Catalog) -> Iterator[None]:
+    """Read the database as it is at one moment."""
+    if catalog.connection.in_transaction:
+        yield
+        return
+    catalog.connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        catalog.connection.rollback()
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    if path.exists():
+        with path.open("rb") as file:
+            yield from file
+
+
+def _fault(row: sqlite3.Row, seq: int, previous: str) -> str | None:
+    """What is wrong with an event of the table, which should have this number and follow that hash."""
+    body = row["body"]
+    if row["seq"] != seq:
+        return f"the table has no event {seq}"
+    if not isinstance(body, str) or _hash(body) != row["hash"]:
+        return f"event {seq} of the table does not have the hash that it was given"
+    try:
+        event = _event(body, row["hash"])
+    except (ValueError, KeyError, TypeError):
+        return f"event {seq} of the table is not one that Kyodaku writes"
+    if event.previous != previous or event.seq != seq:
+        return f"event {seq} of the table does not follow the one before it"
+    if (row["at"], row["kind"], row["subject_uid"]) != (to_text(event.at), event.kind, event.subject_uid):
+        return f"event {seq} of the table has a time, kind or subject that is not its own"
+    return None
+
+
+def _twin_fault(row: sqlite3.Row, lines: Iterator[bytes], pending: int) -> str | None:
+    """What is wrong with the twin's next line; a commit's may be missing where a crash cut its writing."""
+    line = next(lines, b"")
+    wanted = twin.line_of(row["body"], row["hash"])
+    if line == wanted or (row["seq"] > pending and wanted.startswith(line) and not line.endswith(b"\n")):
+        return None
+    return f"ledger.jsonl has no event {row['seq']}" if not line else f"event {row['seq']} of ledger.jsonl was changed"
+
+
+def _hash(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _body(event: Event) -> str:
+    """The event as canonical JSON, without its hash."""
+    try:
+        body = _json(
+            {
+                "at": to_text(event.at),
+                "by": event.by,
+                "details": json.loads(_json(dict(event.details))),
+                "evidence": event.evidence,
+                "format": FORMAT,
+                "kind": event.kind,
+                "note": event.note,
+                "previous": event.previous,
+                "purposes": sorted(event.purposes, key=list(Purpose).index),
+                "seq": event.seq,
+                "subject": event.subject_uid,
+                "valid_from": to_text(event.valid_from) if event.valid_from else None,
+                "valid_until": to_text(event.valid_until) if event.valid_until else None,
+            }
+        )
+        body.encode()
+    except (TypeError, ValueError) as error:
+        raise BadValue(f"this can't be written to the ledger: {error}", "use plain text and JSON values") from error
+    return body
+
+
+def _event(body: str, digest: str) -> Event:
+    fields = json.loads(body)
+    return Event(
+        seq=fields["seq"],
+        at=from_text(fields["at"]),
+        kind=EventKind(fields["kind"]),
+        subject_uid=fields["subject"],
+        purposes=tuple(Purpose(purpose) for purpose in fields["purposes"]),
+        valid_from=from_text(fields["valid_from"]) if fields["valid_from"] else None,
+        valid_until=from_text(fields["valid_until"]) if fields["valid_until"] else None,
+        by=fields["by"],
+        evidence=fields["evidence"],
+        note=fields["note"],
+        details=fields["details"],
+        previous=fields["previous"],
+        hash=digest,
+    )

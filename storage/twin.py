@@ -1,0 +1,138 @@
+"""`ledger.jsonl`, the ledger's twin: the same events as the table, one line each, in a file anyone can read.
+
+A line is the event's canonical JSON, which the hash covers, with `,"hash":"…"` put before its last
+brace. The table is the truth once a transaction is committed; only then are its lines appended, under
+a file lock, and fsynced. So after a crash the twin may be behind by the last batches or by part of a
+line, and is never ahead. `ledger_twin` holds the number and the length of what is known to be in the
+file: what the table has beyond that may still be missing and is added by `catch_up`, at opening and
+after every commit. Anything else (a shorter file, other bytes) is damage: it is left as it is, for
+`ledger.verify` to find, and nothing more is appended to it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+
+def line_of(body: str, digest: str) -> bytes:
+    """The event's line: `body` is its canonical JSON, `digest` the hash of that in hex."""
+    return f'{body[:-1]},"hash":"{digest}"}}\n'.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What the file lacks: `data`, after which it holds the events up to `seq` in `size` bytes."""
+
+    data: bytes
+    seq: int
+    size: int
+
+
+def behind(path: Path, connection: sqlite3.Connection) -> Behind | None:
+    """What the file lacks to be the table's twin, or None where it is damaged.
+
+    Only its end is looked at: from the last event that is known to be in it. Takes no lock.
+    """
+    seq, size = connection.execute("SELECT seq, bytes FROM ledger_twin").fetchone()
+    rows = connection.execute("SELECT seq, body, hash FROM ledger WHERE seq >= ? ORDER BY seq", (seq,)).fetchall()
+    known = b"".join(line_of(row["body"], row["hash"]) for row in rows if row["seq"] == seq)
+    wanted = b"".join(line_of(row["body"], row["hash"]) for row in rows if row["seq"] > seq)
+    if seq > 0 and not known:
+        return None
+    found = b""
+    if path.exists():
+        with path.open("rb") as file:
+            file.seek(max(0, size - len(known)))
+            found = file.read()
+    there = found[len(known) :]
+    if not found.startswith(known) or not wanted.startswith(there):
+        return None
+    return Behind(wanted[len(there) :], rows[-1]["seq"] if rows else 0, size + len(wanted))
+
+
+def catch_up(path: Path, connection: sqlite3.Connection) -> bool:
+    """Append what the table has and the file lacks, and fsync it. False where the file is damaged."""
+    with locked(path):
+        lack = behind(path, connection)
+        if lack is None:
+            return False
+        if lack.data:
+            _append(path, lack.data)
+        _remember(connection, lack.seq, lack.size)
+    return True
+
+
+def rebuild(path: Path, connection: sqlite3.Connection) -> Path | None:
+    """Write the file anew from the table, whole or not at all. The old one stays, at the path returned."""
+    with locked(path):
+        fresh = path.with_suffix(".new")
+        seq = size = 0
+        with fresh.open("wb") as file:
+            fresh.chmod(0o600)
+            for row in connection.execute("SELECT seq, body, hash FROM ledger ORDER BY seq"):
+                seq = row["seq"]
+                size += file.write(line_of(row["body"], row["hash"]))
+            file.flush()
+            os.fsync(file.fileno())
+        kept = None
+        if path.exists():
+            kept = next(old for n in count(1) if not (old := path.with_suffix(f".{n}.old")).exists())
+            os.link(path, kept)
+        fresh.replace(path)
+        _sync_folder(path.parent)
+        _remember(connection, seq, size)
+    return kept
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold off every other writer of the file, in this process or another, by a lock on its folder."""
+    handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _append(path: Path, data: bytes) -> None:
+    created = not path.exists()
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while data:
+            data = data[os.write(handle, data) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    if created:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remember(connection: sqlite3.Connection, seq: int, size: int) -> None:
+    """Note how far the file is known to reach.
+
+    Not fsynced: were the note lost with the power, the file would be compared from an earlier event on.
+    """
+    known = connection.execute("SELECT seq, bytes FROM ledger_twin").fetchone()
+    if tuple(known) == (seq, size):
+        return
+    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        connection.execute("UPDATE ledger_twin SET seq = ?, bytes = ?", (seq, size))
+    finally:
+        connection.execute("PRAGMA synchronous = FULL")
