@@ -149,8 +149,12 @@ def open_catalog(folder: Path, *, readonly: bool = False) -> Catalog:
         )
     opened = Catalog(folder, connection)
     if not readonly:
-        schema.migrate(connection)
-        twin.catch_up(opened.ledger_path, connection)  # a damaged twin is for `ledger verify` to tell of
+        try:
+            schema.migrate(connection)
+            twin.catch_up(opened.ledger_path, connection)  # a damaged twin is for `ledger verify` to tell of
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise CatalogDamaged(f"{folder / DATABASE} can't be read: {error}", "restore a backup") from error
     return opened
 
 
@@ -160,8 +164,8 @@ def back_up(catalog: Catalog, destination: Path) -> None:
     The database goes by SQLite's online backup, after it the ledger's twin and the models; caches, thumbnails and
     job logs are left out. Raises CatalogExists, NotACatalog (not an empty folder).
     """
-    with create(destination) as copy:
+    with twin.locked(catalog.ledger_path), create(destination) as copy:  # the twin can't get ahead of the table
         catalog.connection.backup(copy.connection)
-    shutil.copyfile(catalog.ledger_path, destination / "ledger.jsonl")
+        shutil.copyfile(catalog.ledger_path, copy.ledger_path)
     for name in ("models", "evidence"):
         shutil.copytree(catalog.folder / name, destination / name, dirs_exist_ok=True)

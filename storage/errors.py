@@ -63,3 +63,7 @@ class BadTensorFile(KyodakuError):
 
 class BadValue(KyodakuError):
     """An option or a field holds something it can't."""
+
+
+class LedgerBehind(KyodakuError):
+    """An event is recorded in the table, and its line could not be written to the ledger's file."""

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from storage.errors import LedgerBehind
+
 
 def line_of(body: str, digest: str) -> bytes:
     """The event's line: `body` is its canonical JSON, `digest` the hash of that in hex."""
@@ -58,13 +60,22 @@ def behind(path: Path, connection: sqlite3.Connection) -> Behind | None:
 
 
 def catch_up(path: Path, connection: sqlite3.Connection) -> bool:
-    """Append what the table has and the file lacks, and fsync it. False where the file is damaged."""
+    """Append what the table has and the file lacks, and fsync it. False where the file is damaged.
+
+    Raises LedgerBehind where the system refuses, as on a full disk; the next call tries again.
+    """
     with locked(path):
         lack = behind(path, connection)
         if lack is None:
             return False
         if lack.data:
-            _append(path, lack.data)
+            try:
+                _append(path, lack.data)
+            except OSError as error:
+                raise LedgerBehind(
+                    f"all is recorded, but {path} can't be written: {error.strerror}",
+                    "mend that, then open the catalog again: what the file lacks is added then",
+                ) from error
         _remember(connection, lack.seq, lack.size)
     return True
 
