@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -21,6 +21,7 @@ from blake3 import blake3
 
 from storage.catalog import Catalog
 from storage.errors import NameTaken, NoSuchRecord
+from storage.instants import from_text, to_text
 from storage.records import (
     Box,
     Cohort,
@@ -130,14 +131,6 @@ def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text is not None else None
-
-
-def _utc_text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat()
-
-
 def _rules(text: str) -> CohortRules:
     fields = json.loads(text)
     return CohortRules(**fields | {"purpose": Purpose(fields["purpose"]), "group": GroupRule(fields["group"])})
@@ -149,8 +142,8 @@ def _cohort(row: sqlite3.Row) -> Cohort:
         name=row["name"],
         query=row["query"],
         rules=_rules(row["rules"]),
-        created_at=datetime.fromisoformat(row["created_at"]),
-        frozen_at=_time(row["frozen_at"]),
+        created_at=from_text(row["created_at"]),
+        frozen_at=from_text(row["frozen_at"]) if row["frozen_at"] else None,
         merkle_root=row["merkle_root"],
         ledger_head=row["ledger_head"],
         tainted=bool(row["tainted"]),
@@ -173,7 +166,7 @@ def add_cohort(catalog: Catalog, name: str, query: str, rules: CohortRules, crea
         with catalog.transaction() as db:
             row_id = db.execute(
                 "INSERT INTO cohorts(name, query, purpose, rules, created_at) VALUES (?, ?, ?, ?, ?)",
-                (name, query, rules.purpose, _json(asdict(rules)), _utc_text(created_at)),
+                (name, query, rules.purpose, _json(asdict(rules)), to_text(created_at)),
             ).lastrowid
     except sqlite3.IntegrityError as error:
         raise NameTaken(f"there is a cohort {name!r} already", "choose another name") from error
@@ -185,7 +178,7 @@ def get_cohort(catalog: Catalog, key: int | str) -> Cohort:
     return _cohort(_row(catalog, "cohorts", key))
 
 
-def list_cohorts(catalog: Catalog) -> list[Cohort]:
+def all_cohorts(catalog: Catalog) -> list[Cohort]:
     """All cohorts, oldest first."""
     return [_cohort(row) for row in catalog.connection.execute("SELECT * FROM cohorts ORDER BY id")]
 
@@ -222,7 +215,7 @@ def freeze_cohort(
         )
         db.execute(
             "UPDATE cohorts SET frozen_at = ?, merkle_root = ?, ledger_head = ?, tainted = 0 WHERE id = ?",
-            (_utc_text(frozen_at), merkle_root, ledger_head, cohort_id),
+            (to_text(frozen_at), merkle_root, ledger_head, cohort_id),
         )
     return get_cohort(catalog, cohort_id)
 
@@ -282,7 +275,7 @@ def _model(row: sqlite3.Row) -> Model:
         trigger=row["trigger"],
         cohort_id=row["cohort_id"],
         recipe=json.loads(row["recipe"]),
-        created_at=datetime.fromisoformat(row["created_at"]),
+        created_at=from_text(row["created_at"]),
         state=ModelState(row["state"]),
         energy_kept=row["energy_kept"],
         why=row["why"],
@@ -331,7 +324,7 @@ def add_model(
                     model.trigger,
                     model.cohort_id,
                     _json(model.recipe),
-                    _utc_text(model.created_at),
+                    to_text(model.created_at),
                     model.state,
                     model.energy_kept,
                     model.why,
@@ -387,7 +380,7 @@ def get_models(catalog: Catalog, ids: Iterable[int]) -> list[Model]:
     return [_model(row) for row in rows]
 
 
-def list_models(catalog: Catalog, states: Iterable[ModelState] | None = None) -> list[Model]:
+def all_models(catalog: Catalog, states: Iterable[ModelState] | None = None) -> list[Model]:
     """All models, or those in one of `states`, oldest first."""
     wanted = set(ModelState) if states is None else set(states)
     rows = catalog.connection.execute("SELECT * FROM models ORDER BY id")

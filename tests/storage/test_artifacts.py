@@ -145,7 +145,7 @@ def test_lineage_runs_both_ways_in_the_order_of_making(catalog: Catalog) -> None
     assert [m.id for m in artifacts.get_models(catalog, [bake.id, mean.id])] == [bake.id, mean.id]
 
     artifacts.set_state(catalog, [mean.id, bake.id], ModelState.TAINTED, "why")
-    assert [m.name for m in artifacts.list_models(catalog, [ModelState.TAINTED])] == ["mean", "bake"]
+    assert [m.name for m in artifacts.all_models(catalog, [ModelState.TAINTED])] == ["mean", "bake"]
     remade = artifacts.replace_model(
         catalog,
         mean.id,
