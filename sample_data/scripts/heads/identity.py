@@ -32,9 +32,12 @@ ROOM = {
     "head/head-scale": (0.34, 0.65),
     "": (0.35, 0.8),
 }
-SKIN_TONES = np.array(
-    [(238, 204, 186), (229, 186, 160), (205, 152, 118), (168, 116, 86), (120, 80, 60), (84, 56, 44)], np.float64
-) / 255
+SKIN_TONES = (
+    np.array(
+        [(238, 204, 186), (229, 186, 160), (205, 152, 118), (168, 116, 86), (120, 80, 60), (84, 56, 44)], np.float64
+    )
+    / 255
+)
 HAIR_COLOURS = {
     "black": (22, 19, 18),
     "dark brown": (48, 33, 25),
@@ -80,7 +83,7 @@ class Brows:
 
 @dataclass(frozen=True)
 class Hair:
-    """Hair: style, colour name and colour, length and hairline in decimetres, curl from 0 to 1, and how it is combed."""
+    """Hair: style, colour by name and value, length and hairline in decimetres, curl from 0 to 1, how it is combed."""
 
     style: str
     name: str
@@ -272,6 +275,12 @@ def caption(identity: Identity) -> str:
     skin = next(name for limit, name in tones if identity.melanin < limit)
     hair = identity.hair
     head = "bald" if hair.style == "bald" else f"{hair.style} {hair.name} hair"
-    beards = {"none": "", "stubble": ", stubble", "full": ", full beard", "goatee": ", goatee", "moustache": ", moustache"}
+    beards = {
+        "none": "",
+        "stubble": ", stubble",
+        "full": ", full beard",
+        "goatee": ", goatee",
+        "moustache": ", moustache",
+    }
     whose = "his" if identity.sex == "man" else "her"
     return f"photo of a {identity.sex} in {whose} {decade}, {skin} skin, {head}{beards[hair.beard]}"

@@ -21,7 +21,7 @@ _BLUR = (-1.5, -0.5, 0.5, 1.5)
 
 @dataclass(frozen=True, eq=False)
 class Caster:
-    """What throws a shadow: places in the world and on the neutral head (n, 3), triangles (m, 3), material, height (m,)."""
+    """What throws a shadow: world and neutral places (n, 3), triangles (m, 3), their material and height (m,)."""
 
     world: Floats
     neutral: Floats
@@ -36,12 +36,14 @@ def direction(view: View) -> Floats:
     return towards / np.linalg.norm(towards)
 
 
-def _casting(caster: Caster, fragments: Fragments, triangles: Ints, material: NDArray[np.int8], who: Identity) -> Fragments:
+def _casting(
+    caster: Caster, fragments: Fragments, triangles: Ints, material: NDArray[np.int8], who: Identity
+) -> Fragments:
     """Drop the fragments of hair shells that carry no hair."""
     corners = caster.neutral[triangles[fragments.triangle]]
     place = np.einsum("ij,ijk->ik", fragments.weights, corners)
     kind = material[fragments.triangle]
-    x, y, z = place.T
+    _, y, z = place.T
     hanging = (y > who.hair.ends) & ~((z > 0.62) & (y < 8.15))
     keep = np.where(kind == materials.HAIR, hair_field(place, who.hair) > 0, True)
     keep = np.where(kind == materials.LONG_HAIR, hanging, keep)
@@ -75,9 +77,7 @@ def shadow(caster: Caster, world: Floats, who: Identity, view: View) -> Floats:
     return lit / len(_BLUR) ** 2
 
 
-def shade(
-    colour: Floats, gloss: Floats, normal: Floats, lit: Floats, points: materials.Points, view: View
-) -> Floats:
+def shade(colour: Floats, gloss: Floats, normal: Floats, lit: Floats, points: materials.Points, view: View) -> Floats:
     """Return what the camera records of points (n, 3): colours from 0 to 1, gamma 2.2."""
     lamp = direction(view)
     is_hair = points.material >= materials.LASHES

@@ -31,7 +31,15 @@ KEPT_GROUPS = (
 )
 SHAPE_FOLDERS = ("head", "nose", "eyes", "mouth", "cheek", "chin", "forehead", "eyebrows", "ears", "neck", "asym")
 # Left out: what moves the whole head, what makes it childlike, and pairs that no identity draws.
-LEFT_OUT = ("head-age-decr", "head-trans", "head-angle", "head-round", "head-fat-incr", "mouth-trans-in", "nose-trans-in")
+LEFT_OUT = (
+    "head-age-decr",
+    "head-trans",
+    "head-angle",
+    "head-round",
+    "head-fat-incr",
+    "mouth-trans-in",
+    "nose-trans-in",
+)
 LEFT_OUT_PARTS = ("neck-trans",)
 EXPRESSION_UNITS = (
     "browDownLeft",

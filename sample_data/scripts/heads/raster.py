@@ -28,7 +28,7 @@ class Fragments:
 
 
 def rasterize(screen: Floats, triangles: Ints, size: int) -> Fragments:
-    """Cover a size x size picture with triangles given in pixels: screen (n, 3) holds x, y and depth (small is near)."""
+    """Cover a square picture with triangles given in pixels: screen (n, 3) holds x, y and depth (small is near)."""
     a, b, c = (screen[triangles[:, corner]] for corner in range(3))
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
     low = np.clip(np.floor(np.minimum(np.minimum(a, b), c)[:, :2]).astype(np.int64), 0, size)

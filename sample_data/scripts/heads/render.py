@@ -73,7 +73,10 @@ def _layers(head: mesh.Mesh, who: Identity, view: View) -> tuple[Surface, Floats
             layers.append((lifted, scalp, materials.HAIR, step / count))
     if who.hair.style == "long":
         curtain = head.of(mesh.LONG_HAIR)
-        layers += [(vertices + normals * lift, curtain, materials.LONG_HAIR, height) for lift, height in ((0.02, 0.5), (0.07, 1.0))]
+        layers += [
+            (vertices + normals * lift, curtain, materials.LONG_HAIR, height)
+            for lift, height in ((0.02, 0.5), (0.07, 1.0))
+        ]
     return _join(layers, head, normals), centre
 
 
