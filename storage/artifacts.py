@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 from blake3 import blake3
 
 from storage.catalog import Catalog
-from storage.errors import NameTaken, NoSuchRecord
+from storage.errors import BadTensorFile, NameTaken, NoSuchRecord
 from storage.instants import from_text, to_text
 from storage.records import (
     Box,
@@ -76,30 +76,35 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """An empty folder (0700) that takes the name `path` when the block ends, and never if it raises.
-
-    What stood at `path` is replaced; between its going and the new one's coming a crash leaves neither.
-    """
+def staged(path: Path) -> Iterator[Path]:
+    """A free name beside `path` for what is being made; what still stands there at the end is removed."""
     part = _part_of(path)
-    part.mkdir(mode=0o700)
     try:
         yield part
+    finally:
+        if part.exists():
+            erase(part)
+
+
+def put_in_place(part: Path, path: Path) -> None:
+    """Give a staged file or folder its name, in the place of what stood there; on disk when this returns.
+
+    A file is exchanged in one step. Of a folder that replaces another, a crash in between leaves neither.
+    """
+    if part.is_dir():
         for folder, _, names in os.walk(part):
             for name in names:
                 with (Path(folder) / name).open("rb") as file:
                     os.fsync(file.fileno())
             _sync_folder(Path(folder))
         if path.exists():
-            aside = _part_of(path)
-            path.rename(aside)
-            part.rename(path)
-            erase(aside)
+            with staged(path) as aside:
+                path.rename(aside)
+                part.rename(path)
         else:
             part.rename(path)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
+    else:
+        part.replace(path)
     _sync_folder(path.parent)
 
 
@@ -413,25 +418,50 @@ def models_of_subject(catalog: Catalog, subject_id: int) -> list[Model]:
 
 
 def ancestors(catalog: Catalog, model_ids: Iterable[int]) -> list[int]:
-    """Ids of all that the models were made from, at any remove; ingredients before what is made of them."""
+    """Ids of all that the models were made from or trained on, at any remove; the first ingredients first."""
     return _reach(catalog, model_ids, "input_id", "model_id")
 
 
 def descendants(catalog: Catalog, model_ids: Iterable[int]) -> list[int]:
-    """Ids of all that was made from the models, at any remove; ingredients before what is made of them."""
+    """Ids of all that was made from the models, or trained on one as its base, at any remove.
+
+    Ingredients stand before what is made of them.
+    """
     return _reach(catalog, model_ids, "model_id", "input_id")
 
 
 def _reach(catalog: Catalog, model_ids: Iterable[int], to: str, of: str) -> list[int]:
     # A model's inputs exist before it, so ids grow along every arrow and sorting by id is topological.
     rows = catalog.connection.execute(
-        f"WITH RECURSIVE reached(id) AS ("
-        f"SELECT {to} FROM model_inputs WHERE {of} IN (SELECT value FROM json_each(?1))"
-        f" UNION SELECT i.{to} FROM model_inputs i JOIN reached r ON i.{of} = r.id)"
+        f"WITH RECURSIVE arrows(model_id, input_id) AS (SELECT model_id, input_id FROM model_inputs"
+        f" UNION SELECT m.id, b.id FROM models m JOIN models b ON b.content_hash = m.base_hash AND b.id <> m.id),"
+        f" reached(id) AS (SELECT {to} FROM arrows WHERE {of} IN (SELECT value FROM json_each(?))"
+        f" UNION SELECT a.{to} FROM arrows a JOIN reached r ON a.{of} = r.id)"
         f" SELECT id FROM reached ORDER BY id",
         (json.dumps(list(model_ids)),),
     )
     return [row["id"] for row in rows]
+
+
+def with_content(catalog: Catalog, content_hash: str) -> Model | None:
+    """The oldest model whose weights file has this hash, whatever its state."""
+    row = catalog.connection.execute(
+        "SELECT * FROM models WHERE content_hash = ? ORDER BY id LIMIT 1", (content_hash,)
+    ).fetchone()
+    return _model(row) if row else None
+
+
+def weights_file(path: Path) -> Path:
+    """The file of a model that `content_hash` is of: itself, or the UNet's weights of a diffusers folder.
+
+    Raises BadTensorFile for a folder without them.
+    """
+    if not path.is_dir():
+        return path
+    for name in ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"):
+        if (path / "unet" / name).is_file():
+            return path / "unet" / name
+    raise BadTensorFile(f"{path} holds no unet/diffusion_pytorch_model.safetensors", "name a diffusers folder")
 
 
 def set_state(catalog: Catalog, model_ids: Iterable[int], state: ModelState, why: str | None = None) -> None:

@@ -70,16 +70,23 @@ def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_whole_folder_replaces_and_keeps_on_failure(tmp_path: Path) -> None:
+def test_a_staged_folder_replaces_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "d"
     for text in ("one", "two"):
-        with artifacts.whole_folder(path) as folder:
-            (folder / "unet").mkdir()
-            (folder / "unet" / "f").write_text(text)
+        with artifacts.staged(path) as part:
+            (part / "unet").mkdir(parents=True)
+            (part / "unet" / "f").write_text(text)
+            artifacts.put_in_place(part, path)
         assert (path / "unet" / "f").read_text() == text
-    with pytest.raises(FileNotFoundError), artifacts.whole_folder(path) as folder:
-        (folder / "f").rename(folder / "missing" / "f")
-    assert [p.name for p in path.iterdir()] == ["unet"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_staged_and_not_put_in_place_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("old")
+    with artifacts.staged(path) as part:
+        part.write_text("half")
+    assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -132,12 +139,14 @@ def test_lineage_runs_both_ways_in_the_order_of_making(catalog: Catalog) -> None
     )
     bake = artifacts.add_model(
         catalog,
-        replace(model("bake"), kind=ModelKind.BAKE),
+        replace(model("bake"), kind=ModelKind.BAKE, content_hash="b" * 64),
         inputs=[ModelInput(mean.id, 0.7)],
         shares={people[0]: 0.5, people[1]: 0.5},
     )
     assert artifacts.descendants(catalog, [loras[0].id]) == [mean.id, bake.id]
     assert artifacts.descendants(catalog, [loras[2].id]) == []
+    on_bake = artifacts.add_model(catalog, replace(model("on bake"), base_hash="b" * 64), shares={people[2]: 1.0})
+    assert artifacts.descendants(catalog, [loras[0].id]) == [mean.id, bake.id, on_bake.id]
     assert artifacts.ancestors(catalog, [bake.id]) == [loras[0].id, loras[1].id, mean.id]
     assert artifacts.models_of_subject(catalog, people[1]) == [loras[1], mean, bake]
     assert artifacts.inputs_of(catalog, bake.id) == [ModelInput(mean.id, 0.7)]
