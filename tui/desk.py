@@ -27,48 +27,68 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._own = threading.local()
-        self._open: list[Catalog] = []
-        self._closing = False
+        self._lock = threading.Lock()
+        self._reading: dict[object, sqlite3.Connection] = {}  # what each read under way reads with
+        self._closed = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="kyodaku-read")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="kyodaku-write")
         self._watcher = ThreadPoolExecutor(1, thread_name_prefix="kyodaku-watch")
         self._pictures = ThreadPoolExecutor(1, thread_name_prefix="kyodaku-picture")
 
     async def read(self, work: Callable[[Catalog], T]) -> T:
-        """What `work` makes of the catalog, read-only. Raises what it raises."""
-        return await self._in(self._readers, work, readonly=True)
+        """What `work` makes of the catalog, read-only. Raises what it raises; given up when cancelled."""
+        return await self._in(self._readers, work)
 
     async def write(self, work: Callable[[Catalog], T]) -> T:
-        """What `work` makes of the catalog, writable; one at a time, in the order asked for."""
-        return await self._in(self._writer, work, readonly=False)
+        """What `work` makes of the catalog, writable; one at a time, in the order asked for, to its end."""
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._writer, self._write, work))
 
     async def picture(self, work: Callable[[Catalog], T]) -> T:
         """As `read`, in the thread that decodes pictures, so that decoding delays no reading."""
-        return await self._in(self._pictures, work, readonly=True)
+        return await self._in(self._pictures, work)
 
     async def version(self) -> int:
         """A number that changes when another connection has committed to the catalog."""
-        return await self._in(self._watcher, lambda catalog: catalog.data_version, readonly=True)
+        return await self._in(self._watcher, lambda catalog: catalog.data_version)
 
     def close(self) -> None:
         """Stop: what is being read is interrupted, what is being written is finished."""
-        self._closing = True
+        self._closed = True
         self._writer.shutdown(wait=True)
-        for catalog in self._open:
-            catalog.connection.interrupt()
+        with self._lock:
+            for connection in self._reading.values():
+                connection.interrupt()
         for pool in (self._readers, self._watcher, self._pictures):
             pool.shutdown(wait=True, cancel_futures=True)
-        self._open.clear()  # a connection may be closed by its own thread only: dropped, it closes itself
 
-    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[Catalog], T], *, readonly: bool) -> T:
-        return await asyncio.get_running_loop().run_in_executor(pool, self._run, work, readonly)
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[Catalog], T]) -> T:
+        token = object()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, self._read, work, token)
+        except asyncio.CancelledError:
+            with self._lock:
+                if token in self._reading:
+                    self._reading[token].interrupt()
+            raise
 
-    def _run(self, work: Callable[[Catalog], T], readonly: bool) -> T:
+    def _read(self, work: Callable[[Catalog], T], token: object) -> T:
+        catalog = self._mine(readonly=True)
+        with self._lock:
+            if self._closed:
+                raise sqlite3.OperationalError("interrupted")
+            self._reading[token] = catalog.connection
+        try:
+            return work(catalog)
+        finally:
+            with self._lock:
+                del self._reading[token]
+
+    def _write(self, work: Callable[[Catalog], T]) -> T:
+        return work(self._mine(readonly=False))
+
+    def _mine(self, *, readonly: bool) -> Catalog:
+        """The connection of the thread that asks; it closes itself when the thread ends."""
         catalog: Catalog | None = getattr(self._own, "catalog", None)
         if catalog is None:
-            catalog = open_catalog(self.folder, readonly=readonly)
-            self._own.catalog = catalog
-            self._open.append(catalog)
-        if self._closing and readonly:
-            raise sqlite3.OperationalError("interrupted")
-        return work(catalog)
+            catalog = self._own.catalog = open_catalog(self.folder, readonly=readonly)
+        return catalog

@@ -1,0 +1,68 @@
+"""What a list of photographs shows of each: its facts, its people and where it stands."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from core import query, statuses
+from storage import faces, photos, subjects
+from storage.catalog import Catalog
+from storage.records import Photo, Purpose, Status
+
+SORTS: Mapping[str, tuple[str, bool]] = {
+    "taken": ("p.taken_at", False),
+    "taken-": ("p.taken_at", True),
+    "path": ("p.path_text", False),
+    "path-": ("p.path_text", True),
+    "camera": ("p.camera", False),
+    "id": ("p.id", False),
+}
+"""Orders a list can have: an indexed expression over `p`, and whether it runs down."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRow:
+    """A photograph with the number of its faces, how many of them nobody has named, who they are, its statuses."""
+
+    photo: Photo
+    faces: int
+    unnamed: int
+    subjects: tuple[str, ...]
+    status: Mapping[Purpose, Status]
+
+
+def ids(catalog: Catalog, text: str, *, sort: str = "taken-", limit: int | None = None) -> array[int]:
+    """Ids of the photographs that a search finds, in the order `sort` names, as they are at this moment.
+
+    The result stays what it is while the catalog changes: what is done to it is done to what was seen.
+    Raises BadQuery. Terms about status read the cached statuses: call `statuses.refresh` before.
+    """
+    order, descending = SORTS[sort]
+    compiled = query.compile(query.parse(text), datetime.now(UTC))
+    return photos.ordered_ids(catalog, compiled.where, compiled.params, order=order, descending=descending, limit=limit)
+
+
+def rows(catalog: Catalog, photo_ids: Sequence[int]) -> list[PhotoRow]:
+    """The rows of these photographs, in their order: four queries, however many. Raises NoSuchRecord."""
+    records = photos.get_many(catalog, photo_ids)
+    seen = faces.of_photos(catalog, photo_ids)
+    standing = statuses.of_photos(catalog, photo_ids)
+    known = {face.subject_id for several in seen.values() for face in several if face.subject_id is not None}
+    names = {number: subject.name for number, subject in subjects.get_many(catalog, known).items()}
+    made = []
+    for record in records:
+        unmarked = [face for face in seen[record.id] if face.mark is None]
+        people = sorted({names[face.subject_id] for face in unmarked if face.subject_id is not None})
+        made.append(
+            PhotoRow(
+                photo=record,
+                faces=len(unmarked),
+                unnamed=sum(face.subject_id is None for face in unmarked),
+                subjects=tuple(people),
+                status=standing.get(record.id, {}),
+            )
+        )
+    return made

@@ -1,0 +1,218 @@
+"""The terminal app: rooms, themes and the catalog's changes put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.command import Hit, Hits, Provider
+from textual.theme import Theme
+
+from core import statuses
+from core.errors import KyodakuError
+from storage.catalog import open_catalog
+from storage.records import Face
+from tui import actions, terminal
+from tui.desk import Desk
+from tui.screens.archive import ArchiveRoom
+from tui.screens.cohorts import CohortsRoom
+from tui.screens.consent import ConsentRoom
+from tui.screens.jobs import JobsRoom
+from tui.screens.models import ModelsRoom
+from tui.screens.people import PeopleRoom
+from tui.screens.room import Room
+
+TICK_S = 1.0  # how often the catalog is asked whether another process changed it
+
+THEMES = (
+    Theme(
+        name="dark",
+        primary="#8ab4d8",
+        accent="#e0b15a",
+        foreground="#d6d8dc",
+        background="#111318",
+        surface="#171a20",
+        panel="#232831",
+        success="#86bf8c",
+        warning="#e0b15a",
+        error="#e07a6a",
+    ),
+    Theme(
+        name="light",
+        dark=False,
+        primary="#245f95",
+        accent="#8a5a00",
+        foreground="#20242a",
+        background="#fbfaf7",
+        surface="#f4f2ec",
+        panel="#e4e1d8",
+        success="#27692f",
+        warning="#8a5a00",
+        error="#a32a1c",
+    ),
+    Theme(
+        name="high contrast",
+        primary="#ffff00",
+        accent="#00ffff",
+        foreground="#ffffff",
+        background="#000000",
+        surface="#000000",
+        panel="#303030",
+        success="#00ff66",
+        warning="#ffd000",
+        error="#ff6060",
+    ),
+)
+
+
+class Commands(Provider):
+    """The palette: every action of the room one is in, and the rooms themselves."""
+
+    async def discover(self) -> Hits:
+        for hit in self._all(None):
+            yield hit
+
+    async def search(self, query: str) -> Hits:
+        for hit in self._all(query):
+            yield hit
+
+    def _all(self, query: str | None) -> list[Hit]:
+        room = self.screen
+        if not isinstance(room, Room):
+            return []
+        matcher = self.matcher(query or "")
+        hits: list[Hit] = []
+
+        def add(title: str, does: Callable[[], Any], about: str) -> None:
+            score = 1.0 if query is None else matcher.match(title)
+            if score > 0:
+                hits.append(Hit(score, title if query is None else matcher.highlight(title), does, title, about))
+
+        for action in actions.of_room(room.ROOM):
+            if action.name == "palette":
+                continue
+            why = room.why_not(action.name)
+            about = action.help if why is None else f"not now: {why}"
+            add(f"{action.title}  ({actions.shown_key(action)})", self._asker(room, action.name), about)
+        for info in actions.ROOMS:
+            add(f"go to {info.title}  ({info.key})", self._goer(room, info.name), info.about)
+        return hits
+
+    @staticmethod
+    def _asker(room: Room, name: str) -> Callable[[], Any]:
+        return lambda: room.run_worker(room.action_do(name))
+
+    @staticmethod
+    def _goer(room: Room, name: str) -> Callable[[], Any]:
+        return lambda: room.kyodaku.go(name)
+
+
+class KyodakuApp(App[None]):
+    """One catalog in a terminal."""
+
+    TITLE = "Kyodaku"
+    ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {Commands}  # noqa: RUF012
+    MODES = {  # noqa: RUF012
+        "archive": ArchiveRoom,
+        "people": PeopleRoom,
+        "consent": ConsentRoom,
+        "cohorts": CohortsRoom,
+        "models": ModelsRoom,
+        "jobs": JobsRoom,
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q,ctrl+c", "quit", show=False, priority=True)]
+
+    def __init__(self, folder: Path, preview: terminal.Preview | None = None) -> None:
+        super().__init__()
+        self.desk = Desk(folder)
+        self.preview = preview or terminal.Preview("halfblock", "not asked")
+        self._version: int | None = None
+        self._seen: dict[str, int] = {}  # the version of the catalog that each room shows
+        self._before: list[str] = []
+        self.animation_level = "none"
+
+    def on_mount(self) -> None:
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = "dark"
+        self.switch_mode("archive")
+        self.set_interval(TICK_S, self._look)
+
+    def on_unmount(self) -> None:
+        self.desk.close()
+
+    def go(self, room: str) -> None:
+        """Show a room; `back` returns."""
+        if room != self.current_mode:
+            self._before.append(self.current_mode)
+            self.switch_mode(room)
+
+    def back(self) -> None:
+        """Show the room one came from."""
+        if self._before:
+            self.switch_mode(self._before.pop())
+
+    def room(self, name: str) -> Room:
+        """The room of that name, once it has been shown."""
+        stack = self._screen_stacks[name]
+        assert isinstance(stack[0], Room)
+        return stack[0]
+
+    async def show_photos(self, query: str) -> None:
+        """Show the photographs that a search finds, in the archive."""
+        self.go("archive")
+        archive = self.room("archive")
+        assert isinstance(archive, ArchiveRoom)
+        archive.search_for(query)
+
+    async def show_person(self, face: Face) -> None:
+        """Show the entry of People that a face belongs to."""
+        self.go("people")
+        people = self.room("people")
+        assert isinstance(people, PeopleRoom)
+        people.begin(people.show_face(face), group="load")
+
+    async def settle_statuses(self) -> None:
+        """Bring the statuses that searches read up to date with the ledger and the clock."""
+        await self.desk.write(lambda catalog: statuses.refresh(catalog, datetime.now(UTC)))
+
+    def entered(self, room: Room) -> None:
+        """A room is on screen: it reads the catalog if that has changed since it last did."""
+        version = self._version or 0
+        if self._seen.get(room.ROOM) != version:
+            self._seen[room.ROOM] = version
+            room.reload()
+
+    def next_theme(self) -> None:
+        """The next of dark, light and high contrast."""
+        names = [theme.name for theme in THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+
+    async def _look(self) -> None:
+        """Has anyone (a job, the command line, this app) changed the catalog? Then read it again."""
+        version = await self.desk.version()
+        changed, self._version = self._version not in (None, version), version
+        room = self.screen
+        if isinstance(room, Room):
+            if changed:
+                self.entered(room)
+            else:
+                self._seen[room.ROOM] = version
+            await room.ticked()
+
+
+def run(catalog_folder: Path) -> int:
+    """Open the app on the catalog in `catalog_folder`; the exit status. Raises what `open_catalog` raises."""
+    open_catalog(catalog_folder).close()  # migrates an older one, and says at once what is wrong with it
+    app = KyodakuApp(catalog_folder, terminal.ask())
+    try:
+        app.run()
+    except KyodakuError:
+        app.desk.close()
+        raise
+    return app.return_code or 0

@@ -1,0 +1,243 @@
+"""Cohorts: which pictures of whom would train, and for everything left out the reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import Static
+
+from core import cohort as cohorts
+from core import query
+from core.errors import BadQuery
+from storage.catalog import Catalog
+from storage.records import TRAIN_PURPOSES, Cohort, CohortRules, GroupRule, Purpose
+from storage.safe_text import display
+from tui import actions
+from tui.screens.dialogs import Answers, Confirm, Field, Form
+from tui.screens.room import Room
+from tui.widgets.row_table import Cell, Column, ListTable, RowTable
+
+MOST_PEOPLE = 40  # named in the summary; the rest are counted
+
+
+class CohortsRoom(Room):
+    """Cohorts on the left; on the right who is in, who is not, and why."""
+
+    ROOM = "cohorts"
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("cohorts")
+    DEFAULT_CSS = """
+    CohortsRoom #summary { height: 1fr; }
+    CohortsRoom #summary Static { height: auto; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cohorts: dict[str, Cohort] = {}
+
+    def body(self) -> ComposeResult:
+        with Vertical(classes="split"):
+            table: ListTable[str] = ListTable(
+                [
+                    Column("Cohort", 20),
+                    Column("For", 16),
+                    Column("State", 17),
+                    Column("Search", 0, optional=1),
+                ],
+                empty="No cohort yet. c makes one: a search, a purpose and rules of balance.",
+                id="cohorts",
+            )
+            table.add_class("list")
+            yield table
+            with Vertical(classes="pane"):
+                with VerticalScroll(id="summary"):
+                    yield Static("")
+                yield ListTable(
+                    [Column("Photo", 7, right=True), Column("Whose", 14, optional=1), Column("Left out because", 0)],
+                    empty="nothing is left out",
+                    id="excluded",
+                )
+
+    @property
+    def table(self) -> ListTable[str]:
+        """The cohorts, by name."""
+        return self.query_one("#cohorts", ListTable)
+
+    @property
+    def cohort(self) -> Cohort | None:
+        """The cohort under the cursor."""
+        key = self.table.key
+        return None if key is None else self._cohorts.get(key)
+
+    def on_mount(self) -> None:
+        self.table.focus()
+
+    async def load(self) -> None:
+        found = await self.desk.read(cohorts.list_all)
+        self._cohorts = {cohort.name: cohort for cohort in found}
+        self.table.fill([(cohort.name, cohort_cells(cohort)) for cohort in found])
+
+    @on(RowTable.Moved, "#cohorts")
+    def _moved(self) -> None:
+        self.moved()
+
+    def rested(self) -> None:
+        self.begin(self._explain(), group="look")
+
+    async def _explain(self) -> None:
+        """Select anew, as freezing would now: the answer is of this moment."""
+        summary = self.query_one("#summary Static", Static)
+        excluded: ListTable[int] = self.query_one("#excluded", ListTable)
+        cohort = self.cohort
+        if cohort is None:
+            summary.update("")
+            excluded.fill([])
+            return
+        summary.update(Text("looking at every photograph of the search …", style="dim"))
+        told = await self.desk.read(lambda catalog: cohorts.explain(catalog, cohort.name))
+        summary.update(summary_of(cohort, told))
+        excluded.fill(
+            [(place, (str(one.photo), one.subject or "", one.reason)) for place, one in enumerate(told.excluded)]
+        )
+
+    # Actions
+
+    def why_not(self, name: str) -> str | None:
+        cohort = self.cohort
+        if name in ("freeze", "photos") and cohort is None:
+            return "there is no cohort under the cursor; c makes one"
+        if name == "freeze" and cohort is not None and cohort.merkle_root is not None and not cohort.tainted:
+            return f"{cohort.name} is frozen already"
+        return None
+
+    async def do_photos(self) -> None:
+        assert self.cohort is not None
+        await self.kyodaku.show_photos(self.cohort.query)
+
+    def do_create(self) -> None:
+        self.begin(self._create(), group="dialog")
+
+    async def _create(self) -> None:
+        answers = await self.app.push_screen_wait(
+            Form(
+                "A new cohort",
+                [
+                    Field("name", "Name"),
+                    Field("query", "Search", help="as in the archive: subject:Noy taken:2019..2021"),
+                    Field("purpose", "Purpose", help="train-individual or train-composite", suggestions=PURPOSES),
+                    Field("group", "Group pictures", help="exclude, crop or mask", suggestions=list(GroupRule)),
+                    Field("per_subject", "At most each", help="photographs of one person; empty: no limit"),
+                    Field("min_subjects", "At least", help="people; empty: the purpose's own least"),
+                ],
+                about="Nothing is fixed until it is frozen.\nHow others in a picture are treated is never chosen for you.",
+                check=check_cohort,
+            )
+        )
+        if answers is None:
+            return
+        purpose = Purpose(answers["purpose"])
+        least = int(answers["min_subjects"]) if answers["min_subjects"] else None
+        rules = CohortRules(
+            purpose=purpose,
+            per_subject=int(answers["per_subject"]) if answers["per_subject"] else None,
+            min_subjects=cohorts.least_subjects(purpose, least),
+            group=GroupRule(answers["group"]),
+        )
+        made = await self.desk.write(lambda catalog: cohorts.create(catalog, answers["name"], answers["query"], rules))
+        await self.load()
+        self.table.go_to(made.name)
+
+    def do_freeze(self) -> None:
+        self.begin(self._freeze(), group="dialog")
+
+    async def _freeze(self) -> None:
+        cohort = self.cohort
+        assert cohort is not None
+        told = await self.desk.read(lambda catalog: cohorts.explain(catalog, cohort.name))
+        if not await self.app.push_screen_wait(
+            Confirm(
+                f"Freeze {cohort.name}?",
+                [
+                    f"{len(told.included):,} pictures of {len(told.subjects):,} people; "
+                    f"{len(told.excluded):,} are left out.",
+                    "Consent is looked at again whenever they are read for training.",
+                ],
+                yes="freeze",
+            )
+        ):
+            return
+        frozen = await self.desk.write(partial(_freeze, cohort.name))
+        await self.load()
+        self.say(frozen)
+
+
+def _freeze(name: str, catalog: Catalog) -> str:
+    frozen = cohorts.freeze(catalog, name)
+    return f"{name} is frozen under {(frozen.merkle_root or '')[:16]}…"
+
+
+PURPOSES = sorted(TRAIN_PURPOSES)
+
+
+def check_cohort(answers: Answers) -> str | None:
+    """What is wrong with the form of a new cohort, or None."""
+    if not answers["name"]:
+        return "a name is needed"
+    try:
+        query.parse(answers["query"])
+    except BadQuery as error:
+        return str(error)
+    if answers["purpose"] not in PURPOSES:
+        return f"the purpose is one of {', '.join(PURPOSES)}"
+    if answers["group"] not in list(GroupRule):
+        return f"group pictures: one of {', '.join(GroupRule)}"
+    for name in ("per_subject", "min_subjects"):
+        if answers[name] and not (answers[name].isascii() and answers[name].isdigit() and int(answers[name])):
+            return f"{answers[name]} is no number of one or more"
+    return None
+
+
+def cohort_cells(cohort: Cohort) -> Sequence[Cell]:
+    """A cohort as the table writes it."""
+    state: Cell = ("not frozen", "dim")
+    if cohort.tainted:
+        state = ("tainted", "warn")
+    elif cohort.frozen_at is not None:
+        state = (f"frozen {cohort.frozen_at.astimezone():%Y-%m-%d}", "good")
+    return cohort.name, cohort.rules.purpose, state, cohort.query
+
+
+def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
+    """Rules, who is in with how many pictures, and the reasons why others are not, counted."""
+    rules = cohort.rules
+    text = Text(display(cohort.name) + "\n", style="bold")
+    text.append(display(f"{cohort.query or 'every photograph'}\n"))
+    limits = [f"for {rules.purpose}", f"group pictures: {rules.group}", f"at least {rules.min_subjects} people"]
+    if rules.per_subject:
+        limits.append(f"at most {rules.per_subject} of each")
+    if rules.max_share < 1:
+        limits.append(f"at most {rules.max_share:.0%} of one person")
+    text.append(", ".join(limits) + "\n", style="dim")
+    if cohort.tainted:
+        text.append("A withdrawal reached it: freeze it again.\n", style="bold")
+    if cohort.merkle_root:
+        text.append(f"Merkle root {cohort.merkle_root}\n", style="dim")
+    text.append(f"\nNow: {len(told.included):,} pictures of {len(told.subjects):,} people", style="bold")
+    text.append(f", as if of {told.effective_subjects:.1f} in balance\n")
+    ordered = sorted(told.subjects.items(), key=lambda pair: (-pair[1], pair[0]))
+    for name, count in ordered[:MOST_PEOPLE]:
+        text.append(display(f"  {count:>5}  {name}") + "\n")
+    if len(ordered) > MOST_PEOPLE:
+        text.append(f"         and {len(ordered) - MOST_PEOPLE} more people\n", style="dim")
+    reasons = Counter(one.reason for one in told.excluded)
+    text.append(f"\nLeft out: {len(told.excluded):,}\n", style="bold")
+    for reason, count in reasons.most_common():
+        text.append(display(f"  {count:>5}  {reason}") + "\n")
+    return text

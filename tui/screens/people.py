@@ -1,0 +1,331 @@
+"""People: clusters and named subjects, their faces, and saying whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar
+
+from PIL import Image
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+
+from core import people
+from core.errors import BadImage
+from core.portraits import portrait, sheet
+from storage import faces, photos, subjects
+from storage.catalog import Catalog
+from storage.faces import Group
+from storage.records import Face, FaceMark
+from tui import actions
+from tui.screens.dialogs import Answers, Confirm, Field, Form
+from tui.screens.room import Room
+from tui.terminal import Preview
+from tui.widgets.picture import Picture, fitted
+from tui.widgets.row_table import Cell, Column, ListTable, RowTable
+
+SHEET_FACES = 12  # of a person, shown together
+SHEET_COLUMNS = 4
+
+GroupKey = tuple[int | None, int | None]  # cluster, subject
+
+
+class PeopleRoom(Room):
+    """Entries on the left, the largest first; on the right the faces of the one under the cursor."""
+
+    ROOM = "people"
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("people")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._unnamed = False
+        self._groups: dict[GroupKey, Group] = {}
+        self._faces: dict[int, Face] = {}
+        self._of: GroupKey | None = None  # whose faces the right side shows
+        self._names: list[str] = []
+
+    def body(self) -> ComposeResult:
+        with Vertical(classes="split"):
+            table: ListTable[GroupKey] = ListTable(
+                [
+                    Column("Who", 0),
+                    Column("Faces", 6, right=True),
+                    Column("Photographs", 11, right=True, optional=1),
+                    Column("Cluster", 7, right=True, optional=2),
+                ],
+                empty="No faces yet. From a shell: kyodaku faces, then kyodaku people cluster.",
+                id="groups",
+            )
+            table.add_class("list")
+            yield table
+            with Vertical(classes="pane"):
+                yield Picture(self.kyodaku.preview, id="picture")
+                yield ListTable(
+                    [
+                        Column("Face", 6, right=True),
+                        Column("Said by", 9),
+                        Column("Sure", 4, right=True, optional=1),
+                        Column("Age?", 4, right=True, optional=2),
+                        Column("Path", 0),
+                    ],
+                    empty="",
+                    id="faces",
+                )
+
+    @property
+    def groups(self) -> ListTable[GroupKey]:
+        """The entries."""
+        return self.query_one("#groups", ListTable)
+
+    @property
+    def faces(self) -> ListTable[int]:
+        """The faces of the entry under the cursor."""
+        return self.query_one("#faces", ListTable)
+
+    @property
+    def group(self) -> Group | None:
+        """The entry under the cursor."""
+        key = self.groups.key
+        return None if key is None else self._groups.get(key)
+
+    @property
+    def face(self) -> Face | None:
+        """The face under the cursor, where the faces have the keyboard."""
+        key = self.faces.key if self.faces.has_focus else None
+        return None if key is None else self._faces.get(key)
+
+    def on_mount(self) -> None:
+        self.groups.focus()
+
+    async def load(self) -> None:
+        unnamed = self._unnamed
+        found, known = await self.desk.read(
+            lambda catalog: (people.listing(catalog, unnamed=unnamed), subjects.list_all(catalog))
+        )
+        self._names = [subject.name for subject in known]
+        self._groups = {(group.cluster, group.subject_id): group for group in found}
+        self._of = None
+        self.groups.fill([(key, group_cells(group)) for key, group in self._groups.items()])
+        self.say(f"{len(found):,} entries" + (" without a name" if unnamed else ""))
+
+    @on(RowTable.Moved)
+    def _moved(self) -> None:
+        self.moved()
+
+    def on_descendant_focus(self) -> None:
+        self.moved()
+
+    def rested(self) -> None:
+        self.begin(self._look(), group="look")
+
+    async def _look(self) -> None:
+        group, picture = self.group, self.query_one("#picture", Picture)
+        if group is None:
+            self.faces.fill([])
+            picture.say("")
+            return
+        key = (group.cluster, group.subject_id)
+        if key != self._of:
+            rows = await self.desk.read(partial(faces_of, group))
+            self._faces = {face.id: face for face, _ in rows}
+            self._of = key
+            self.faces.fill([(face.id, face_cells(face, path)) for face, path in rows])
+        if picture.preview.how == "off":
+            picture.say("pictures are off (KYODAKU_PREVIEW)")
+            return
+        chosen = [self.face] if self.face else list(self._faces.values())[:SHEET_FACES]
+        columns, lines = picture.cells
+        try:
+            drawn = await self.desk.picture(partial(portraits, chosen, picture.preview, columns, lines))
+        except BadImage as error:
+            picture.say(str(error))
+        else:
+            await picture.show(*drawn)
+
+    # Actions
+
+    def why_not(self, name: str) -> str | None:
+        if name in ("name", "merge", "faces", "photos") and self.group is None:
+            return "there is no entry under the cursor"
+        if name == "name" and self.group is not None and self.group.cluster is None:
+            return "this entry is a person already; m joins it with another"
+        if name in ("assign", "ignore") and self.face is None:
+            return "choose a face first: Enter goes to the entry's faces"
+        return None
+
+    def do_name(self) -> None:
+        self.begin(self._name(), group="dialog")
+
+    async def _name(self) -> None:
+        group = self.group
+        assert group is not None
+        cluster = group.cluster
+        assert cluster is not None
+        name = await self._ask_name(
+            f"Who is cluster {cluster}?",
+            f"{group.faces:,} faces in {group.photos:,} photographs. A new name makes a new person, who has "
+            "granted nothing.",
+            group.subject or "",
+        )
+        if name is None:
+            return
+        named = await self.desk.write(lambda catalog: people.name(catalog, cluster, name))
+        self.say(f"{named.subject}: {named.faces:,} faces")
+        self.groups.move_to(self.groups.cursor + 1)
+        await self.load()
+
+    def do_merge(self) -> None:
+        self.begin(self._merge(), group="dialog")
+
+    async def _merge(self) -> None:
+        group = self.group
+        assert group is not None
+        cluster, subject = group.cluster, group.subject
+        who = subject or f"cluster {cluster}"
+        other = await self._ask_name(f"{who} is the same person as …", "The other name is the one that stays.", "")
+        if other is None or other == subject:
+            return
+        if not await self.app.push_screen_wait(
+            Confirm(f"Join {who} with {other}?", [f"{group.faces:,} faces become {other}'s."], yes="join")
+        ):
+            return
+        if subject is not None:
+            joined = await self.desk.write(lambda catalog: people.merge(catalog, other, subject))
+        else:
+            assert cluster is not None
+            joined = await self.desk.write(lambda catalog: people.name(catalog, cluster, other))
+        self.say(f"{joined.subject}: {joined.faces:,} faces")
+        await self.load()
+
+    def do_faces(self) -> None:
+        (self.faces if self.groups.has_focus else self.groups).focus()
+
+    def do_assign(self) -> None:
+        self.begin(self._assign(), group="dialog")
+
+    async def _assign(self) -> None:
+        face = self.face
+        assert face is not None
+        name = await self._ask_name(f"Whose is face {face.id}?", "Only this face changes hands.", "")
+        if name is None:
+            return
+        done = await self.desk.write(lambda catalog: people.assign(catalog, face.id, name))
+        self.say(f"face {face.id} is {done.subject}'s")
+        await self.load()
+
+    def do_ignore(self) -> None:
+        self.begin(self._ignore(), group="dialog")
+
+    async def _ignore(self) -> None:
+        face = self.face
+        assert face is not None
+
+        def check(answers: Answers) -> str | None:
+            if bool(answers["no_face"]) == bool(answers["unrecognisable"]):
+                return "tick one of the two"
+            return None if answers["why"] and answers["by"] else "say why, and who says so: it goes to the ledger"
+
+        answers = await self.app.push_screen_wait(
+            Form(
+                f"Take face {face.id} out of the rules",
+                [
+                    Field("no_face", "it is not a face", tick=True),
+                    Field("unrecognisable", "nobody could recognise the person", tick=True),
+                    Field("why", "Why"),
+                    Field("by", "Who says so"),
+                ],
+                check=check,
+            )
+        )
+        if answers is None:
+            return
+        mark = FaceMark.NOT_A_FACE if answers["no_face"] else FaceMark.UNRECOGNISABLE
+        await self.desk.write(lambda catalog: people.ignore(catalog, face.id, mark, answers["why"], answers["by"]))
+        self.say(f"face {face.id}: {mark}")
+        await self.load()
+
+    def do_unnamed(self) -> None:
+        self._unnamed = not self._unnamed
+        self.reload()
+
+    async def do_photos(self) -> None:
+        group = self.group
+        assert group is not None
+        await self.kyodaku.show_photos(
+            f'subject:"{group.subject}"' if group.subject is not None else f"cluster:{group.cluster}"
+        )
+
+    def do_back(self) -> None:
+        if self.faces.has_focus:
+            self.groups.focus()
+        else:
+            super().do_back()
+
+    async def show_face(self, face: Face) -> None:
+        """Go to the entry that a face belongs to."""
+        await self.load()
+        self.groups.go_to((face.cluster, face.subject_id))
+
+    async def _ask_name(self, title: str, about: str, value: str) -> str | None:
+        """A person's name, with those on record to complete from; None when left."""
+        answers = await self.app.push_screen_wait(
+            Form(
+                title,
+                [Field("name", "Name", value=value, suggestions=self._names, help="→ completes a name on record")],
+                about=about,
+                check=lambda answers: None if answers["name"] else "a name is needed",
+            )
+        )
+        return None if answers is None else answers["name"]
+
+
+def group_cells(group: Group) -> Sequence[Cell]:
+    """An entry as the table writes it."""
+    who: Cell = group.subject or ("unnamed", "dim")
+    cluster = "" if group.cluster is None else str(group.cluster)
+    return who, f"{group.faces:,}", f"{group.photos:,}", cluster
+
+
+def faces_of(group: Group, catalog: Catalog) -> list[tuple[Face, str]]:
+    """The faces of an entry, marked ones left out, with the path of each one's photograph."""
+    if group.cluster is not None:
+        found = faces.page(catalog, "f.cluster = ? AND f.subject_id IS ?", (group.cluster, group.subject_id))
+    else:
+        assert group.subject_id is not None
+        found = [f for f in faces.of_subject(catalog, group.subject_id) if f.cluster is None]
+    shown = [face for face in found if face.mark is None]
+    where = {photo.id: photo.path_text for photo in photos.get_many(catalog, sorted({f.photo_id for f in shown}))}
+    return [(face, where[face.photo_id]) for face in shown]
+
+
+def face_cells(face: Face, path: str) -> Sequence[Cell]:
+    """A face as the table writes it."""
+    said: Cell = "a person" if face.assigned_by_person else "likeness"
+    if face.subject_id is None:
+        said = ("nobody", "dim")
+    age = "" if face.age_estimate is None else f"{face.age_estimate:.0f}"
+    return (
+        str(face.id),
+        said if face.subject_id is not None else ("nobody", "dim"),
+        f"{face.probability:.0%}",
+        age,
+        path,
+    )
+
+
+def portraits(
+    chosen: Sequence[Face], preview: Preview, columns: int, lines: int, catalog: Catalog
+) -> tuple[Image.Image, int, int]:
+    """The faces side by side, scaled to the cells there are. Raises BadImage when none can be read."""
+    cut = []
+    reason = BadImage("there is no face to show")
+    for face in chosen:
+        try:
+            cut.append(portrait(catalog, face))
+        except BadImage as error:
+            reason = error
+    if not cut:
+        raise reason
+    return fitted(sheet(cut, SHEET_COLUMNS), preview, columns, lines)

@@ -1,0 +1,180 @@
+"""What every room shares: the lines around it, asking for actions, saying what went wrong in a sentence."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.timer import Timer
+
+from core.errors import KyodakuError
+from tui import actions
+from tui.desk import Desk
+from tui.screens.dialogs import Reading
+from tui.widgets.lines import KeyLine, RoomsLine, StatusLine
+from tui.widgets.signs import SIGNS
+
+if TYPE_CHECKING:
+    from tui.app import KyodakuApp
+
+REST_S = 0.15  # a cursor that has not moved for so long is looked from
+
+
+class Room(Screen[None]):
+    """A screen with number, keys and help out of the registry. Subclasses compose `body`."""
+
+    ROOM: ClassVar[str] = ""
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (100, "-wide")]
+    DEFAULT_CSS = """
+    Room { background: $background; layout: vertical; }
+    Room .pane { background: $background; padding: 0 1; }
+    Room .split { height: 1fr; }
+    Room.-wide .split { layout: horizontal; }
+    Room.-narrow .split { layout: vertical; }
+    Room.-wide .list { width: 3fr; height: 1fr; }
+    Room.-wide .pane { width: 2fr; height: 1fr; }
+    Room.-narrow .list { width: 1fr; height: 3fr; }
+    Room.-narrow .pane { width: 1fr; height: 2fr; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = StatusLine()
+        self.keys = KeyLine(self.ROOM, self.why_not)
+        self._rest: Timer | None = None
+
+    @property
+    def kyodaku(self) -> KyodakuApp:
+        """The app, by its own type."""
+        return cast("KyodakuApp", self.app)
+
+    @property
+    def desk(self) -> Desk:
+        """Where the catalog is read and written."""
+        return self.kyodaku.desk
+
+    def compose(self) -> ComposeResult:
+        yield RoomsLine(self.ROOM)
+        yield from self.body()
+        yield self.status
+        yield self.keys
+
+    def body(self) -> ComposeResult:
+        """What stands between the lines."""
+        raise NotImplementedError
+
+    async def load(self) -> None:
+        """Read from the catalog what the room shows; called on entering and when the catalog changed."""
+        raise NotImplementedError
+
+    async def ticked(self) -> None:
+        """A second has passed while the room is on screen."""
+
+    def why_not(self, name: str) -> str | None:
+        """Why action `name` can't be done now, in a sentence; None if it can."""
+        raise NotImplementedError
+
+    def rested(self) -> None:
+        """The cursor has stood still for `REST_S`: show what is costly to show."""
+
+    def moved(self) -> None:
+        """The cursor stands elsewhere: keys may be dimmed otherwise, and `rested` waits anew."""
+        self.keys.look_again()
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(REST_S, self.rested)
+
+    def say(self, message: str, *, error: bool = False) -> None:
+        """Put a sentence on the status line."""
+        self.status.set_class(error, "-error")
+        self.status.show(message=message)
+
+    def begin(self, work: Coroutine[Any, Any, None], *, group: str = "work", alone: bool = True) -> None:
+        """Do `work` beside the keyboard; what goes wrong is said in a sentence.
+
+        With `alone`, work of the same `group` that is still going is given up.
+        """
+        self.run_worker(self._careful(work), group=group, exclusive=alone)
+
+    async def _careful(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except KyodakuError as error:
+            self.say(str(error), error=True)
+        except sqlite3.Error as error:
+            if self.app.is_running:
+                self.say(f"the catalog can't be read just now: {error}", error=True)
+        except OSError as error:
+            self.say(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), error=True)
+
+    def reload(self) -> None:
+        """Read the room's content again."""
+        self.begin(self._reload(), group="load")
+
+    async def _reload(self) -> None:
+        await self.load()
+        self.keys.look_again()
+
+    def on_screen_resume(self) -> None:
+        self.kyodaku.entered(self)
+
+    def action_go(self, room: str) -> None:
+        self.kyodaku.go(room)
+
+    async def action_do(self, name: str) -> None:
+        """Do the action, or say why it can't be done."""
+        why = self.why_not(name)
+        if why is not None:
+            self.say(why, error=True)
+            return
+        if name != "leave":
+            self.say("")
+        done = cast("Callable[[], object]", getattr(self, f"do_{name}"))()
+        if isawaitable(done):
+            await done
+
+    def do_help(self) -> None:
+        self.app.push_screen(Reading(self._help()))
+
+    def do_palette(self) -> None:
+        self.app.action_command_palette()
+
+    def do_refresh(self) -> None:
+        self.reload()
+
+    def do_theme(self) -> None:
+        self.kyodaku.next_theme()
+
+    def do_back(self) -> None:
+        self.kyodaku.back()
+
+    def do_leave(self) -> None:
+        self.app.exit()
+
+    def _help(self) -> Text:
+        info = next(info for info in actions.ROOMS if info.name == self.ROOM)
+        text = Text()
+        text.append(f"{info.key} {info.title}", style="bold")
+        text.append(f": {info.about}\n\n")
+        for action in actions.of_room(self.ROOM):
+            why = self.why_not(action.name)
+            text.append(f"{' '.join(map(_key_text, action.keys)):>12}  ", style="bold")
+            text.append(f"{action.help}\n", style="dim" if why else "")
+            if why:
+                text.append(f"{'':14}not now: {why}\n", style="italic")
+        text.append("\nMoving\n", style="bold")
+        for keys, what in actions.MOVES:
+            text.append(f"{keys:>20}  {what}\n")
+        text.append("\nStatuses\n", style="bold")
+        for status, sign in SIGNS.items():
+            text.append(f"{sign:>12}  {status}\n")
+        return text
+
+
+def _key_text(key: str) -> str:
+    return actions.SHOWN_KEYS.get(key, key.replace("ctrl+", "^"))

@@ -1,0 +1,110 @@
+"""The one-line widgets around a room: rooms above, catalog and message below, keys at the bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+from textual.widget import Widget
+
+from storage.safe_text import display
+from tui import actions
+
+
+class RoomsLine(Widget):
+    """The rooms with their number keys; the one that is shown stands out. A click goes there."""
+
+    DEFAULT_CSS = "RoomsLine { height: 1; background: $panel; color: $text-muted; }"
+
+    def __init__(self, current: str) -> None:
+        super().__init__()
+        self._current = current
+
+    def render(self) -> Text:
+        narrow = self.size.width < 72
+        line = Text(no_wrap=True, overflow="crop")
+        if not narrow:
+            line.append(" 許諾 Kyodaku  ", style="bold")
+        for info in actions.ROOMS:
+            label = f" {info.key} {info.title} "
+            here = info.name == self._current
+            line.append(label, style=Style(reverse=here, bold=here, meta={"@click": f"screen.go('{info.name}')"}))
+        return line
+
+
+class KeyLine(Widget):
+    """What can be done here, by key; dimmed and struck where it can't be done now."""
+
+    DEFAULT_CSS = "KeyLine { height: 1; background: $panel; color: $foreground; }"
+
+    def __init__(self, room: str, why_not: Callable[[str], str | None]) -> None:
+        super().__init__()
+        self._room = room
+        self._why_not = why_not
+        self._off: frozenset[str] = frozenset()
+
+    def look_again(self) -> None:
+        """Draw again, if something can be done now that could not, or the other way round."""
+        off = self._disabled()
+        if off != self._off:
+            self._off = off
+            self.refresh()
+
+    def _disabled(self) -> frozenset[str]:
+        return frozenset(a.name for a in actions.of_room(self._room) if self._why_not(a.name) is not None)
+
+    def render(self) -> Text:
+        self._off = self._disabled()
+        line = Text(" ", no_wrap=True, overflow="crop")
+        left = self.size.width - 2
+        for action in actions.of_room(self._room):
+            if not action.footer:
+                continue
+            key = actions.shown_key(action)
+            need = cell_len(key) + cell_len(action.title) + 3
+            if need > left:
+                break
+            left -= need
+            off = action.name in self._off
+            line.append(key, style="dim" if off else "bold")
+            line.append(f" {action.title}", style="dim strike" if off else "")
+            line.append("  ")
+        return line
+
+
+class StatusLine(Widget):
+    """Where one is (catalog, counts), what was just said, and the job that runs."""
+
+    DEFAULT_CSS = """
+    StatusLine { height: 1; background: $surface; color: $text-muted; }
+    StatusLine.-error { color: $error; text-style: bold; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = ""
+        self.message = ""
+        self.job = ""
+
+    def show(self, *, place: str | None = None, message: str | None = None, job: str | None = None) -> None:
+        """Change any of the three parts; draws only if something did change."""
+        new = (
+            self.place if place is None else display(place),
+            self.message if message is None else display(message),
+            self.job if job is None else display(job),
+        )
+        if new != (self.place, self.message, self.job):
+            self.place, self.message, self.job = new
+            self.refresh()
+
+    def render(self) -> Text:
+        width = self.size.width
+        right = f" {self.job} " if self.job else ""
+        left = f" {self.message or self.place}"
+        room = width - cell_len(right)
+        text = Text(left, no_wrap=True, overflow="ellipsis")
+        text.truncate(max(0, room), overflow="ellipsis", pad=True)
+        text.append(right, style="reverse" if right else "")
+        return text
