@@ -6,10 +6,8 @@ Embeddings are stored as little-endian float32; two are comparable only when the
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
-import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.artifacts import whole_file
 from storage.catalog import Catalog
 from storage.errors import NoSuchRecord
 from storage.records import Box, Face, FaceMark
@@ -102,9 +101,7 @@ def of_photos(catalog: Catalog, photo_ids: Iterable[int]) -> dict[int, list[Face
     return wanted
 
 
-def of_subject(
-    catalog: Catalog, subject_id: int, *, after: int | None = None, limit: int | None = None
-) -> list[Face]:
+def of_subject(catalog: Catalog, subject_id: int, *, after: int | None = None, limit: int | None = None) -> list[Face]:
     """A subject's faces by id, those after the face `after`."""
     return page(catalog, "f.subject_id = ?", (subject_id,), after=after, limit=limit)
 
@@ -158,26 +155,18 @@ def replace_faces(catalog: Catalog, photo_id: int, rows: Sequence[NewFace], spac
 def replace_many(catalog: Catalog, found: Mapping[int, Sequence[NewFace]], space: str) -> None:
     """Put down the faces found in photographs and that they were sought, in one transaction.
 
-    Where a photograph's pixels are those that were searched before (its `faces_space` is set), a face
-    found again keeps its id, its subject and its mark, and a face that a person assigned or marked stays
-    even if it was not found again: a detector must not undo what a person said. Where the picture has
-    changed nothing of the old faces is kept.
+    A face found again keeps its id, its subject and its mark, and a face that a person assigned or marked
+    stays even if it was not found again: a detector must not undo what a person said. (Where a picture
+    changed, the scan has removed the faces of the old one.)
     """
     with catalog.transaction() as db:
-        query = "SELECT id FROM photos WHERE faces_space IS NULL AND id IN (SELECT value FROM json_each(?))"
-        changed = {row["id"] for row in db.execute(query, (_ids(found),))}
-        forget(catalog, changed)
-        before = of_photos(catalog, [number for number in found if number not in changed])
+        before = of_photos(catalog, found)
         for photo_id, rows in found.items():
-            _replace(db, photo_id, before.get(photo_id, []), rows, space)
-        db.executemany(
-            "UPDATE photos SET faces_space = ? WHERE id = ?", [(space, number) for number in found]
-        )
+            _replace(db, photo_id, before[photo_id], rows, space)
+        db.executemany("UPDATE photos SET faces_space = ? WHERE id = ?", [(space, number) for number in found])
 
 
-def _replace(
-    db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Sequence[NewFace], space: str
-) -> None:
+def _replace(db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Sequence[NewFace], space: str) -> None:
     left = list(old)
     updates: list[tuple[Any, ...]] = []
     inserts: list[tuple[Any, ...]] = []
@@ -208,18 +197,6 @@ def _replace(
 
 def _bytes(embedding: NDArray[np.float32]) -> bytes:
     return np.ascontiguousarray(embedding, dtype="<f4").tobytes()
-
-
-def forget(catalog: Catalog, photo_ids: Iterable[int]) -> None:
-    """Remove all faces of photographs whose pixels have changed, and that they were sought."""
-    with catalog.transaction() as db:
-        which = _ids(photo_ids)
-        db.execute("DELETE FROM faces WHERE photo_id IN (SELECT value FROM json_each(?))", (which,))
-        db.execute(
-            "UPDATE photos SET faces_space = NULL"
-            " WHERE faces_space IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
-            (which,),
-        )
 
 
 def assign(catalog: Catalog, face_ids: Iterable[int], subject_id: int | None, *, by_person: bool) -> int:
@@ -333,20 +310,14 @@ def _build(db: sqlite3.Connection, space: str, target: Path, stem: str) -> bool:
     if not number:
         return False
     header = {"descr": "<f4", "fortran_order": False, "shape": (number, size // 4)}
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".faces-")
-    fresh = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            ids = array("q")
-            rows = db.execute("SELECT id, embedding FROM faces WHERE space = ? ORDER BY id", (space,))
-            for face_id, embedding in rows:
-                ids.append(face_id)
-                file.write(embedding)
-            ids.tofile(file)
-        for stale in target.parent.glob(f"{stem}*.npy"):
+    with whole_file(target) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        ids = array("q")
+        for face_id, embedding in db.execute("SELECT id, embedding FROM faces WHERE space = ? ORDER BY id", (space,)):
+            ids.append(face_id)
+            file.write(embedding)
+        file.write(ids.tobytes())
+    for stale in target.parent.glob(f"{stem}*.npy"):
+        if stale != target:
             stale.unlink(missing_ok=True)
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)
     return True

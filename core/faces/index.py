@@ -1,0 +1,252 @@
+"""Find and embed the faces of an archive. Resumable: what is written is done, the rest is sought next time.
+
+Three stages overlap: threads decode at reduced scale, this thread detects on batches of pictures of one
+size, and processes describe the faces. Each window of photographs is written in one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import time
+from array import array
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core import image
+from core.errors import BadImage, JobFailed
+from core.faces.describe import Description, cut, describe, end_with_parent
+from core.faces.detect import Detector, pick_device
+from core.faces.detection import Detection
+from core.faces.embed import DlibEmbedder, Embedder
+from core.faces.embed import embedder as make_embedder
+from core.progress import Report, Step, silent
+from storage import faces, photos
+from storage.catalog import Catalog
+from storage.faces import NewFace
+from storage.records import Box, Photo
+
+LONGEST = 1024  # pixels of the reduced decode's longer side
+WINDOW = 32  # photographs decoded, searched and written together
+_READERS = 2
+_WAITING = 3  # windows whose faces are being described while the next is searched
+
+_NEEDING = "p.state = 'present' AND p.error IS NULL AND p.faces_space IS NOT ?"
+
+
+@dataclass(frozen=True, slots=True)
+class FacesResult:
+    """What a run did. `errors`: pictures that can't be decoded, recorded; `skipped`: files not as indexed."""
+
+    photos: int
+    faces: int
+    seconds: float
+    embedder: str
+    errors: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One photograph decoded for the search. Without `picture`, `error` says why, and None: not as indexed."""
+
+    photo: Photo
+    picture: Image.Image | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """One photograph searched. `size` is the decode's, which `found` counts in; None: it was not decoded.
+
+    `embeddings` is None where they come with the descriptions, which a worker is making.
+    """
+
+    photo: Photo
+    size: tuple[int, int] | None
+    error: str | None = None
+    found: Sequence[Detection] = ()
+    embeddings: NDArray[np.float32] | None = None
+    descriptions: Future[list[Description]] | None = None
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a run has done so far."""
+
+    photos: int = 0
+    faces: int = 0
+    errors: int = 0
+    skipped: int = 0
+
+
+def index_faces(
+    catalog: Catalog,
+    *,
+    embedder: str = "auto",
+    device: str = "auto",
+    ids: Iterable[int] | None = None,
+    workers: int | None = None,
+    report: Report = silent,
+) -> FacesResult:
+    """Seek the faces of the photographs, of `ids` or of all, that were not searched in this space yet.
+
+    `auto` keeps to the embedder that the catalog's faces were made with. Boxes are stored in pixels of
+    the full upright picture. A picture that can't be decoded gets its error on record and the run goes on;
+    a file that is gone or changed since the scan is left for the next scan. Raises MissingDependency,
+    BadValue, JobFailed.
+    """
+    started = time.monotonic()
+    where = pick_device(device)
+    known = next(iter(faces.spaces(catalog)), None)
+    vectors = make_embedder(known if embedder == "auto" and known else embedder, where)
+    tally = _Tally()
+    wanted = _wanted(catalog, vectors.space, ids)
+    if wanted:
+        with ThreadPoolExecutor(_READERS) as readers, _workers(workers or max(1, _cores() - 1)) as pool:
+            try:
+                looks = _ahead(readers, _windows(catalog, wanted))
+                for searched in _searched(looks, Detector(where), vectors, pool):
+                    _write(catalog, vectors.space, searched, tally)
+                    done = tally.photos + tally.errors + tally.skipped
+                    report(Step("faces", done, len(wanted), f"{tally.faces:,} faces"))
+            except BrokenProcessPool as error:
+                raise JobFailed("a process that describes faces was killed", "run it again: it goes on") from error
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    seconds = round(time.monotonic() - started, 3)
+    return FacesResult(tally.photos, tally.faces, seconds, vectors.space, tally.errors, tally.skipped)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _workers(number: int) -> ProcessPoolExecutor:
+    """Processes that describe faces: started anew, not forked, because this one runs torch's threads."""
+    return ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), initializer=end_with_parent)
+
+
+def _wanted(catalog: Catalog, space: str, ids: Iterable[int] | None) -> array[int]:
+    """Ids of usable photographs, of `ids` or of all, that were not searched in this space yet."""
+    if ids is None:
+        return array("q", photos.ids(catalog, _NEEDING, (space,)))
+    among = json.dumps(list(ids))
+    return array("q", photos.ids(catalog, f"{_NEEDING} AND p.id IN (SELECT value FROM json_each(?))", (space, among)))
+
+
+def _windows(catalog: Catalog, wanted: Sequence[int]) -> Iterator[list[Photo]]:
+    """The photographs to search, a window at a time, each read when it is asked for."""
+    for start in range(0, len(wanted), WINDOW):
+        yield photos.get_many(catalog, wanted[start : start + WINDOW])
+
+
+def _look(photo: Photo) -> _Look:
+    """Decode a photograph at reduced scale, if its file is the one that was indexed."""
+    try:
+        stat = os.stat(photo.path)  # noqa: PTH116 - the path is bytes
+    except OSError:
+        return _Look(photo, None)
+    if (stat.st_size, stat.st_mtime_ns) != (photo.size, photo.mtime_ns):
+        return _Look(photo, None)
+    try:
+        return _Look(photo, image.load(photo.path, photo.orientation, longest=LONGEST))
+    except BadImage as error:
+        return _Look(photo, None, error.message)
+
+
+def _ahead(readers: Executor, windows: Iterator[list[Photo]]) -> Iterator[list[_Look]]:
+    """Decoded windows, each while the one before it is searched."""
+    coming: deque[list[Future[_Look]]] = deque()
+    for window in windows:
+        coming.append([readers.submit(_look, photo) for photo in window])
+        if len(coming) > 1:
+            yield [look.result() for look in coming.popleft()]
+    for rest in coming:
+        yield [look.result() for look in rest]
+
+
+def _searched(
+    windows: Iterator[list[_Look]], detector: Detector, vectors: Embedder, pool: Executor
+) -> Iterator[list[_Searched]]:
+    """Windows with their faces found and described, a few of them being described at any time."""
+    waiting: deque[list[_Searched]] = deque()
+    for looks in windows:
+        waiting.append([_describe(look, found, vectors, pool) for look, found in _detect(detector, looks)])
+        if len(waiting) > _WAITING:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _detect(detector: Detector, looks: Sequence[_Look]) -> list[tuple[_Look, list[Detection]]]:
+    """Each look with the faces found; a picture that defeats the detector becomes one with an error."""
+    pictures = [look.picture for look in looks if look.picture is not None]
+    try:
+        found = iter(detector.detect(pictures))
+        return [(look, [] if look.picture is None else next(found)) for look in looks]
+    except BadImage as error:
+        if len(looks) == 1:
+            return [(replace(looks[0], picture=None, error=error.message), [])]
+        return [one for look in looks for one in _detect(detector, [look])]
+
+
+def _describe(look: _Look, found: Sequence[Detection], vectors: Embedder, pool: Executor) -> _Searched:
+    """Hand the faces to a worker; the picture itself is let go."""
+    if look.picture is None:
+        return _Searched(look.photo, None, look.error)
+    if not found:
+        return _Searched(look.photo, look.picture.size)
+    by_worker = isinstance(vectors, DlibEmbedder)
+    return _Searched(
+        photo=look.photo,
+        size=look.picture.size,
+        found=found,
+        embeddings=None if by_worker else vectors.embed(look.picture, found),
+        descriptions=pool.submit(describe, [cut(look.picture, face) for face in found], embed=by_worker),
+    )
+
+
+def _write(catalog: Catalog, space: str, searched: Sequence[_Searched], tally: _Tally) -> None:
+    """Write a window, whole or not at all, and count it."""
+    rows = {one.photo.id: _rows(one) for one in searched if one.size is not None}
+    errors = {one.photo.id: one.error for one in searched if one.error is not None}
+    with catalog.transaction():
+        faces.replace_many(catalog, rows, space)
+        photos.set_errors(catalog, errors)
+    tally.photos += len(rows)
+    tally.faces += sum(len(found) for found in rows.values())
+    tally.errors += len(errors)
+    tally.skipped += len(searched) - len(rows) - len(errors)
+
+
+def _rows(searched: _Searched) -> list[NewFace]:
+    """The faces as they are stored; waits for the worker."""
+    if searched.descriptions is None:
+        return []
+    rows = []
+    for index, (face, told) in enumerate(zip(searched.found, searched.descriptions.result(), strict=True)):
+        embedding = told.embedding if searched.embeddings is None else searched.embeddings[index]
+        rows.append(NewFace(_full(face, searched), face.probability, embedding, told.sharpness, told.age_estimate))
+    return rows
+
+
+def _full(face: Detection, searched: _Searched) -> Box:
+    """The face's box in whole pixels of the full upright picture, cut at its edges."""
+    photo, (across, down) = searched.photo, searched.size or (1, 1)
+    width, height = photo.width or across, photo.height or down
+    x0, y0, x1, y1 = face.box
+    return (
+        max(0, round(x0 * width / across)),
+        max(0, round(y0 * height / down)),
+        min(width, round(x1 * width / across)),
+        min(height, round(y1 * height / down)),
+    )
