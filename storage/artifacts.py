@@ -36,6 +36,9 @@ from storage.records import (
 )
 
 PART = ".part"  # suffix of what is being written; such a file is nobody's until it is renamed
+WEIGHT_NAMES = tuple(  # of a component in diffusers' format, as they are preferred
+    f"{stem}{variant}.safetensors" for variant in ("", ".fp16") for stem in ("diffusion_pytorch_model", "model")
+)
 
 
 # Files
@@ -451,17 +454,17 @@ def with_content(catalog: Catalog, content_hash: str) -> Model | None:
     return _model(row) if row else None
 
 
-def weights_file(path: Path) -> Path:
-    """The file of a model that `content_hash` is of: itself, or the UNet's weights of a diffusers folder.
+def weights_file(path: Path, component: str = "unet") -> Path:
+    """The file that holds a model's weights: itself, or that of a component of a diffusers folder.
 
-    Raises BadTensorFile for a folder without them.
+    `content_hash` of a model that is a folder is of its UNet's file. Raises BadTensorFile where there is none.
     """
     if not path.is_dir():
         return path
-    for name in ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"):
-        if (path / "unet" / name).is_file():
-            return path / "unet" / name
-    raise BadTensorFile(f"{path} holds no unet/diffusion_pytorch_model.safetensors", "name a diffusers folder")
+    for name in WEIGHT_NAMES:
+        if (path / component / name).is_file():
+            return path / component / name
+    raise BadTensorFile(f"{path} holds no {component} in safetensors", "name a folder in diffusers' format")
 
 
 def set_state(catalog: Catalog, model_ids: Iterable[int], state: ModelState, why: str | None = None) -> None:

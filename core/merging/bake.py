@@ -1,0 +1,96 @@
+"""Bake a LoRA into its base: `W + weight * alpha/r * B @ A`, in float32, cast once.
+
+The base is a folder in diffusers' format, and so is what comes out; all that the LoRA leaves alone is
+copied. The last bits depend on the processor's matrix product, not on how many threads there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from core.errors import BadBase, BadValue, WrongArchitecture
+from core.merging.checkpoints import Change, components, copy_rest, rewrite, target_of
+from core.merging.deltas import delta, one_thread
+from core.merging.formats import LoraFile, kohya_name
+from core.merging.space import require_space
+from core.progress import Report, Step, silent
+from storage.artifacts import put_in_place, staged
+from storage.errors import BadTensorFile
+from storage.tensors import TensorFile, read_header
+
+
+def bake(
+    lora: Path,
+    base: Path,
+    out: Path,
+    *,
+    weight: float = 1.0,
+    dtype: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    report: Report = silent,
+) -> None:
+    """Write the checkpoint `base` with a LoRA merged in as the folder `out`, whole or not at all.
+
+    `dtype` is F32, F16 or BF16, or None to keep the base's; `metadata` goes into the UNet's file.
+    Raises BadBase, BadLora, BadValue, NotEnoughSpace, and WrongArchitecture when the LoRA doesn't fit.
+    """
+    if not math.isfinite(weight):
+        raise BadValue(f"weight {weight} is no number", "1 is the strength the LoRA was trained at")
+    try:
+        files = components(base)
+        headers = {component: read_header(file) for component, file in files.items()}
+    except BadTensorFile as error:
+        raise BadBase(error.message, error.hint) from error
+    total = sum(header.size for header in headers.values())
+    written = 0
+
+    def done(nbytes: int) -> None:
+        nonlocal written
+        written += nbytes
+        report(Step("baking", written, total))
+
+    with LoraFile(lora) as opened, one_thread(), staged(out) as part:
+        changes = _changes(opened, headers, weight)
+        require_space(out.parent, total * (2 if dtype == "F32" else 1))
+        copy_rest(base, part)
+        for component, file in files.items():
+            own = metadata if component == "unet" else None
+            rewrite(file, target_of(file, base, part), changes[component], dtype=dtype, metadata=own, done=done)
+        put_in_place(part, out)
+
+
+def _changes(lora: LoraFile, headers: Mapping[str, TensorFile], weight: float) -> dict[str, dict[str, Change]]:
+    """What the LoRA does to which tensor of which component. Raises WrongArchitecture."""
+    left = set(lora.layers)
+    changes: dict[str, dict[str, Change]] = {component: {} for component in headers}
+    for component, header in headers.items():
+        if component == "vae":
+            continue
+        for name, spec in header.specs.items():
+            layer = kohya_name(name, component, two_encoders="text_encoder_2" in headers)
+            if name.endswith(".weight") and layer in left:
+                down, up = lora.shapes(layer)
+                if len(spec.shape) < 2 or (spec.shape[0], math.prod(spec.shape[1:])) != (up[0], math.prod(down[1:])):
+                    raise WrongArchitecture(
+                        f"layer {layer} of {lora.path.name} is {up[0]} x {down[1:]}, the base's {spec.shape}",
+                        "bake it into the base it was trained on",
+                    )
+                left.remove(layer)
+                changes[component][name] = _change(lora, layer, weight)
+    if left:
+        raise WrongArchitecture(
+            f"the base has no layer {min(left)}, which {lora.path.name} changes",
+            "bake it into the base it was trained on",
+        )
+    return changes
+
+
+def _change(lora: LoraFile, layer: str, weight: float) -> Change:
+    def change(values: Tensor) -> Tensor:
+        return values + delta(lora.layer(layer), weight, values.dtype).reshape(values.shape)
+
+    return change
