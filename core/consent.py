@@ -1,0 +1,250 @@
+"""The rules: what a person, a face and a photograph may be used for at an instant, and why.
+
+Pure. Nothing permits but `Status.GRANTED`, which only a grant in the ledger gives (or, where nobody is
+seen, the photographer's rights). The rules in plain words and their reasons: `docs/consent.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta, timezone
+
+from storage.records import (
+    ADULT_ONLY_PURPOSES,
+    Event,
+    EventKind,
+    Face,
+    Photo,
+    Purpose,
+    Rights,
+    Status,
+    Subject,
+)
+
+WORST_FIRST = (
+    Status.MINOR,
+    Status.AGE_UNSETTLED,
+    Status.WITHDRAWN,
+    Status.REFUSED,
+    Status.EXPIRED,
+    Status.UNKNOWN,
+    Status.GRANTED,
+)
+ADULT_AT = 18
+BY_GUARDIAN = "guardian"  # in a grant's details: True where the guardian of a minor gave it
+LATEST_ZONE = timedelta(hours=-12)  # where a day begins last on Earth
+ZONES = timedelta(hours=26)  # between the zones where a day begins first (UTC+14) and last
+
+_NOES = (EventKind.REFUSAL, EventKind.WITHDRAWAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A status, the hash of the event that settled it, and why, in words for a person.
+
+    Until the instant `until` time alone can't change the ruling; None: time alone never does.
+    """
+
+    status: Status
+    event_hash: str | None
+    until: datetime | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRuling:
+    """A photograph's status, and each face's by its id; None for a face that a person took out of the rules."""
+
+    status: Status
+    per_face: Mapping[int, Ruling | None]
+    until: datetime | None
+    why: str
+
+
+def subject_status(events: Sequence[Event], purpose: Purpose, at: datetime) -> Ruling:
+    """What one person's events, oldest first, say of a purpose at an instant; nothing of age is asked here.
+
+    The newest event that names the purpose, was recorded by then and (a grant) has begun decides; a grant
+    that has ended is `expired`, also where an older one would go on.
+    """
+    next_begins = None
+    for event in reversed(events):
+        if purpose not in event.purposes or not (event.kind in _NOES or _may_grant(event, purpose)):
+            continue
+        begins = event.at
+        if event.kind is EventKind.GRANT and event.valid_from is not None:
+            begins = max(begins, event.valid_from)
+        if begins <= at:
+            ruling = _decided(event, purpose, at)
+            return replace(ruling, until=_earliest(next_begins, ruling.until))
+        next_begins = _earliest(next_begins, begins)
+    return Ruling(Status.UNKNOWN, None, next_begins, f"nothing is recorded about {purpose}")
+
+
+def person_ruling(subject: Subject, events: Sequence[Event], purpose: Purpose, at: datetime) -> Ruling:
+    """Where a person stands: as for a photograph of them taken at `at`."""
+    return _person(subject, events, purpose, at, at)
+
+
+def face_ruling(
+    face: Face,
+    subject: Subject | None,
+    events: Sequence[Event],
+    purpose: Purpose,
+    taken_at: datetime | None,
+    at: datetime,
+) -> Ruling | None:
+    """What one face permits, or None where a person marked it out of the rules.
+
+    `subject` is the face's and `events` are theirs, oldest first. `taken_at` is as `taken` gives it: aware
+    where the camera's offset is known. The age estimate is never asked.
+    """
+    if face.mark is not None:
+        return None
+    if subject is None or face.subject_id != subject.id:
+        return Ruling(Status.UNKNOWN, None, None, "nobody has said who this is")
+    return _person(subject, events, purpose, taken_at, at)
+
+
+def photo_ruling(
+    photo: Photo,
+    faces: Sequence[Face],
+    subjects: Mapping[int, Subject],
+    events: Mapping[str, Sequence[Event]],
+    purpose: Purpose,
+    at: datetime,
+) -> PhotoRuling:
+    """What a photograph as a whole permits: the worst of what its faces do.
+
+    `subjects` by id, `events` by the subject's uid. Where no face counts, its rights must be settled.
+    """
+    when = taken(photo)
+    per_face: dict[int, Ruling | None] = {}
+    for face in faces:
+        subject = subjects.get(face.subject_id) if face.subject_id is not None else None
+        known = events.get(subject.uid, ()) if subject is not None else ()
+        per_face[face.id] = face_ruling(face, subject, known, purpose, when, at)
+    said = [ruling for ruling in per_face.values() if ruling is not None]
+    until = min((ruling.until for ruling in said if ruling.until is not None), default=None)
+    if photo.error is not None:
+        said.append(
+            Ruling(Status.UNKNOWN, None, None, f"it can't be read, so nobody knows who is in it: {photo.error}")
+        )
+    elif photo.faces_space is None:
+        said.append(Ruling(Status.UNKNOWN, None, None, "faces not looked for yet"))
+    elif not said:
+        said.append(_by_rights(photo.rights))
+    worst = min(said, key=lambda ruling: WORST_FIRST.index(ruling.status))
+    reasons = dict.fromkeys(ruling.why for ruling in said if ruling.status is worst.status)
+    return PhotoRuling(worst.status, per_face, until, "; ".join(reasons))
+
+
+def taken(photo: Photo) -> datetime | None:
+    """When a photograph was taken: aware where its offset is known, the camera's wall time where not."""
+    offset = photo.taken_offset
+    if photo.taken_at is None or offset is None or not -12 * 60 <= offset <= 14 * 60:
+        return photo.taken_at
+    return photo.taken_at.replace(tzinfo=timezone(timedelta(minutes=offset)))
+
+
+def is_minor(subject: Subject, at: datetime) -> bool:
+    """Whether the record says that a person is a minor at an instant: declared, or not 18 everywhere on Earth."""
+    return subject.minor or (subject.born is not None and not _is_adult(subject.born, _day_at(at)))
+
+
+def _person(
+    subject: Subject, events: Sequence[Event], purpose: Purpose, taken_at: datetime | None, at: datetime
+) -> Ruling:
+    ruling = _age_ruling(subject, taken_at, at) if purpose in ADULT_ONLY_PURPOSES else None
+    if ruling is None:
+        counted = [event for event in events if _counts(event, subject)]
+        ruling = subject_status(counted, purpose, at)
+    return replace(ruling, why=f"{subject.name}: {ruling.why}")
+
+
+def _age_ruling(subject: Subject, taken_at: datetime | None, at: datetime) -> Ruling | None:
+    """What stands in the way of purposes that are for adults only, or None."""
+    attested = bool(subject.adult_attested_by)
+    if subject.minor:
+        return Ruling(Status.MINOR, None, None, "declared a minor")
+    if subject.born is None:
+        return None if attested else _unsettled("neither a birth date nor an adult's attestation is on record")
+    if not _is_adult(subject.born, _day_at(at)):
+        return Ruling(Status.MINOR, None, _comes_of_age(subject.born), "under 18")
+    if taken_at is None:
+        return None if attested else _unsettled("when it was taken is unknown, and no adult's attestation is on record")
+    if taken_at.date() < subject.born:
+        return _unsettled("it says that it was taken before they were born")
+    if not _is_adult(subject.born, _day_taken(taken_at)):
+        return Ruling(Status.MINOR, None, None, "under 18 when it was taken, as far as its time tells")
+    return None
+
+
+def _unsettled(why: str) -> Ruling:
+    return Ruling(Status.AGE_UNSETTLED, None, None, why)
+
+
+def _day_at(instant: datetime) -> date:
+    """The day that it is at an instant where the day begins last: who is 18 there is so everywhere."""
+    return (instant.astimezone(UTC) + LATEST_ZONE).date()
+
+
+def _day_taken(taken_at: datetime) -> date:
+    """The day of a photograph; where its offset is unknown, the earliest that it can have been at the place."""
+    if taken_at.tzinfo is not None:
+        return taken_at.date()
+    return (max(taken_at, datetime.min + ZONES) - ZONES).date()
+
+
+def _is_adult(born: date, day: date) -> bool:
+    """Whether somebody is 18 on a day. Born on 29 February: from 1 March on, for 18 years later is no leap year."""
+    return (day.year - ADULT_AT, day.month, day.day) >= (born.year, born.month, born.day)
+
+
+def _comes_of_age(born: date) -> datetime | None:
+    """The instant from which a person is 18 everywhere on Earth; None past the calendar's end."""
+    if born.year + ADULT_AT > date.max.year:
+        return None
+    leap_day = (born.month, born.day) == (2, 29)
+    month, day = (3, 1) if leap_day else (born.month, born.day)
+    return datetime(born.year + ADULT_AT, month, day, tzinfo=UTC) - LATEST_ZONE
+
+
+def _counts(event: Event, subject: Subject) -> bool:
+    """Whether an event is this person's to be ruled by: a minor's grant is only when the guardian gave it."""
+    if event.subject_uid != subject.uid:
+        return False
+    return event.kind is not EventKind.GRANT or _by_guardian(event) or not is_minor(subject, event.at)
+
+
+def _may_grant(event: Event, purpose: Purpose) -> bool:
+    """Whether an event grants; a guardian's never does for what only adults may allow."""
+    return event.kind is EventKind.GRANT and not (purpose in ADULT_ONLY_PURPOSES and _by_guardian(event))
+
+
+def _by_guardian(event: Event) -> bool:
+    return event.details.get(BY_GUARDIAN) is True
+
+
+def _decided(event: Event, purpose: Purpose, at: datetime) -> Ruling:
+    """What an event that has begun says of a purpose, with when a grant in force ends."""
+    day = f"{event.at:%Y-%m-%d}"
+    if event.kind is EventKind.REFUSAL:
+        return Ruling(Status.REFUSED, event.hash, None, f"refused {purpose} on {day}")
+    if event.kind is EventKind.WITHDRAWAL:
+        return Ruling(Status.WITHDRAWN, event.hash, None, f"withdrew {purpose} on {day}")
+    if event.valid_until is not None and event.valid_until <= at:
+        return Ruling(Status.EXPIRED, event.hash, None, f"the grant of {purpose} ended on {event.valid_until:%Y-%m-%d}")
+    return Ruling(Status.GRANTED, event.hash, event.valid_until, f"granted {purpose} on {day}")
+
+
+def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((instant for instant in (one, other) if instant is not None), default=None)
+
+
+def _by_rights(rights: Rights) -> Ruling:
+    """What a photograph in which nobody is seen permits."""
+    if rights in (Rights.MINE, Rights.LICENSED):
+        return Ruling(Status.GRANTED, None, None, f"nobody is seen, and its rights are {rights}")
+    return Ruling(Status.UNKNOWN, None, None, "nobody is seen, and nobody has said whose photograph it is")
