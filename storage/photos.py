@@ -29,6 +29,7 @@ _READ = (  # what a scan reads from the file
 )
 # fmt: on
 _IDS_A_PAGE = 10_000
+_PATHS_A_QUERY = 10_000  # two parameters each; SQLite takes 32,766
 
 
 class KnownFile(NamedTuple):
@@ -62,6 +63,8 @@ class ScanBatch:
 
     `same` holds photographs whose content is as it was, at a new place or with a new stat: they keep
     faces, rights and statuses. `changed` holds other content under a known name: its faces go.
+    `displaced` photographs lost their name to another one and were not found again: they are gone,
+    and keep what is known of them under a name that no file can have.
     """
 
     new: Sequence[Photo] = ()
@@ -69,6 +72,7 @@ class ScanBatch:
     changed: Sequence[Photo] = ()
     back: Sequence[int] = ()
     gone: Sequence[int] = ()
+    displaced: Sequence[int] = ()
 
 
 def join(folder: bytes, name: bytes) -> bytes:
@@ -267,17 +271,20 @@ def in_folder(catalog: Catalog, folder: bytes) -> dict[bytes, KnownFile]:
 
 
 def at_paths(catalog: Catalog, paths: Sequence[bytes]) -> dict[bytes, KnownFile]:
-    """What the catalog knows of these paths; at most some thousands at a time."""
-    wanted = [split(path) for path in paths]
-    rows = _tuples(
-        catalog,
-        f"WITH wanted(folder, name) AS (VALUES {', '.join(['(?, ?)'] * len(wanted))})"
-        f" SELECT folders.path, photos.name, {_KNOWN}"
-        " FROM wanted CROSS JOIN folders ON folders.path = wanted.folder"
-        " CROSS JOIN photos ON photos.folder_id = folders.id AND photos.name = wanted.name",
-        [value for pair in wanted for value in pair],
-    )
-    return {join(row[0], row[1]): KnownFile._make(row[2:]) for row in rows}
+    """What the catalog knows of these paths."""
+    found: dict[bytes, KnownFile] = {}
+    for start in range(0, len(paths), _PATHS_A_QUERY):
+        wanted = [split(path) for path in paths[start : start + _PATHS_A_QUERY]]
+        rows = _tuples(
+            catalog,
+            f"WITH wanted(folder, name) AS (VALUES {', '.join(['(?, ?)'] * len(wanted))})"
+            f" SELECT folders.path, photos.name, {_KNOWN}"
+            " FROM wanted CROSS JOIN folders ON folders.path = wanted.folder"
+            " CROSS JOIN photos ON photos.folder_id = folders.id AND photos.name = wanted.name",
+            [value for pair in wanted for value in pair],
+        )
+        found |= {join(row[0], row[1]): KnownFile._make(row[2:]) for row in rows}
+    return found
 
 
 def with_content(catalog: Catalog, hashes: Iterable[str]) -> dict[str, list[Located]]:
@@ -315,7 +322,11 @@ def apply_scan(catalog: Catalog, batch: ScanBatch) -> None:
             {(split(photo.path)[0],) for photo in (*batch.new, *kept)},
         )
         # Photographs may have swapped names: each first steps aside to a name no file can have.
-        db.executemany("UPDATE photos SET name = CAST(char(0) || id AS BLOB) WHERE id = ?", [(p.id,) for p in kept])
+        aside = [*batch.displaced, *(photo.id for photo in kept)]
+        db.executemany(
+            "UPDATE photos SET name = CAST(name || char(0) || id AS BLOB) WHERE id = ?",
+            [(id,) for id in aside],
+        )
         db.executemany(
             f"UPDATE photos SET state = 'present', {_PLACE}, {', '.join(f'{c} = ?' for c in _READ)} WHERE id = ?",
             [(*split(photo.path), *_read_values(photo), photo.id) for photo in kept],
@@ -326,7 +337,7 @@ def apply_scan(catalog: Catalog, batch: ScanBatch) -> None:
             f" VALUES ({_FOLDER_ID}, ?, {', '.join('?' * len(_READ))})",
             [(*split(photo.path), *_read_values(photo)) for photo in batch.new],
         )
-        for state, ids in ((PhotoState.PRESENT, batch.back), (PhotoState.GONE, batch.gone)):
+        for state, ids in ((PhotoState.PRESENT, batch.back), (PhotoState.GONE, [*batch.gone, *batch.displaced])):
             _set_all(catalog, "state", ids, state)
 
 

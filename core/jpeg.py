@@ -1,0 +1,52 @@
+"""The frame of a JPEG file: its size, and whether the file reaches its end.
+
+Walks the marker segments (ITU-T T.81, annex B) of bytes in memory; no pixel is decoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM, RSTn
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOFn without DHT, JPG, DAC
+_SCAN, _END = 0xDA, 0xD9
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`width` and `height` as stored, before any orientation; `header` is where the first scan begins."""
+
+    width: int
+    height: int
+    header: int
+    complete: bool  # an end marker follows the first scan
+
+
+def frame_of(data: bytes) -> Frame | None:
+    """The frame, or None where `data` is no JPEG or ends before its first scan."""
+    if data[:3] != b"\xff\xd8\xff":
+        return None
+    size: tuple[int, int] | None = None
+    at = 2
+    while at + 4 <= len(data):
+        if data[at] != 0xFF:
+            return None
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        if marker in _NO_LENGTH:
+            at += 2
+            continue
+        if marker == _SCAN:
+            if size is None:
+                return None
+            return Frame(*size, header=at, complete=data.rfind(b"\xff\xd9", at) != -1)
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == _END or length < 2:
+            return None
+        if marker in _FRAMES and at + 9 <= len(data):
+            height, width = (int.from_bytes(data[i : i + 2], "big") for i in (at + 5, at + 7))
+            size = width, height
+        at += 2 + length
+    return None

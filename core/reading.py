@@ -1,0 +1,259 @@
+"""What one file of the archive holds: content hash, EXIF and size in pixels, read once, never written.
+
+`Readers` does it in processes of their own, so that a file which crashes or stalls a decoder costs
+its own row an error and nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+import signal
+import stat as stats
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import BinaryIO
+
+from blake3 import blake3
+
+from core import exif, image, jpeg
+from core.errors import BadImage
+from storage.records import Photo
+from storage.safe_text import display
+
+CHANGED = "changed while it was read"
+
+_WHOLE = 128 << 20  # files up to this many bytes are read in one go
+_BLOCK = 1 << 20
+_MOST_SECONDS = 30  # for one file; reading alone gets 10 MB/s on top
+_SLOWEST = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One file as read. `photo.id` is 0; its `content_hash` is None where the file was not read to its end."""
+
+    photo: Photo
+    warning: str | None = None  # what could not be read although the photograph can be used
+
+
+def read_file(path: bytes) -> Reading | None:
+    """Read one file; None when it is not there (any more) or is no regular file.
+
+    Never raises for what the file is or holds: `photo.error` says why it can't be used.
+    """
+    try:
+        # never follow a link, never wait for the writer of a pipe put where the file was
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return _unopened(path, error)
+    with os.fdopen(file, "rb", buffering=0) as source:
+        before = os.fstat(source.fileno())
+        if not stats.S_ISREG(before.st_mode):
+            return None
+        photo = _photo(path, before)
+        try:
+            with _time_limit(_MOST_SECONDS + before.st_size / _SLOWEST):
+                reading = _read(source, photo)
+        except OSError as error:
+            return Reading(replace(photo, error=f"can't be read: {error.strerror or error}"))
+        if _mark(os.fstat(source.fileno())) != _mark(before):
+            return Reading(replace(photo, error=CHANGED))
+        return reading
+
+
+def _mark(stat: os.stat_result) -> tuple[int, int, int]:
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _photo(path: bytes, stat: os.stat_result) -> Photo:
+    return Photo(0, path, display(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+
+
+def _unopened(path: bytes, error: OSError) -> Reading | None:
+    try:
+        stat = os.lstat(path)
+    except OSError:
+        return None
+    if not stats.S_ISREG(stat.st_mode):
+        return None
+    return Reading(replace(_photo(path, stat), error=f"can't be opened: {error.strerror}"))
+
+
+def _read(source: io.FileIO, photo: Photo) -> Reading:
+    if photo.size > _WHOLE:
+        digest = blake3()
+        while block := source.read(_BLOCK):
+            digest.update(block)
+        return _described(replace(photo, content_hash=digest.hexdigest()), io.BufferedReader(source), None)
+    data = b"".join(iter(lambda: source.read(max(_BLOCK, photo.size)), b""))
+    return _described(replace(photo, content_hash=blake3(data).hexdigest()), io.BytesIO(data), data)
+
+
+def _described(photo: Photo, source: BinaryIO, data: bytes | None) -> Reading:
+    """`photo` with what EXIF and the picture's header say; `data` is the whole file where it is in memory."""
+    if photo.size == 0:
+        return Reading(replace(photo, error="the file is empty"))
+    frame = None if data is None else jpeg.frame_of(data)
+    try:
+        if data is not None and frame is not None:
+            # EXIF lies in front of a JPEG's first scan: lying offsets can't make the reader chew the pixels
+            fields = exif.read(io.BytesIO(data[: frame.header]))
+            photo = _with_fields(photo, fields)
+            turn = image.probe(source).orientation if fields.warning else fields.orientation
+            facts = image.probe_jpeg(frame, turn)
+        else:
+            facts = image.probe(source)
+            # exifread knows few of the ways that HEIF and WebP hold their EXIF; Pillow finds the block
+            fields = exif.read(io.BytesIO(facts.exif) if facts.exif else source)
+            photo = _with_fields(photo, fields)
+    except BadImage as error:
+        return Reading(replace(photo, error=error.message))
+    photo = replace(
+        photo,
+        format=facts.format,
+        width=facts.width,
+        height=facts.height,
+        orientation=facts.orientation,
+        error=None if facts.complete else "the file is cut off: its end is missing",
+    )
+    return Reading(photo, fields.warning)
+
+
+def _with_fields(photo: Photo, fields: exif.ExifFields) -> Photo:
+    return replace(
+        photo,
+        orientation=fields.orientation,
+        taken_at=fields.taken_at,
+        taken_offset=fields.taken_offset,
+        taken_source=fields.taken_source,
+        camera=fields.camera,
+        lens=fields.lens,
+        exposure_s=fields.exposure_s,
+        f_number=fields.f_number,
+        iso=fields.iso,
+        focal_mm=fields.focal_mm,
+        lat=fields.lat,
+        lon=fields.lon,
+        rating=fields.rating,
+        caption=fields.caption,
+    )
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in the block after `seconds`; only the main thread of a process can be told."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def late(_signal: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"it took longer than {seconds:.0f} seconds")
+
+    old = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+
+
+# In processes of their own ----------------------------------------------------------------------
+
+
+def _read_chunk(paths: Sequence[bytes]) -> list[Reading]:
+    return [reading for path in paths if (reading := read_file(path)) is not None]
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end with it even when it is killed: a pool's workers would stay for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def end_with_parent() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+class Readers:
+    """A queue of paths that `jobs` processes read; readings come back in the order of the paths."""
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._pool: ProcessPoolExecutor | None = None
+        self._queue: deque[tuple[list[bytes], Future[list[Reading]]]] = deque()
+
+    def __enter__(self) -> Readers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    @property
+    def busy(self) -> bool:
+        """Enough waits to be read that submitting more would only fill memory."""
+        return len(self._queue) >= 3 * self._jobs
+
+    def __len__(self) -> int:
+        """Chunks that were submitted and not collected."""
+        return len(self._queue)
+
+    def submit(self, paths: list[bytes]) -> None:
+        """Queue one chunk."""
+        self._queue.append((paths, self._submit(paths)))
+
+    def _submit(self, paths: list[bytes]) -> Future[list[Reading]]:
+        if self._pool is None:
+            # spawn: a forked child would share the catalog's connection and other threads' locks
+            self._pool = ProcessPoolExecutor(
+                self._jobs, multiprocessing.get_context("spawn"), initializer=_start_worker
+            )
+        try:
+            return self._pool.submit(_read_chunk, paths)
+        except BrokenProcessPool as error:
+            broken: Future[list[Reading]] = Future()
+            broken.set_exception(error)
+            return broken
+
+    @property
+    def ready(self) -> bool:
+        """The oldest chunk has been read."""
+        return bool(self._queue) and self._queue[0][1].done()
+
+    def collect(self) -> list[Reading]:
+        """The readings of the oldest chunk, waiting for them."""
+        paths, future = self._queue.popleft()
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            return self._read_apart(paths)
+
+    def _read_apart(self, paths: list[bytes]) -> list[Reading]:
+        """A process died: read the chunk's files one at a time, so that the one that kills is known."""
+        self._stop()
+        found: list[Reading] = []
+        for path in paths:
+            try:
+                found += self._submit([path]).result()
+            except BrokenProcessPool:
+                self._stop()
+                found.append(Reading(replace(_photo(path, os.lstat(path)), error="reading it crashes the decoder")))
+        # what else the dead process had is lost too
+        self._queue = deque((chunk, self._submit(chunk)) for chunk, _ in self._queue)
+        return found

@@ -1,0 +1,76 @@
+"""Pictures that tests of the core take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import piexif
+import pytest
+from PIL import Image
+
+TakePicture = Callable[..., Path]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """An empty folder for photographs."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def take_picture() -> TakePicture:
+    """Write a small picture: `take_picture(path, seed, exif={"Exif": {...}}, format=…, size=…)`."""
+
+    def take(
+        path: Path,
+        seed: int = 0,
+        *,
+        exif: dict[str, Any] | None = None,
+        format: str = "JPEG",
+        size: tuple[int, int] = (48, 32),
+    ) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.new("RGB", size, (seed % 251, seed * 7 % 251, seed * 13 % 251))
+        picture.putpixel((0, 0), (255, 255, 255))
+        more = {} if exif is None else {"exif": piexif.dump(exif)}
+        picture.save(path, format, **more)
+        return path
+
+    return take
+
+
+@pytest.fixture
+def without_root_powers() -> Iterator[None]:
+    """File permissions bind this thread, also when the tests run as root."""
+    with _without_capabilities():
+        yield
+
+
+@contextmanager
+def _without_capabilities() -> Iterator[None]:
+    import ctypes
+
+    class Header(ctypes.Structure):
+        _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+    class Data(ctypes.Structure):
+        _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        header, old = Header(0x20080522, 0), (Data * 2)()
+        if libc.capget(ctypes.byref(header), old) != 0:
+            pytest.skip("capabilities can't be read here")
+    except AttributeError:
+        pytest.skip("no capabilities on this system")
+    bound = (Data * 2)(*(Data(0, d.permitted, d.inheritable) for d in old))
+    assert libc.capset(ctypes.byref(header), bound) == 0
+    try:
+        yield
+    finally:
+        assert libc.capset(ctypes.byref(header), old) == 0
