@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,16 @@ class Group:
     faces: int
     photos: int
     example: int
+
+
+class Standing(NamedTuple):
+    """What is known of whose a face is. A tuple, because clustering makes one for every face."""
+
+    face_id: int
+    cluster: int | None
+    subject_id: int | None
+    by_person: bool
+    marked: bool
 
 
 def _face(row: sqlite3.Row) -> Face:
@@ -225,13 +235,35 @@ def set_mark(catalog: Catalog, face_ids: Iterable[int], mark: FaceMark | None) -
         return changed.rowcount
 
 
-def set_clusters(catalog: Catalog, clusters: Mapping[int, int | None]) -> None:
-    """Write the cluster of each face given, in one transaction."""
+def settle(catalog: Catalog, places: Mapping[int, tuple[int | None, int | None]]) -> None:
+    """Write cluster and subject, by face id, as a clustering made them.
+
+    Of a face on which a person has decided only the cluster is written.
+    """
     with catalog.transaction() as db:
         db.executemany(
-            "UPDATE faces SET cluster = ?1 WHERE id = ?2 AND cluster IS NOT ?1",
-            [(cluster, face_id) for face_id, cluster in clusters.items()],
+            "UPDATE faces SET cluster = ?2, subject_id = CASE WHEN assigned_by_person THEN subject_id ELSE ?3 END"
+            " WHERE id = ?1 AND (cluster IS NOT ?2 OR (NOT assigned_by_person AND subject_id IS NOT ?3))",
+            [(face_id, cluster, subject_id) for face_id, (cluster, subject_id) in places.items()],
         )
+
+
+def place(catalog: Catalog, face_ids: Iterable[int], cluster: int) -> None:
+    """Move faces to a cluster."""
+    with catalog.transaction() as db:
+        db.execute(
+            "UPDATE faces SET cluster = ? WHERE id IN (SELECT value FROM json_each(?))", (cluster, _ids(face_ids))
+        )
+
+
+def main_cluster(catalog: Catalog, subject_id: int) -> int | None:
+    """The cluster that holds most of a subject's faces."""
+    row = catalog.connection.execute(
+        "SELECT cluster FROM faces WHERE subject_id = ? AND cluster IS NOT NULL"
+        " GROUP BY cluster ORDER BY count(*) DESC, cluster LIMIT 1",
+        (subject_id,),
+    ).fetchone()
+    return None if row is None else int(row[0])
 
 
 def next_cluster(catalog: Catalog) -> int:
@@ -245,16 +277,13 @@ def groups(catalog: Catalog, *, unnamed: bool = False) -> list[Group]:
     A cluster in which a person named single faces otherwise gives one group for each subject. Faces
     marked as none, and faces with neither cluster nor subject, are left out.
     """
-    # The bare column `id` is taken from the row that holds the maximum: sqlite.org/lang_select.html#bareagg
+    which = "f.subject_id IS NULL AND f.cluster" if unnamed else "coalesce(f.subject_id, f.cluster)"
+    # The bare column `id` is that of the row which holds the maximum: sqlite.org/lang_select.html#bareagg
     query = f"""
         SELECT f.cluster, f.subject_id, s.name, count(*) AS faces, count(DISTINCT f.photo_id) AS photos,
                f.id AS example, max((f.x1 - f.x0) * (f.y1 - f.y0) * f.probability)
         FROM faces f LEFT JOIN subjects s ON s.id = f.subject_id
-        WHERE f.mark IS NULL AND {
-        "f.subject_id IS NULL AND f.cluster IS NOT NULL"
-        if unnamed
-        else "(f.subject_id IS NOT NULL OR f.cluster IS NOT NULL)"
-    }
+        WHERE f.mark IS NULL AND {which} IS NOT NULL
         GROUP BY f.cluster, f.subject_id ORDER BY faces DESC, f.cluster, f.subject_id"""
     return [
         Group(row["cluster"], row["subject_id"], row["name"], row["faces"], row["photos"], row["example"])
@@ -262,11 +291,11 @@ def groups(catalog: Catalog, *, unnamed: bool = False) -> list[Group]:
     ]
 
 
-def standing(catalog: Catalog, space: str) -> Iterator[tuple[int, int | None, int | None, bool, bool]]:
-    """(id, cluster, subject_id, assigned_by_person, marked) of each face of a space, by id, streamed."""
+def standing(catalog: Catalog, space: str) -> Iterator[Standing]:
+    """What is known of whose each face of a space is, by id, streamed."""
     query = "SELECT id, cluster, subject_id, assigned_by_person, mark FROM faces WHERE space = ? ORDER BY id"
     for row in catalog.connection.execute(query, (space,)):
-        yield row[0], row[1], row[2], bool(row[3]), row[4] is not None
+        yield Standing(row[0], row[1], row[2], bool(row[3]), row[4] is not None)
 
 
 def matrix(catalog: Catalog, space: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -1,0 +1,195 @@
+"""Whose faces these are: clustering that a person corrects, and never undoes a correction.
+
+A face on which a person has decided (named with its cluster, assigned, or split off) stays as decided.
+The others follow: each takes the name and cluster of the nearest decided face that it was grouped with,
+if that lies within the threshold; so a person's new photographs find their name by themselves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from core import consent
+from core.errors import BadValue, NoSuchRecord, Refused
+from core.faces.follow import settle
+from core.faces.linkage import average_linkage, usual_threshold
+from core.progress import Report, silent
+from storage import artifacts, faces, ledger, photos, subjects
+from storage.catalog import Catalog
+from storage.faces import Group
+from storage.records import EventKind, Face, FaceMark, Purpose, Status, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterResult:
+    """Clusters of two faces or more, the faces in them, and the faces that are like no other."""
+
+    clusters: int
+    faces: int
+    unclustered: int
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Belongs:
+    """A subject's name and how many faces, unmarked ones, are theirs now."""
+
+    subject: str
+    faces: int
+
+
+def cluster(catalog: Catalog, threshold: float | None = None, report: Report = silent) -> ClusterResult:
+    """Group the catalog's faces, of its largest embedding space, by likeness.
+
+    `threshold` is the root mean square distance up to which groups merge; None: read off the catalog's own
+    distances. Clusters keep their numbers as photographs are added. Raises BadValue.
+    """
+    if threshold is not None and not 0 < threshold < 10:
+        raise BadValue(
+            f"--threshold {threshold} is no distance between faces", "0.4 is usual for dlib, 0.9 for FaceNet"
+        )
+    space = next(iter(faces.spaces(catalog)), None)
+    if space is None:
+        return ClusterResult(0, 0, 0, threshold)
+    ids, vectors = faces.matrix(catalog, space)
+    known = {now.face_id: now for now in faces.standing(catalog, space) if not now.marked}
+    rows = np.flatnonzero(np.isin(ids, np.fromiter(known, np.int64, len(known))))
+    chosen, now = np.asarray(vectors[rows]), [known[int(face_id)] for face_id in ids[rows]]
+    within = usual_threshold(space, chosen) if threshold is None else threshold
+    labels = average_linkage(chosen, within, report)
+    settled = settle(labels, now, chosen, within)
+    faces.settle(catalog, settled)
+    sizes = Counter(place for place, _ in settled.values() if place is not None)
+    kept = sum(sizes.values())
+    return ClusterResult(len(sizes), kept, len(settled) - kept, round(within, 4))
+
+
+def listing(catalog: Catalog, *, unnamed: bool = False) -> list[Group]:
+    """Clusters and named people, the largest first; `unnamed`: only clusters that wait for a name."""
+    return faces.groups(catalog, unnamed=unnamed)
+
+
+def name(catalog: Catalog, cluster: int, name: str) -> Belongs:
+    """Say who a cluster is; a name that is no subject's yet makes one, who has granted nothing.
+
+    Faces in it that a person gave to somebody by hand stay theirs, unless all were: then all are renamed.
+    Raises NoSuchRecord, BadValue.
+    """
+    with catalog.transaction():
+        members = [face for face in faces.of_cluster(catalog, cluster) if face.mark is None]
+        if not members:
+            raise NoSuchRecord(f"there is no cluster {cluster}", "see: kyodaku people list --unnamed")
+        try:
+            subject = subjects.get(catalog, name)
+        except NoSuchRecord:
+            subject = subjects.add(catalog, name)
+        meant = [face for face in members if not (face.assigned_by_person and face.subject_id is not None)]
+        faces.assign(catalog, [face.id for face in meant or members], subject.id, by_person=True)
+        return _belongs(catalog, subject)
+
+
+def assign(catalog: Catalog, face_id: int, subject: int | str) -> Belongs:
+    """This face is that subject's. Raises NoSuchRecord."""
+    with catalog.transaction():
+        owner = subjects.get(catalog, subject)
+        face = faces.get(catalog, face_id)
+        place = faces.main_cluster(catalog, owner.id) or faces.next_cluster(catalog)
+        faces.assign(catalog, [face.id], owner.id, by_person=True)
+        faces.place(catalog, [face.id], place)
+        return _belongs(catalog, owner)
+
+
+def split(catalog: Catalog, subject: int | str, face_ids: Iterable[int]) -> Belongs:
+    """These faces are not that subject's: they become a cluster of their own that waits for a name.
+
+    No clustering puts them back. Raises NoSuchRecord, BadValue for a face that is not the subject's.
+    """
+    with catalog.transaction():
+        owner = subjects.get(catalog, subject)
+        chosen = [faces.get(catalog, face_id) for face_id in dict.fromkeys(face_ids)]
+        strangers = [str(face.id) for face in chosen if face.subject_id != owner.id]
+        if strangers or not chosen:
+            told = f"face {', '.join(strangers)} is not {owner.name}'s" if chosen else "no face is named"
+            raise BadValue(told, "nothing was changed")
+        ids = [face.id for face in chosen]
+        faces.assign(catalog, ids, None, by_person=True)
+        faces.place(catalog, ids, faces.next_cluster(catalog))
+        return _belongs(catalog, owner)
+
+
+def merge(catalog: Catalog, kept: int | str, folded: int | str) -> Belongs:
+    """Two subjects are one person: the faces of `folded` become `kept`'s; its record stays, without faces.
+
+    Refused where that would allow what the folded one's own record does not, or would take pictures that
+    models or cohorts hold out of reach of a withdrawal. Raises NoSuchRecord, BadValue, Refused.
+    """
+    with catalog.transaction():
+        stays, goes = subjects.get(catalog, kept), subjects.get(catalog, folded)
+        if stays.id == goes.id:
+            raise BadValue(f"{stays.name} can't be merged with itself", "name two subjects")
+        _refuse_unsafe_merge(catalog, stays, goes)
+        theirs = [face.id for face in faces.of_subject(catalog, goes.id)]
+        faces.assign(catalog, theirs, stays.id, by_person=True)
+        return _belongs(catalog, stays)
+
+
+def _refuse_unsafe_merge(catalog: Catalog, stays: Subject, goes: Subject) -> None:
+    held = artifacts.cohorts_of_subject(catalog, goes.id)
+    if held:
+        names = ", ".join(cohort.name for cohort in held)
+        raise Refused(
+            f"frozen cohorts hold pictures of {goes.name}, which {stays.name}'s withdrawal would not reach: {names}",
+            f"merge the other way round, or withdraw {goes.name} first",
+        )
+    if (goes.minor, goes.born) != (stays.minor, stays.born) and (goes.minor or goes.born):
+        raise Refused(
+            f"what is on record about age differs between {stays.name} and {goes.name}",
+            "settle it with kyodaku subject edit first",
+        )
+    at = ledger.instant(catalog)
+    events = ledger.events_of_many(catalog, [stays.uid, goes.uid])
+    if not any(event.purposes for event in events[goes.uid]):
+        return
+    wider = [
+        purpose
+        for purpose in Purpose
+        if consent.person_ruling(stays, events[stays.uid], purpose, at).status is Status.GRANTED
+        and consent.person_ruling(goes, events[goes.uid], purpose, at).status is not Status.GRANTED
+    ]
+    if wider:
+        raise Refused(
+            f"{stays.name} grants {', '.join(wider)}, which {goes.name}'s own record does not",
+            f"merge the other way round, or record what {goes.name} said for {stays.name} first",
+        )
+
+
+def ignore(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: str) -> Face:
+    """Take a face out of the rules, or back in with None, with who says so and why on the ledger.
+
+    Raises NoSuchRecord, BadValue without a reason or a name.
+    """
+    if not why.strip() or not by.strip():
+        raise BadValue("a mark needs who says so and why", "give --by and --why")
+    with catalog.transaction():
+        face = faces.get(catalog, face_id)
+        photo = photos.get(catalog, face.photo_id)
+        faces.set_mark(catalog, [face.id], mark)
+        details = {
+            "box": list(face.box),
+            "face": face.id,
+            "mark": mark,
+            "photo": photo.id,
+            "content_hash": photo.content_hash,
+        }
+        ledger.append(
+            catalog, kind=EventKind.FACE_MARK, subject_uid=None, by=by.strip(), note=why.strip(), details=details
+        )
+        return faces.get(catalog, face_id)
+
+
+def _belongs(catalog: Catalog, subject: Subject) -> Belongs:
+    return Belongs(subject.name, faces.count(catalog, "f.subject_id = ? AND f.mark IS NULL", (subject.id,)))
