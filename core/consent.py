@@ -68,18 +68,7 @@ def subject_status(events: Sequence[Event], purpose: Purpose, at: datetime) -> R
     The newest event that names the purpose, was recorded by then and (a grant) has begun decides; a grant
     that has ended is `expired`, also where an older one would go on.
     """
-    next_begins = None
-    for event in reversed(events):
-        if purpose not in event.purposes or not (event.kind in _NOES or _may_grant(event, purpose)):
-            continue
-        begins = event.at
-        if event.kind is EventKind.GRANT and event.valid_from is not None:
-            begins = max(begins, event.valid_from)
-        if begins <= at:
-            ruling = _decided(event, purpose, at)
-            return replace(ruling, until=_earliest(next_begins, ruling.until))
-        next_begins = _earliest(next_begins, begins)
-    return Ruling(Status.UNKNOWN, None, next_begins, f"nothing is recorded about {purpose}")
+    return _by_events(events, purpose, at, None)
 
 
 def person_ruling(subject: Subject, events: Sequence[Event], purpose: Purpose, at: datetime) -> Ruling:
@@ -158,9 +147,24 @@ def _person(
 ) -> Ruling:
     ruling = _age_ruling(subject, taken_at, at) if purpose in ADULT_ONLY_PURPOSES else None
     if ruling is None:
-        counted = [event for event in events if _counts(event, subject)]
-        ruling = subject_status(counted, purpose, at)
+        ruling = _by_events(events, purpose, at, subject)
     return replace(ruling, why=f"{subject.name}: {ruling.why}")
+
+
+def _by_events(events: Sequence[Event], purpose: Purpose, at: datetime, subject: Subject | None) -> Ruling:
+    """`subject_status`, by the events that count for `subject` where one is given."""
+    next_begins = None
+    for event in reversed(events):
+        if purpose not in event.purposes or not _counts(event, purpose, subject):
+            continue
+        begins = event.at
+        if event.kind is EventKind.GRANT and event.valid_from is not None:
+            begins = max(begins, event.valid_from)
+        if begins <= at:
+            ruling = _decided(event, purpose, at)
+            return replace(ruling, until=_earliest(next_begins, ruling.until))
+        next_begins = _earliest(next_begins, begins)
+    return Ruling(Status.UNKNOWN, None, next_begins, f"nothing is recorded about {purpose}")
 
 
 def _age_ruling(subject: Subject, taken_at: datetime | None, at: datetime) -> Ruling | None:
@@ -211,20 +215,18 @@ def _comes_of_age(born: date) -> datetime | None:
     return datetime(born.year + ADULT_AT, month, day, tzinfo=UTC) - LATEST_ZONE
 
 
-def _counts(event: Event, subject: Subject) -> bool:
-    """Whether an event is this person's to be ruled by: a minor's grant is only when the guardian gave it."""
-    if event.subject_uid != subject.uid:
+def _counts(event: Event, purpose: Purpose, subject: Subject | None) -> bool:
+    """Whether an event that names the purpose is one to rule by, for this person where one is given.
+
+    A guardian's grant is none of what only adults may allow; one given while a minor is none unless a guardian's.
+    """
+    if subject is not None and event.subject_uid != subject.uid:
         return False
-    return event.kind is not EventKind.GRANT or _by_guardian(event) or not is_minor(subject, event.at)
-
-
-def _may_grant(event: Event, purpose: Purpose) -> bool:
-    """Whether an event grants; a guardian's never does for what only adults may allow."""
-    return event.kind is EventKind.GRANT and not (purpose in ADULT_ONLY_PURPOSES and _by_guardian(event))
-
-
-def _by_guardian(event: Event) -> bool:
-    return event.details.get(BY_GUARDIAN) is True
+    if event.kind is not EventKind.GRANT:
+        return event.kind in _NOES
+    if event.details.get(BY_GUARDIAN) is True:
+        return purpose not in ADULT_ONLY_PURPOSES
+    return subject is None or not is_minor(subject, event.at)
 
 
 def _decided(event: Event, purpose: Purpose, at: datetime) -> Ruling:

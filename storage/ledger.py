@@ -9,7 +9,6 @@ it by pseudonym alone. Table and file are kept alike by `storage.twin`; `verify`
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +26,6 @@ from storage.records import Event, EventKind, Purpose
 
 EMPTY_HEAD = "0" * 64
 FORMAT = 1
-MOST_VARIABLES = 500  # of one SQL statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +126,12 @@ def events_of(catalog: Catalog, uid: str) -> list[Event]:
 def events_of_many(catalog: Catalog, uids: Iterable[str]) -> dict[str, list[Event]]:
     """Every given subject's events, oldest first; an empty list for one with none."""
     found: dict[str, list[Event]] = {uid: [] for uid in uids}
-    asked = iter(list(found))
-    while some := list(itertools.islice(asked, MOST_VARIABLES)):
-        rows = catalog.connection.execute(
-            f"SELECT subject_uid, body, hash FROM ledger WHERE subject_uid IN ({','.join('?' * len(some))})"
-            " ORDER BY seq",
-            some,
-        )
-        for row in rows:
-            found[row["subject_uid"]].append(_event(row["body"], row["hash"]))
+    rows = catalog.connection.execute(
+        "SELECT subject_uid, body, hash FROM ledger WHERE subject_uid IN (SELECT value FROM json_each(?)) ORDER BY seq",
+        (json.dumps(list(found)),),
+    )
+    for row in rows:
+        found[row["subject_uid"]].append(_event(row["body"], row["hash"]))
     return found
 
 
@@ -148,14 +143,10 @@ def all(catalog: Catalog, after: int = 0) -> Iterator[Event]:
 
 def by_hash(catalog: Catalog, hashes: Iterable[str]) -> dict[str, Event]:
     """The events of these hashes; those that are in no event are left out."""
-    found: dict[str, Event] = {}
-    asked = iter(dict.fromkeys(hashes))
-    while some := list(itertools.islice(asked, MOST_VARIABLES)):
-        rows = catalog.connection.execute(
-            f"SELECT body, hash FROM ledger WHERE hash IN ({','.join('?' * len(some))})", some
-        )
-        found.update((row["hash"], _event(row["body"], row["hash"])) for row in rows)
-    return found
+    rows = catalog.connection.execute(
+        "SELECT body, hash FROM ledger WHERE hash IN (SELECT value FROM json_each(?))", (json.dumps(list(hashes)),)
+    )
+    return {row["hash"]: _event(row["body"], row["hash"]) for row in rows}
 
 
 def verify(catalog: Catalog) -> LedgerCheck:

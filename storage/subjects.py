@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import itertools
 import json
 import secrets
 import sqlite3
@@ -141,12 +140,11 @@ def _record_age(
             ledger.append(catalog, kind=EventKind.AGE, subject_uid=after.uid, by=by, details=details, at=at)
 
 
-def _where_in(catalog: Catalog, column: str, keys: Iterable[int | str]) -> Iterable[Subject]:
-    asked = iter(dict.fromkeys(keys))
-    while some := list(itertools.islice(asked, ledger.MOST_VARIABLES)):
-        marks = ",".join("?" * len(some))
-        for row in catalog.connection.execute(f"SELECT * FROM subjects WHERE {column} IN ({marks})", some):
-            yield _subject(row)
+def _where_in(catalog: Catalog, column: str, keys: Iterable[int | str]) -> list[Subject]:
+    rows = catalog.connection.execute(
+        f"SELECT * FROM subjects WHERE {column} IN (SELECT value FROM json_each(?))", (json.dumps(list(keys)),)
+    )
+    return [_subject(row) for row in rows]
 
 
 def _refuse_taken_name(db: sqlite3.Connection, name: str, own_id: int | None) -> None:
