@@ -1,0 +1,192 @@
+"""Face rows: replaced without losing a person's word, and the matrix that mirrors them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from storage import faces
+from storage.catalog import Catalog
+from storage.errors import NoSuchRecord
+from storage.faces import NewFace
+from storage.records import Box, FaceMark
+
+SPACE, OTHER = "space-a", "space-b"
+LEFT: Box = (0, 0, 100, 100)
+RIGHT: Box = (200, 0, 300, 100)
+
+
+def photo(catalog: Catalog, number: int = 1) -> int:
+    with catalog.transaction() as db:
+        db.execute("INSERT OR IGNORE INTO folders(id, path) VALUES (1, ?)", (b"/a",))
+        db.execute(
+            "INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode)"
+            " VALUES (?, 1, ?, 'x', 1, 1, 1, 1)",
+            (number, str(number).encode()),
+        )
+    return number
+
+
+def subject(catalog: Catalog, name: str) -> int:
+    with catalog.transaction() as db:
+        return db.execute("INSERT INTO subjects(uid, name) VALUES (?, ?)", (name, name)).lastrowid or 0
+
+
+def new(box: Box, value: float = 0.0, dim: int = 4) -> NewFace:
+    return NewFace(box, 0.99, np.full(dim, value, dtype=np.float32), sharpness=50.0, age_estimate=40.0)
+
+
+def put(catalog: Catalog, boxes: Sequence[Box], space: str = SPACE, number: int = 1) -> list[int]:
+    faces.replace_faces(catalog, number, [new(box, index) for index, box in enumerate(boxes)], space)
+    return [face.id for face in faces.of_photo(catalog, number)]
+
+
+def test_a_face_comes_back_as_it_was_put_down(catalog: Catalog) -> None:
+    photo(catalog)
+    faces.replace_faces(catalog, 1, [new(LEFT, 0.5)], SPACE)
+    [face] = faces.of_photo(catalog, 1)
+    assert (face.box, face.probability, face.space, face.sharpness, face.age_estimate) == (LEFT, 0.99, SPACE, 50, 40)
+    assert np.frombuffer(face.embedding, "<f4").tolist() == [0.5] * 4
+    assert (face.cluster, face.subject_id, face.assigned_by_person, face.mark) == (None, None, False, None)
+    assert faces.get(catalog, face.id) == face
+    sought = catalog.connection.execute("SELECT faces_space FROM photos").fetchone()[0]
+    assert sought == SPACE
+
+
+def test_no_faces_found_is_recorded_as_sought(catalog: Catalog) -> None:
+    photo(catalog)
+    assert put(catalog, []) == []
+    assert faces.of_photos(catalog, [1, 2]) == {1: [], 2: []}
+    assert catalog.connection.execute("SELECT faces_space FROM photos").fetchone()[0] == SPACE
+
+
+def test_an_unknown_face_is_said_so(catalog: Catalog) -> None:
+    with pytest.raises(NoSuchRecord, match="no face 7"):
+        faces.get(catalog, 7)
+
+
+def test_a_face_found_again_keeps_its_id_and_its_subject(catalog: Catalog) -> None:
+    photo(catalog)
+    left, right = put(catalog, [LEFT, RIGHT])
+    anna = subject(catalog, "Anna")
+    faces.assign(catalog, [left], anna, by_person=True)
+    faces.settle(catalog, {right: (3, None)})
+    again = put(catalog, [(3, 2, 104, 99)], OTHER)
+    assert again == [left]
+    kept = faces.get(catalog, left)
+    assert (kept.box, kept.space, kept.subject_id, kept.assigned_by_person) == ((3, 2, 104, 99), OTHER, anna, True)
+
+
+def test_what_a_person_assigned_or_marked_outlives_the_detector(catalog: Catalog) -> None:
+    photo(catalog)
+    left, right = put(catalog, [LEFT, RIGHT])
+    faces.assign(catalog, [left], subject(catalog, "Anna"), by_person=True)
+    faces.set_mark(catalog, [right], FaceMark.NOT_A_FACE)
+    assert put(catalog, []) == [left, right]
+
+
+def test_clustering_never_takes_a_face_from_where_a_person_put_it(catalog: Catalog) -> None:
+    photo(catalog)
+    left, right = put(catalog, [LEFT, RIGHT])
+    anna, bo = subject(catalog, "Anna"), subject(catalog, "Bo")
+    assert faces.assign(catalog, [left], anna, by_person=True) == 1
+    assert faces.assign(catalog, [left, right], bo, by_person=False) == 1
+    faces.settle(catalog, {left: (5, bo), right: (5, bo)})
+    first, second = faces.of_photo(catalog, 1)
+    assert (first.subject_id, first.cluster) == (anna, 5)
+    assert (second.subject_id, second.cluster) == (bo, 5)
+    assert faces.main_cluster(catalog, anna) == 5
+    assert faces.next_cluster(catalog) == 6
+
+
+def test_groups_name_the_largest_first_and_leave_marked_faces_out(catalog: Catalog) -> None:
+    photo(catalog)
+    photo(catalog, 2)
+    small, large = put(catalog, [(0, 0, 20, 20), RIGHT])
+    other, leaf = put(catalog, [LEFT, RIGHT], number=2)
+    faces.settle(catalog, {small: (1, None), large: (1, None), other: (2, None), leaf: (2, None)})
+    faces.assign(catalog, [other], subject(catalog, "Anna"), by_person=True)
+    faces.set_mark(catalog, [leaf], FaceMark.NOT_A_FACE)
+    told = [(g.cluster, g.subject, g.faces, g.photos, g.example) for g in faces.groups(catalog)]
+    assert told == [(1, None, 2, 1, large), (2, "Anna", 1, 1, other)]
+    assert [group.cluster for group in faces.groups(catalog, unnamed=True)] == [1]
+
+
+def test_pages_go_on_behind_a_face(catalog: Catalog) -> None:
+    photo(catalog)
+    ids = put(catalog, [(x, 0, x + 9, 9) for x in range(0, 90, 10)])
+    first = faces.page(catalog, "f.photo_id = ?", (1,), limit=4)
+    rest = faces.page(catalog, "f.photo_id = ?", (1,), after=first[-1].id)
+    assert [face.id for face in first + rest] == ids
+
+
+def test_the_matrix_holds_every_face_of_its_space(catalog: Catalog) -> None:
+    photo(catalog)
+    photo(catalog, 2)
+    one = put(catalog, [LEFT, RIGHT])
+    put(catalog, [LEFT], OTHER, number=2)
+    ids, vectors = faces.matrix(catalog, SPACE)
+    assert ids.tolist() == one
+    assert vectors.tolist() == [[0.0] * 4, [1.0] * 4]
+    assert isinstance(vectors, np.memmap)
+    assert not vectors.flags.writeable
+
+
+def test_the_matrix_of_an_unused_space_is_empty(catalog: Catalog) -> None:
+    ids, vectors = faces.matrix(catalog, "nothing")
+    assert ids.shape == (0,)
+    assert vectors.shape == (0, 0)
+
+
+def test_the_matrix_is_rebuilt_when_lost_and_keeps_one_file(catalog: Catalog) -> None:
+    photo(catalog)
+    put(catalog, [LEFT])
+    faces.matrix(catalog, SPACE)
+    [cached] = catalog.cache.glob("faces-*")
+    assert cached.stat().st_mode & 0o777 == 0o600
+    cached.unlink()
+    assert faces.matrix(catalog, SPACE)[1].shape == (1, 4)
+    put(catalog, [RIGHT])
+    faces.matrix(catalog, SPACE)
+    assert len(list(catalog.cache.glob("faces-*"))) == 1
+
+
+def test_marking_and_naming_leave_the_matrix_cached(catalog: Catalog) -> None:
+    photo(catalog)
+    [left] = put(catalog, [LEFT])
+    faces.matrix(catalog, SPACE)
+    [before] = catalog.cache.glob("faces-*")
+    faces.set_mark(catalog, [left], FaceMark.UNRECOGNISABLE)
+    faces.assign(catalog, [left], subject(catalog, "Anna"), by_person=True)
+    faces.matrix(catalog, SPACE)
+    assert list(catalog.cache.glob("faces-*")) == [before]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 3), st.lists(st.integers(0, 4), max_size=4)), max_size=6))
+def test_the_matrix_always_mirrors_the_table(catalog: Catalog, runs: list[tuple[int, list[int]]]) -> None:
+    with catalog.transaction() as db:
+        db.execute("DELETE FROM faces")
+        db.execute("DELETE FROM status_dirty")
+        db.execute("DELETE FROM photos")
+    for number in (1, 2, 3):
+        photo(catalog, number)
+    for number, places in runs:
+        found = [new((x * 50, 0, x * 50 + 40, 40), value) for value, x in enumerate(places)]
+        faces.replace_faces(catalog, number, found, SPACE)
+        ids, vectors = faces.matrix(catalog, SPACE)
+        held = faces.page(catalog)
+        assert ids.tolist() == [face.id for face in held]
+        assert b"".join(face.embedding for face in held) == vectors.tobytes()
+
+
+@given(st.lists(st.integers(0, 30), min_size=8, max_size=8))
+def test_overlap_is_symmetric_and_between_nought_and_one(numbers: list[int]) -> None:
+    a, b = [(x, y, x + w + 1, y + h + 1) for x, y, w, h in (numbers[:4], numbers[4:])]
+    assert faces.overlap(a, b) == faces.overlap(b, a)
+    assert 0 <= faces.overlap(a, b) <= 1
+    assert faces.overlap(a, a) == 1
