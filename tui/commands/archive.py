@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from core import query, scan, statuses
+from core import listing, query, scan, statuses
 from core.errors import BadValue
 from storage import catalog as catalogs
-from storage import faces, photos, subjects
+from storage import faces, photos
 from storage.catalog import Catalog
-from storage.records import Photo, Purpose, Status
+from storage.records import Photo
 from tui.output import AsJson, Progress, emit, table
 from tui.place import catalog_folder, opened
-
-Statuses = Mapping[Purpose, Status]
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +76,7 @@ def find(
             emit({"count": found}, f"{found:,}", as_json=as_json)
             return
         page = query.find(catalog, text, limit=limit, sort=sort)
-        rows = _rows(catalog, page)
+        rows = _rows(catalog, [photo.id for photo in page])
     lines = table(
         [(row["id"], row["taken_at"], row["faces"], ", ".join(row["subjects"]), row["path"]) for row in rows],
         ("id", "taken", "faces", "subjects", "path"),
@@ -95,8 +92,8 @@ def show(
     """One photograph: its facts, every face, and why each status is what it is."""
     with opened(context) as catalog:
         record = _photo(catalog, photo)
-        [row] = _rows(catalog, [record])
-        reasons = statuses.explain(catalog, record.id, datetime.now(UTC))
+        [row] = _rows(catalog, [record.id])
+        reasons = statuses.explain(catalog, record.id)
         seen = faces.of_photo(catalog, record.id)
     facts = {name: getattr(record, name) for name in ("format", "lens", "exposure_s", "f_number", "iso", "focal_mm")}
     document = row | facts | {"rights": record.rights, "why": reasons, "faces": [_face(face) for face in seen]}
@@ -120,29 +117,25 @@ def _face(face: Any) -> dict[str, Any]:
     return {name: getattr(face, name) for name in names}
 
 
-def _rows(catalog: Catalog, page: Sequence[Photo]) -> list[dict[str, Any]]:
-    """The command line's row for each photograph: three queries for the page, whatever its size."""
-    ids = [photo.id for photo in page]
-    seen = faces.of_photos(catalog, ids)
-    standing = statuses.of_photos(catalog, ids)
-    known = {face.subject_id for several in seen.values() for face in several if face.subject_id is not None}
-    names = {subject.id: subject.name for subject in subjects.get_many(catalog, sorted(known))}
+def _rows(catalog: Catalog, photo_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """The command line's row for each photograph, in the order given."""
+    statuses.refresh(catalog)
     return [
         {
-            "id": photo.id,
-            "path": photo.path_text,
-            "taken_at": _taken(photo),
-            "width": photo.width,
-            "height": photo.height,
-            "camera": photo.camera,
-            "lat": photo.lat,
-            "lon": photo.lon,
-            "faces": len(seen.get(photo.id, ())),
-            "subjects": sorted({names[face.subject_id] for face in seen.get(photo.id, ()) if face.subject_id}),
-            "status": standing.get(photo.id, {}),
-            "error": photo.error,
+            "id": row.photo.id,
+            "path": row.photo.path_text,
+            "taken_at": _taken(row.photo),
+            "width": row.photo.width,
+            "height": row.photo.height,
+            "camera": row.photo.camera,
+            "lat": row.photo.lat,
+            "lon": row.photo.lon,
+            "faces": row.faces,
+            "subjects": row.subjects,
+            "status": row.status,
+            "error": row.photo.error,
         }
-        for photo in page
+        for row in listing.rows(catalog, photo_ids)
     ]
 
 

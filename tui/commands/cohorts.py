@@ -19,14 +19,11 @@ Name = Annotated[str, typer.Argument(help="The cohort's name.")]
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     group = typer.Typer(help="Saved queries with balance rules, frozen before they train.")
-    for command, name in (
-        (create, "create"),
-        (list_cohorts, "list"),
-        (explain, "explain"),
-        (freeze, "freeze"),
-        (prove, "prove"),
-    ):
-        group.command(name)(command)
+    group.command("create")(create)
+    group.command("list")(list_cohorts)
+    group.command("explain")(explain)
+    group.command("freeze")(freeze)
+    group.command("prove")(prove)
     app.add_typer(group, name="cohort")
 
 

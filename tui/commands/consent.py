@@ -29,15 +29,12 @@ Note = Annotated[str | None, typer.Option(help="Free words, kept in the ledger."
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     group = typer.Typer(help="Who allows what. Nothing is granted unless somebody grants it.")
-    for command, name in (
-        (grant, "grant"),
-        (refuse, "refuse"),
-        (withdraw, "withdraw"),
-        (show, "show"),
-        (due, "due"),
-        (receipt, "receipt"),
-    ):
-        group.command(name)(command)
+    group.command("grant")(grant)
+    group.command("refuse")(refuse)
+    group.command("withdraw")(withdraw)
+    group.command("show")(show)
+    group.command("due")(due)
+    group.command("receipt")(receipt)
     app.add_typer(group, name="consent")
     book = typer.Typer(help="The append-only record of every consent event.")
     book.command("verify")(verify)

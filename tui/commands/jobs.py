@@ -20,15 +20,12 @@ Id = Annotated[int, typer.Argument(help="The job's number.")]
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     group = typer.Typer(help="What runs, what ran, and how it went. A job outlives the terminal that started it.")
-    for command, name in (
-        (list_jobs, "list"),
-        (show, "show"),
-        (log, "log"),
-        (follow, "follow"),
-        (cancel, "cancel"),
-        (resume, "resume"),
-    ):
-        group.command(name)(command)
+    group.command("list")(list_jobs)
+    group.command("show")(show)
+    group.command("log")(log)
+    group.command("follow")(follow)
+    group.command("cancel")(cancel)
+    group.command("resume")(resume)
     app.add_typer(group, name="jobs")
 
 

@@ -21,20 +21,18 @@ Out = Annotated[str, typer.Option("-o", "--out", help="The new model's name.")]
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     merging = typer.Typer(help="Average LoRAs, bake one into a base, average whole checkpoints.")
-    for command, name in ((average, "average"), (bake, "bake"), (soup, "soup")):
-        merging.command(name)(command)
+    merging.command("average")(average)
+    merging.command("bake")(bake)
+    merging.command("soup")(soup)
     app.add_typer(merging, name="merge")
-    group = typer.Typer(help="What was made, of whom, and whether it may still be used.")
-    for command, name in (
-        (list_models, "list"),
-        (show, "show"),
-        (lineage, "lineage"),
-        (affected, "affected"),
-        (verify, "verify"),
-        (delete, "delete"),
-    ):
-        group.command(name)(command)
-    app.add_typer(group, name="models")
+    book = typer.Typer(help="What was made, of whom, and whether it may still be used.")
+    book.command("list")(list_models)
+    book.command("show")(show)
+    book.command("lineage")(lineage)
+    book.command("affected")(affected)
+    book.command("verify")(verify)
+    book.command("delete")(delete)
+    app.add_typer(book, name="models")
 
 
 def average(

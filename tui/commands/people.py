@@ -19,16 +19,13 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     app.command("faces")(find_faces)
     group = typer.Typer(help="Whose faces they are: cluster, name, merge, split, assign, ignore.")
-    for command, name in (
-        (cluster, "cluster"),
-        (list_people, "list"),
-        (name_cluster, "name"),
-        (merge, "merge"),
-        (split, "split"),
-        (assign, "assign"),
-        (ignore, "ignore"),
-    ):
-        group.command(name)(command)
+    group.command("cluster")(cluster)
+    group.command("list")(list_people)
+    group.command("name")(name_cluster)
+    group.command("merge")(merge)
+    group.command("split")(split)
+    group.command("assign")(assign)
+    group.command("ignore")(ignore)
     app.add_typer(group, name="people")
 
 

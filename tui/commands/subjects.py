@@ -32,14 +32,11 @@ Guardian = Annotated[str | None, typer.Option(help="Who decides for a minor abou
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     group = typer.Typer(help="People: names, ages, who vouches for them.")
-    for command, name in (
-        (add, "add"),
-        (edit, "edit"),
-        (show, "show"),
-        (list_subjects, "list"),
-        (import_file, "import"),
-    ):
-        group.command(name)(command)
+    group.command("add")(add)
+    group.command("edit")(edit)
+    group.command("show")(show)
+    group.command("list")(list_subjects)
+    group.command("import")(import_file)
     app.add_typer(group, name="subject")
 
 
