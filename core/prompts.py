@@ -32,13 +32,9 @@ _LEET = str.maketrans(
         "+": "t",
     }
 )
-_NUMBER_WORDS = {
-    word: number
-    for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-        " seventeen".split()
-    )
-}
+_NUMBERS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+seventeen"""
+_NUMBER_WORDS = {word: number for number, word in enumerate(_NUMBERS.split())}
 _AGE_AFTER = (
     r"(?:[\s-]*(?:years?|yrs?|y)(?:[\s/-]*(?:olds?|of\s+age|young))?\b|\s*y\W?\s?o\b|[\s-]*(?:months?|weeks|days?)\b"
     r"|\s*(?:ans?|anos?|anni|jahre?|tahun|roku|lat)\b|[\s-]*jahrig\w*|\s*(?:лет|года?)\b|\s*(?:歳|才|岁|歲|살|세)"

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """What may not be asked for, in many languages and spellings, and what may."""
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SEXUAL = [
     "femme nue", "nackte Frau", "mujer desnuda", "裸の女性", "ヌード", "エッチ", "เปลือย", "โป๊", "ເປືອຍ", "裸体", "섹시",
 ]  # fmt: skip
 EVASIONS = [
-    "ch1ld", "t33n", "c h i l d", "t.e.e.n.a.g.e.r", "ch​ild", "ＣＨＩＬＤ", "сhild", "chiiiild", "CHILD", "g1rl", "n u d e",
+    "ch1ld", "t33n", "c h i l d", "t.e.e.n.a.g.e.r", "ch\u200bild", "ＣＨＩＬＤ", "сhild", "chiiiild", "CHILD", "g1rl", "n u d e",
     "nud3", "p0rn", "n-u-d-e", "chi-ld", "te_en", "𝓬𝓱𝓲𝓵𝓭", "c̶h̶i̶l̶d̶", "schооl uniform", "ｎｕｄｅ", "n@ked", "$exy", "school   uniform",
     "high-school", "school_uniform", "ni\u0303na", "เ\u200bด็ก", "eleven-year-old", "nuuude", "bo¥ boy",
 ]  # fmt: skip
