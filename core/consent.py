@@ -142,6 +142,11 @@ def is_minor(subject: Subject, at: datetime) -> bool:
     return subject.minor or (subject.born is not None and not _is_adult(subject.born, _day_at(at)))
 
 
+def given_as_minor(subject: Subject, recorded_at: datetime, valid_from: datetime | None) -> bool:
+    """Whether a grant of these times was given by a minor, as far as they tell: by the earlier of the two."""
+    return is_minor(subject, recorded_at if valid_from is None else min(recorded_at, valid_from))
+
+
 def _person(
     subject: Subject, events: Sequence[Event], purpose: Purpose, taken_at: datetime | None, at: datetime
 ) -> Ruling:
@@ -218,7 +223,7 @@ def _comes_of_age(born: date) -> datetime | None:
 def _counts(event: Event, purpose: Purpose, subject: Subject | None) -> bool:
     """Whether an event that names the purpose is one to rule by, for this person where one is given.
 
-    A guardian's grant is none of what only adults may allow; one given while a minor is none unless a guardian's.
+    A guardian's grant is none of what only adults may allow; a minor's own is none of anything.
     """
     if subject is not None and event.subject_uid != subject.uid:
         return False
@@ -226,7 +231,7 @@ def _counts(event: Event, purpose: Purpose, subject: Subject | None) -> bool:
         return event.kind in _NOES
     if event.details.get(BY_GUARDIAN) is True:
         return purpose not in ADULT_ONLY_PURPOSES
-    return subject is None or not is_minor(subject, event.at)
+    return subject is None or not given_as_minor(subject, event.at, event.valid_from)
 
 
 def _decided(event: Event, purpose: Purpose, at: datetime) -> Ruling:

@@ -77,10 +77,12 @@ class Catalog:
         while self._on_commit:
             self._on_commit.pop(0)(self)
 
-    def on_commit(self, action: Callable[[Catalog], None]) -> None:
-        """Do `action` once the transaction in hand is committed, or never if it is not."""
-        if action not in self._on_commit:
-            self._on_commit.append(action)
+    def on_commit(self, action: Callable[[Catalog], None]) -> bool:
+        """Do `action` once when the transaction in hand is committed, or never; True the first time it is asked."""
+        if action in self._on_commit:
+            return False
+        self._on_commit.append(action)
+        return True
 
     def close(self) -> None:
         self.connection.close()

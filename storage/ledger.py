@@ -83,7 +83,7 @@ def append_many(catalog: Catalog, events: Iterable[Event]) -> list[Event]:
     CatalogDamaged, and records nothing, where the twin is damaged: no event is put on top of a broken one.
     """
     with catalog.transaction() as db:
-        if twin.behind(catalog.ledger_path, db) is None:
+        if catalog.on_commit(_catch_up) and twin.behind(catalog.ledger_path, db) is None:
             raise CatalogDamaged(
                 f"{catalog.ledger_path} is not as Kyodaku wrote it, so nothing is added to it",
                 "see what is wrong: kyodaku ledger verify",
@@ -98,7 +98,6 @@ def append_many(catalog: Catalog, events: Iterable[Event]) -> list[Event]:
             chained.append(_event(body, previous))
             rows.append((seq, to_text(event.at), event.kind, event.subject_uid, body, previous))
         db.executemany("INSERT INTO ledger(seq, at, kind, subject_uid, body, hash) VALUES (?,?,?,?,?,?)", rows)
-        catalog.on_commit(_catch_up)
     return chained
 
 

@@ -13,14 +13,14 @@ import json
 import secrets
 import sqlite3
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from storage import ledger
 from storage.catalog import Catalog
 from storage.errors import BadValue, NameTaken, NoSuchRecord
-from storage.records import EventKind, Subject
+from storage.records import Event, EventKind, Subject
 
 AGE_FIELDS = ("born", "adult_attested_by", "adult_attested_how", "minor", "guardian")
 
@@ -88,16 +88,15 @@ def edit(catalog: Catalog, subject: Subject, *, by: str | None = None, at: datet
 
 def get(catalog: Catalog, id_or_name: int | str) -> Subject:
     """A subject by id, exact name, or id as digits. Raises NoSuchRecord, which lists names that are near."""
-    by_name = isinstance(id_or_name, str) and not _is_number(id_or_name)
-    key = _normal(str(id_or_name)) if by_name else int(id_or_name)
-    column = "name" if by_name else "id"
+    key = _key(id_or_name)
+    column = "id" if isinstance(key, int) else "name"
     row = catalog.connection.execute(f"SELECT * FROM subjects WHERE {column} = ?", (key,)).fetchone()
     if row is not None:
         return _subject(row)
     names = [name for (name,) in catalog.connection.execute("SELECT name FROM subjects ORDER BY name")]
     near = difflib.get_close_matches(str(id_or_name), names, n=5, cutoff=0.5)
     raise NoSuchRecord(
-        f"there is no subject {key!r}" if by_name else f"there is no subject with id {key}",
+        f"there is no subject with id {key}" if isinstance(key, int) else f"there is no subject {key!r}",
         f"near it: {', '.join(near)}" if near else "see: kyodaku subject list",
     )
 
@@ -105,6 +104,21 @@ def get(catalog: Catalog, id_or_name: int | str) -> Subject:
 def get_many(catalog: Catalog, ids: Iterable[int]) -> dict[int, Subject]:
     """The subjects of these ids, by id; those that are none are left out."""
     return {person.id: person for person in _where_in(catalog, "id", ids)}
+
+
+def find(catalog: Catalog, asked: Sequence[Subject | int | str]) -> list[Subject]:
+    """The subjects meant, as they are on record now, each once, in the order asked; a query or two for them all.
+
+    Each is asked for as `get` takes it, or by its record. Raises NoSuchRecord.
+    """
+    keys = [_key(one.id if isinstance(one, Subject) else one) for one in asked]
+    by_id = get_many(catalog, [key for key in keys if isinstance(key, int)])
+    by_name = {person.name: person for person in _where_in(catalog, "name", [k for k in keys if isinstance(k, str)])}
+    people = [by_id.get(key) if isinstance(key, int) else by_name.get(key) for key in keys]
+    missing = next((key for key, person in zip(keys, people, strict=True) if person is None), None)
+    if missing is not None:
+        get(catalog, missing)
+    return list(dict.fromkeys(person for person in people if person is not None))
 
 
 def by_uids(catalog: Catalog, uids: Iterable[str]) -> dict[str, Subject]:
@@ -131,13 +145,16 @@ def _record_age(
     catalog: Catalog, changes: Iterable[tuple[Subject | None, Subject]], by: str | None, at: datetime | None
 ) -> None:
     """Write an AGE event for each subject, as it was and is, of whom a fact of age changed."""
+    at = at or datetime.now(UTC)
+    events = []
     for before, after in changes:
-        old = [None] * 3 + [False, None] if before is None else [getattr(before, name) for name in AGE_FIELDS]
+        old = [None, None, None, False, None] if before is None else [getattr(before, name) for name in AGE_FIELDS]
         changed = [name for name, was in zip(AGE_FIELDS, old, strict=True) if getattr(after, name) != was]
         if changed:
             on_record = [name for name in AGE_FIELDS if getattr(after, name)]
             details = {"changed": changed, "on_record": on_record, "record": age_record(catalog, after.id)}
-            ledger.append(catalog, kind=EventKind.AGE, subject_uid=after.uid, by=by, details=details, at=at)
+            events.append(Event(0, at, EventKind.AGE, after.uid, by=by, details=details))
+    ledger.append_many(catalog, events)
 
 
 def _where_in(catalog: Catalog, column: str, keys: Iterable[int | str]) -> list[Subject]:
@@ -151,6 +168,13 @@ def _refuse_taken_name(db: sqlite3.Connection, name: str, own_id: int | None) ->
     row = db.execute("SELECT id FROM subjects WHERE name = ?", (name,)).fetchone()
     if row is not None and row["id"] != own_id:
         raise NameTaken(f"there is a subject {name!r} already", "give another name, or edit that one")
+
+
+def _key(id_or_name: int | str) -> int | str:
+    """An id, or a name as it is stored."""
+    if isinstance(id_or_name, int) or _is_number(id_or_name):
+        return int(id_or_name)
+    return _normal(id_or_name)
 
 
 def _is_number(text: str) -> bool:

@@ -1,0 +1,259 @@
+"""Recording what people allow and refuse, and telling where they stand. Withdrawing is `core.withdrawal`'s."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from core import consent
+from core.consent import Ruling
+from core.errors import BadValue, Refused, UnreadablePath
+from storage import artifacts, ledger, subjects
+from storage.catalog import Catalog
+from storage.records import ADULT_ONLY_PURPOSES, Event, EventKind, Purpose, Status, Subject
+
+Who = Subject | int | str
+"""A subject's record, id or exact name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event that was recorded: its number and hash, of whom, and where they stand since, by purpose."""
+
+    event: int
+    hash: str
+    subject: str
+    status: dict[Purpose, Status]
+
+    def lines(self) -> list[str]:
+        """For a person to read."""
+        standing = [f"  {purpose}: {status}" for purpose, status in self.status.items()]
+        return [f"event {self.event} ({self.hash[:12]}…), {self.subject}:", *standing]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Where a person stands at an instant: status and ruling by purpose, and the events recorded by then."""
+
+    subject: str
+    at: datetime
+    status: dict[Purpose, Status]
+    rulings: dict[Purpose, Ruling]
+    events: list[Event]
+
+    def lines(self) -> list[str]:
+        """For a person to read."""
+        standing = [f"{purpose}: {ruling.status} — {ruling.why}" for purpose, ruling in self.rulings.items()]
+        return standing + [f"event {event.seq}, {event.at:%Y-%m-%d %H:%M} UTC: {event.kind}" for event in self.events]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A grant in force that ends, with nothing after it, at `until`. `event` is its hash."""
+
+    subject: str
+    purpose: Purpose
+    until: datetime
+    event: str | None
+
+
+def grant(
+    catalog: Catalog,
+    people: Sequence[Who],
+    purposes: Sequence[Purpose],
+    *,
+    by: str,
+    valid_from: datetime | None = None,
+    valid_until: datetime | None = None,
+    evidence: Path | None = None,
+    keep_evidence: bool = False,
+    note: str | None = None,
+    at: datetime | None = None,
+) -> list[Recorded]:
+    """Record that each of these people allows these purposes, and no others: one event each, all or none.
+
+    In force from `valid_from` (recording, where None) until just before `valid_until`. `by` is who records it,
+    and for a minor the guardian. `evidence` goes in by its hash, and is copied into the catalog where
+    `keep_evidence`. Raises Refused (a minor), BadValue, NoSuchRecord, UnreadablePath.
+    """
+    at = at or datetime.now(UTC)
+    _check_validity(valid_from or at, valid_until)
+    asked = _asked_purposes(purposes)
+    proof = file_evidence(catalog, evidence, keep=keep_evidence) if evidence is not None else None
+    with catalog.transaction():
+        drafts = [
+            Event(
+                seq=0,
+                at=at,
+                kind=EventKind.GRANT,
+                subject_uid=person.uid,
+                purposes=asked,
+                valid_from=valid_from,
+                valid_until=valid_until,
+                by=_said_by(by),
+                evidence=proof,
+                note=note,
+                details=_as_guardian(person, asked, by, at, valid_from),
+            )
+            for person in _found(catalog, people)
+        ]
+        return _recorded(catalog, drafts, at)
+
+
+def refuse(
+    catalog: Catalog,
+    people: Sequence[Who],
+    purposes: Sequence[Purpose],
+    *,
+    by: str,
+    evidence: Path | None = None,
+    note: str | None = None,
+    at: datetime | None = None,
+) -> list[Recorded]:
+    """Record that each of these people does not allow these purposes: one event each, all or none.
+
+    Raises BadValue, NoSuchRecord, UnreadablePath.
+    """
+    at = at or datetime.now(UTC)
+    asked = _asked_purposes(purposes)
+    proof = file_evidence(catalog, evidence) if evidence is not None else None
+    with catalog.transaction():
+        drafts = [
+            Event(0, at, EventKind.REFUSAL, person.uid, asked, by=_said_by(by), evidence=proof, note=note)
+            for person in _found(catalog, people)
+        ]
+        return _recorded(catalog, drafts, at)
+
+
+def show(catalog: Catalog, who: Who, at: datetime | None = None) -> Shown:
+    """Where a person stands for each purpose at an instant, now unless told. Raises NoSuchRecord."""
+    at = at or ledger.instant(catalog)
+    [person] = subjects.find(catalog, [who])
+    events = ledger.events_of(catalog, person.uid)
+    rulings = {purpose: consent.person_ruling(person, events, purpose, at) for purpose in Purpose}
+    status = {purpose: ruling.status for purpose, ruling in rulings.items()}
+    return Shown(person.name, at, status, rulings, [event for event in events if event.at <= at])
+
+
+def due(catalog: Catalog, within: timedelta, at: datetime | None = None) -> list[Due]:
+    """Grants in force that end within this time, soonest first, where nothing goes on from there."""
+    at = at or ledger.instant(catalog)
+    everyone = subjects.list_all(catalog)
+    events = ledger.events_of_many(catalog, [person.uid for person in everyone])
+    ending = []
+    for person in everyone:
+        for purpose in Purpose:
+            ruling, until = _last_in_force(person, events[person.uid], purpose, at)
+            if ruling is not None and until is not None and until <= at + within:
+                ending.append(Due(person.name, purpose, until, ruling.event_hash))
+    return sorted(ending, key=lambda one: (one.until, one.subject, one.purpose))
+
+
+def parse_purposes(text: str, field: str = "--purpose") -> tuple[Purpose, ...]:
+    """Purposes parted by `,` or `;`, each once. Raises BadValue, naming the field, for none or an unknown one."""
+    parts = [part.strip() for part in text.replace(";", ",").split(",")]
+    unknown = [part for part in parts if part not in set(Purpose)]
+    if unknown:
+        said = repr(unknown[0]) if unknown[0] else "an empty purpose"
+        raise BadValue(f"{field}: {said} is no purpose", f"one or more of {', '.join(Purpose)}, parted by commas")
+    return _asked_purposes([Purpose(part) for part in parts])
+
+
+def file_evidence(catalog: Catalog, path: Path, *, keep: bool = False) -> str:
+    """SHA-256, hex, of an evidence file; `keep` copies it to `evidence/HASH.suffix`. Raises UnreadablePath."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if keep:
+                file.seek(0)
+                with artifacts.whole_file(catalog.evidence / f"{digest}{path.suffix.lower()}") as copy:
+                    shutil.copyfileobj(file, copy)
+    except OSError as error:
+        raise UnreadablePath(
+            f"{path} can't be read: {error.strerror}", "name the signed release or recording"
+        ) from error
+    return digest
+
+
+def _found(catalog: Catalog, people: Sequence[Who]) -> list[Subject]:
+    found = subjects.find(catalog, people)
+    if not found:
+        raise BadValue("no subject is named", "name at least one person")
+    return found
+
+
+def _asked_purposes(purposes: Sequence[Purpose]) -> tuple[Purpose, ...]:
+    if not purposes:
+        raise BadValue("no purpose is named", f"one or more of {', '.join(Purpose)}")
+    return tuple(purpose for purpose in Purpose if purpose in purposes)
+
+
+def _said_by(by: str) -> str:
+    if not by.strip():
+        raise BadValue("nobody is named who says so", "name who records it with --by")
+    return by.strip()
+
+
+def _check_validity(begins: datetime, ends: datetime | None) -> None:
+    for instant in (begins, ends):
+        if instant is not None and instant.utcoffset() is None:
+            raise BadValue(f"{instant.isoformat()} has no offset from UTC", "write it as 2026-01-31T00:00:00+00:00")
+    if ends is not None and ends <= begins:
+        raise BadValue(f"a grant from {begins.isoformat()} can't end on {ends.isoformat()}", "end it after it begins")
+
+
+def _as_guardian(
+    person: Subject, purposes: Sequence[Purpose], by: str, at: datetime, valid_from: datetime | None
+) -> dict[str, bool]:
+    """Details of a grant: whether the guardian gave it. Raises Refused for what a minor can't be granted."""
+    minor = consent.given_as_minor(person, at, valid_from)
+    by_guardian = person.guardian is not None and by.strip() == person.guardian
+    adults_only = [purpose for purpose in purposes if purpose in ADULT_ONLY_PURPOSES]
+    if (minor or by_guardian) and adults_only:
+        raise Refused(
+            f"{person.name} can't be granted {', '.join(adults_only)}: "
+            + ("they are, or were then, a minor" if minor else "a guardian can't allow it"),
+            "nobody can allow this for a minor; it takes the adult's own word",
+        )
+    if minor and not by_guardian:
+        whose = (
+            f"--by {person.guardian!r}" if person.guardian else "record the guardian: kyodaku subject edit --guardian"
+        )
+        raise Refused(f"{person.name} is, or was then, a minor, so only a guardian may allow it", whose)
+    return {consent.BY_GUARDIAN: True} if by_guardian else {}
+
+
+def _recorded(catalog: Catalog, drafts: Sequence[Event], at: datetime) -> list[Recorded]:
+    """Append events of different people, in the caller's transaction, and tell where each stands since."""
+    events = ledger.append_many(catalog, drafts)
+    uids = [event.subject_uid for event in events if event.subject_uid is not None]
+    people = subjects.by_uids(catalog, uids)
+    known = ledger.events_of_many(catalog, uids)
+    return [
+        Recorded(
+            event=event.seq,
+            hash=event.hash,
+            subject=people[uid].name,
+            status={p: consent.person_ruling(people[uid], known[uid], p, at).status for p in Purpose},
+        )
+        for event, uid in zip(events, uids, strict=True)
+    ]
+
+
+def _last_in_force(
+    person: Subject, events: Sequence[Event], purpose: Purpose, at: datetime
+) -> tuple[Ruling | None, datetime | None]:
+    """The last ruling of an unbroken stretch of grants from `at` on, and when it ends; None where none is in force."""
+    last: Ruling | None = None
+    while True:
+        ruling = consent.person_ruling(person, events, purpose, at)
+        if ruling.status is not Status.GRANTED:
+            return last, at
+        last = ruling
+        if ruling.until is None:
+            return last, None
+        at = ruling.until
