@@ -1,0 +1,213 @@
+"""Cohorts: a saved query with rules, frozen into exact pictures under a Merkle root, and checked again each use."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from core import framing, proofs
+from core.errors import BadValue, CohortTooSmall, ConsentLost
+from core.selection import NEVER, Exclusion, People, Selection, photographs, select
+from storage import artifacts, ledger, subjects
+from storage.catalog import Catalog
+from storage.errors import NoSuchRecord
+from storage.records import TRAIN_PURPOSES, Cohort, CohortItem, CohortRules, Face, Photo, Purpose, Status
+
+LEAST_IN_COMPOSITE = 10  # people in a composite, unless the user says otherwise
+NAMED = 5  # people named in a message; the rest are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a cohort would hold now. `subjects` counts pictures by name.
+
+    `effective_subjects` is the number of people that, all alike, would be as balanced (inverse Simpson index).
+    """
+
+    included: Sequence[int]
+    excluded: Sequence[Exclusion]
+    subjects: Mapping[str, int]
+    effective_subjects: float
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A cohort that was just frozen: how many photographs of how many people, and what pins them down."""
+
+    name: str
+    merkle_root: str
+    photos: int
+    subjects: int
+    ledger_head: str
+
+
+def least_subjects(purpose: Purpose, given: int | None) -> int:
+    """How many people a cohort needs: what the user says, else 10 for a composite and 1 otherwise."""
+    if given is not None:
+        return given
+    return LEAST_IN_COMPOSITE if purpose is Purpose.TRAIN_COMPOSITE else 1
+
+
+def create(catalog: Catalog, name: str, text: str, rules: CohortRules) -> Cohort:
+    """Save a query and its rules under a name. Raises BadQuery, BadValue, NameTaken."""
+    if not name.strip():
+        raise BadValue("a cohort needs a name", "give one")
+    if rules.purpose not in TRAIN_PURPOSES:
+        raise BadValue(f"a cohort can't be for {rules.purpose}", f"one of: {', '.join(sorted(TRAIN_PURPOSES))}")
+    if not 0 < rules.max_share <= 1:
+        raise BadValue(f"a share of {rules.max_share} can't be", "give a part of one, above 0")
+    if rules.min_subjects < 1 or (rules.per_subject is not None and rules.per_subject < 1):
+        raise BadValue("least people and pictures of a person are counted from 1", "give a number of one or more")
+    from core import query
+
+    query.parse(text)
+    return artifacts.add_cohort(catalog, name, text, rules, datetime.now(UTC))
+
+
+def list_all(catalog: Catalog) -> list[Cohort]:
+    """All cohorts, oldest first."""
+    return artifacts.all_cohorts(catalog)
+
+
+def selection(catalog: Catalog, cohort: Cohort, at: datetime | None = None) -> Selection:
+    """What the cohort's query and rules choose at `at` (default: now), every ruling asked of the ledger."""
+    return select(catalog, cohort.query, cohort.rules, ledger.instant(catalog, at))
+
+
+def explain(catalog: Catalog, name: str, at: datetime | None = None) -> Explanation:
+    """What freezing would take now, and everything that it would leave out, with the reason."""
+    chosen = selection(catalog, artifacts.get_cohort(catalog, name), at)
+    counts = Counter(item.subject_id for item in chosen.items)
+    names = _names(catalog, counts)
+    total = sum(counts.values())
+    return Explanation(
+        included=sorted({item.photo_id for item in chosen.items}),
+        excluded=chosen.excluded,
+        subjects={names[key]: count for key, count in sorted(counts.items(), key=lambda pair: names[pair[0]])},
+        effective_subjects=total**2 / sum(count**2 for count in counts.values()) if total else 0.0,
+    )
+
+
+def freeze(catalog: Catalog, name: str, at: datetime | None = None) -> Frozen:
+    """Fix the pictures that train, with the grant behind each, in one transaction.
+
+    A frozen cohort stays as it is unless a withdrawal reached it. Raises BadValue, CohortTooSmall.
+    """
+    with catalog.transaction():
+        cohort = artifacts.get_cohort(catalog, name)
+        if cohort.merkle_root is not None and not cohort.tainted:
+            raise BadValue(f"cohort {name!r} is frozen already", "create another one for another choice")
+        now = ledger.instant(catalog, at)
+        items = selection(catalog, cohort, now).items
+        people = len({item.subject_id for item in items})
+        _require_enough(cohort, people)
+        root, head = proofs.tree(items).root.hex(), ledger.head(catalog)
+        artifacts.freeze_cohort(catalog, cohort.id, items, merkle_root=root, ledger_head=head, frozen_at=now)
+    return Frozen(name, root, len({item.photo_id for item in items}), people, head)
+
+
+def _require_enough(cohort: Cohort, people: int) -> None:
+    """Raises CohortTooSmall where the rules ask for more people; each has the same share, one in `people`."""
+    rules = cohort.rules
+    if people < max(rules.min_subjects, 1):
+        raise CohortTooSmall(
+            f"cohort {cohort.name!r} has pictures of {people} people and needs {rules.min_subjects}",
+            f"see why others are left out: kyodaku cohort explain {cohort.name}",
+        )
+    needed = math.ceil(1 / rules.max_share - 1e-9)
+    if people < needed:
+        raise CohortTooSmall(
+            f"each of the {people} people of cohort {cohort.name!r} would have more than {rules.max_share:.0%} of it",
+            f"it needs {needed} people",
+        )
+
+
+def subject_root(items: Iterable[CohortItem]) -> str:
+    """The Merkle root over these pictures, hex; over one person's it depends on that person alone."""
+    return proofs.person_root(item.leaf for item in items).hex()
+
+
+def prove(catalog: Catalog, name: str, photo: int) -> dict[str, Any]:
+    """Proofs that the pictures taken from a photograph are in the frozen cohort; `proofs.check` checks each alone.
+
+    Raises BadValue for a cohort that is not frozen, NoSuchRecord for a photograph that is not in it.
+    """
+    cohort = artifacts.get_cohort(catalog, name)
+    if cohort.merkle_root is None:
+        raise BadValue(f"cohort {name!r} is not frozen", f"freeze it: kyodaku cohort freeze {name}")
+    items = list(artifacts.cohort_items(catalog, cohort.id))
+    own = [item for item in items if item.photo_id == photo]
+    if not own:
+        raise NoSuchRecord(f"photograph {photo} is not in cohort {name!r}", f"see: kyodaku cohort explain {name}")
+    whole = proofs.tree(items)
+    return {
+        "root": cohort.merkle_root,
+        "ledger_head": cohort.ledger_head,
+        "proofs": [proofs.prove(whole, item) for item in own],
+    }
+
+
+def recheck(catalog: Catalog, cohort: Cohort, subject_id: int | None = None, at: datetime | None = None) -> None:
+    """Is consent still in force for every picture of a frozen cohort, or of one person's part of it?
+
+    Asks the ledger and the faces as they stand at `at` (default: now): the person's own ruling, their age,
+    and that nobody else has turned up in the pixels used. Raises ConsentLost, which names who and why.
+    """
+    at = ledger.instant(catalog, at)
+    people = People(catalog)
+    items: dict[int, list[CohortItem]] = {}
+    for item in artifacts.cohort_items(catalog, cohort.id, subject_id):
+        items.setdefault(item.photo_id, []).append(item)
+    lost: dict[str, str] = {}
+    for photo, found in photographs(catalog, sorted(items), people):
+        for item in items[photo.id]:
+            why = _lost(photo, found, item, people, cohort.rules.purpose, at)
+            if why is not None:
+                who = people.by_id.get(item.subject_id)
+                lost.setdefault(who.name if who else f"subject {item.subject_id}", why)
+    if lost:
+        named = [f"{name}: {why}" for name, why in sorted(lost.items())]
+        more = f"; and {len(named) - NAMED} more people" if len(named) > NAMED else ""
+        raise ConsentLost(
+            f"consent for cohort {cohort.name!r} is not in force: {'; '.join(named[:NAMED])}{more}",
+            "freeze it again once that is settled",
+        )
+
+
+def _lost(
+    photo: Photo, found: Sequence[Face], item: CohortItem, people: People, purpose: Purpose, at: datetime
+) -> str | None:
+    """Why a frozen picture may not be used any more, or None."""
+    own = next((face for face in found if face.id == item.face_id), None)
+    if own is None or own.subject_id != item.subject_id or own.mark is not None:
+        return f"their face in photograph {photo.id} is not what it was"
+    if photo.content_hash != item.content_hash:
+        return f"photograph {photo.id} is not what it was"
+    for face in found:
+        ruling = people.ruling(face, photo, purpose, at)
+        if ruling is None:
+            continue
+        if face.id == own.id:
+            if ruling.status is not Status.GRANTED:
+                return people.why(face, ruling)
+        elif ruling.status in NEVER:
+            return f"photograph {photo.id} also shows somebody else: {people.why(face, ruling)}"
+        elif _shows(face, item):
+            return f"photograph {photo.id} shows another face, which was not known"
+    return None
+
+
+def _shows(face: Face, item: CohortItem) -> bool:
+    """Whether the pixels that train hold any of a face's box: it is in the crop and under none of the masks."""
+    (x0, y0, x1, y1), crop = face.box, item.crop
+    part = (max(x0, crop[0]), max(y0, crop[1]), min(x1, crop[2]), min(y1, crop[3]))
+    area = framing.common_area(face.box, crop)
+    return area > 0 and all(framing.common_area(part, mask) < area for mask in item.masks)
+
+
+def _names(catalog: Catalog, ids: Iterable[int]) -> dict[int, str]:
+    return {key: person.name for key, person in subjects.get_many(catalog, ids).items()}
