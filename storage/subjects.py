@@ -55,7 +55,7 @@ def add_many(
     catalog: Catalog, people: Iterable[Subject], *, by: str | None = None, at: datetime | None = None
 ) -> list[Subject]:
     """New people, all or none; their `id` is set here, and a `uid` where it is empty. Raises as `add`."""
-    new = [_sound(replace(person, uid=person.uid or secrets.token_hex(16))) for person in people]
+    new = [sound(replace(person, uid=person.uid or secrets.token_hex(16))) for person in people]
     with catalog.transaction() as db:
         added = []
         for person in new:
@@ -72,7 +72,7 @@ def add_many(
 
 def edit(catalog: Catalog, subject: Subject, *, by: str | None = None, at: datetime | None = None) -> Subject:
     """Write a subject's name and facts anew; its `uid` never changes. Raises NoSuchRecord, NameTaken, BadValue."""
-    subject = _sound(subject)
+    subject = sound(subject)
     with catalog.transaction() as db:
         before = get(catalog, subject.id)
         subject = replace(subject, uid=before.uid)
@@ -185,7 +185,7 @@ def _normal(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-def _sound(subject: Subject) -> Subject:
+def sound(subject: Subject) -> Subject:
     """The subject with its text tidied. Raises BadValue for a name or facts that can't be."""
     name = _normal(subject.name)
     if not name or _is_number(name):
