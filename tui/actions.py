@@ -64,6 +64,7 @@ REGISTRY: tuple[Action, ...] = (
     Action("people", "faces", ("enter",), "faces", "Go through the entry's faces one by one."),
     Action("people", "assign", ("a",), "assign face", "Say whose face the one under the cursor is."),
     Action("people", "ignore", ("x",), "ignore face", "Take a face out of the rules, with who and why."),
+    Action("people", "split", ("s",), "not theirs", "Say that a face is not this person's; it waits for a name."),
     Action("people", "unnamed", ("u",), "unnamed", "Show only entries without a name, or all."),
     Action("people", "photos", ("o",), "photographs", "Show the entry's photographs in the archive."),
     # Consent

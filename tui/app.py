@@ -14,8 +14,9 @@ from textual.theme import Theme
 
 from core import statuses
 from core.errors import KyodakuError
-from storage.catalog import open_catalog
-from storage.records import Face
+from storage import jobs
+from storage.catalog import Catalog, open_catalog
+from storage.records import Face, JobState
 from tui import actions, terminal
 from tui.desk import Desk
 from tui.screens.archive import ArchiveRoom
@@ -132,7 +133,9 @@ class KyodakuApp(App[None]):
         self.desk = Desk(folder)
         self.preview = preview or terminal.Preview("halfblock", "not asked")
         self._version: int | None = None
-        self._seen: dict[str, int] = {}  # the version of the catalog that each room shows
+        self._seen: dict[str, int | None] = {}  # the version of the catalog that each room shows
+        self._entered: set[str] = set()
+        self._job = ""  # the job that runs, for the status line
         self._before: list[str] = []
         self.animation_level = "none"
 
@@ -141,7 +144,7 @@ class KyodakuApp(App[None]):
             self.register_theme(theme)
         self.theme = "dark"
         self.switch_mode("archive")
-        self.set_interval(TICK_S, self._look)
+        self.set_interval(TICK_S, self.look)
 
     def on_unmount(self) -> None:
         self.desk.close()
@@ -183,27 +186,39 @@ class KyodakuApp(App[None]):
 
     def entered(self, room: Room) -> None:
         """A room is on screen: it reads the catalog if that has changed since it last did."""
-        version = self._version or 0
-        if self._seen.get(room.ROOM) != version:
-            self._seen[room.ROOM] = version
-            room.reload()
+        seen, self._seen[room.ROOM] = self._seen.get(room.ROOM), self._version
+        room.status.show(job=self._job)
+        if room.ROOM not in self._entered:
+            self._entered.add(room.ROOM)
+            room.begin(room.load(), group="load")
+        elif seen != self._version:
+            room.begin(room.changed(), group="load")
 
     def next_theme(self) -> None:
         """The next of dark, light and high contrast."""
         names = [theme.name for theme in THEMES]
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
         """Has anyone (a job, the command line, this app) changed the catalog? Then read it again."""
         version = await self.desk.version()
-        changed, self._version = self._version not in (None, version), version
+        first, changed = self._version is None, self._version != version
+        self._version = version
+        if first:  # what is on screen was read a moment ago
+            self._seen = dict.fromkeys(self._seen, version)
+        if changed:
+            self._job = await self.desk.read(job_line)
         room = self.screen
         if isinstance(room, Room):
             if changed:
                 self.entered(room)
-            else:
-                self._seen[room.ROOM] = version
             await room.ticked()
+
+
+def job_line(catalog: Catalog) -> str:
+    """The newest job that runs, in a few words; empty when none does."""
+    running = [job for job in jobs.newest(catalog, limit=20) if job.state is JobState.RUNNING]
+    return f"job {running[0].id} {running[0].kind} {running[0].progress:.0%}" if running else ""
 
 
 def run(catalog_folder: Path) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from datetime import UTC, datetime
 from functools import partial
 from typing import ClassVar
 
@@ -20,13 +19,13 @@ from core.errors import BadImage, BadQuery
 from core.image import thumbnail
 from storage import faces, photos, subjects
 from storage.catalog import Catalog
-from storage.records import Face, Photo, Purpose, Rights
+from storage.records import Face, Photo, Purpose, Rights, Status
 from storage.safe_text import display
 from tui import actions
 from tui.screens.dialogs import Confirm, Field, Form
 from tui.screens.room import Room
 from tui.terminal import Preview
-from tui.widgets.photo_table import PhotoTable
+from tui.widgets.photo_table import BLOCK, PhotoTable
 from tui.widgets.picture import Picture, fitted
 from tui.widgets.row_table import RowTable
 from tui.widgets.signs import SIGNS
@@ -43,6 +42,7 @@ class ArchiveRoom(Room):
     DEFAULT_CSS = """
     ArchiveRoom #searching { height: 1; background: $surface; }
     ArchiveRoom #searching Static { width: auto; padding: 0 1; color: $text-muted; }
+    ArchiveRoom #searching #count { width: 40; text-align: right; }
     ArchiveRoom #search { width: 1fr; border: none; height: 1; padding: 0; background: $surface; }
     ArchiveRoom #search:focus { background: $panel; }
     ArchiveRoom #wrong { height: auto; color: $error; background: $panel; padding: 0 1; display: none; }
@@ -57,6 +57,7 @@ class ArchiveRoom(Room):
         self._kept = ""  # the search that Esc returns to
         self._sort = 0
         self._shown: int | None = None  # the photograph in the pane
+        self._photographs = 0  # in the catalog, when the search was made
         self._all = True  # the whole result has been read
 
     def body(self) -> ComposeResult:
@@ -94,29 +95,42 @@ class ArchiveRoom(Room):
         await self.kyodaku.settle_statuses()
         await self._search(self.text, keep=self.table.photo_id)
 
+    async def changed(self) -> None:
+        """New photographs are looked for; else the rows in view are read again, in their places.
+
+        A row that no longer matches the search stays until the search is made again.
+        """
+        await self.kyodaku.settle_statuses()
+        if await self.desk.read(photos.count) != self._photographs:
+            await self._search(self.text, keep=self.table.photo_id)
+        else:
+            self.table.read_again()
+
     async def _search(self, text: str, keep: int | None = None) -> None:
-        """Show what `text` finds: its first rows at once, the rest when it has been read."""
+        """Show what `text` finds: its first rows at once, the rest when it has been read.
+
+        With `keep`, the cursor stays on that photograph: the result is shown once it is whole.
+        """
         query.parse(text)
         sort = SORTS[self._sort]
-        if keep is None:
-            first = await self.desk.read(lambda catalog: listing.ids(catalog, text, sort=sort, limit=FIRST))
-            self.text = text
-            self._all = len(first) < FIRST
-            self._say_empty(text)
-            self.table.show_ids(first)
-            self._say_count()
-            if self._all:
-                return
-            self.table.show_longer(await self.desk.read(lambda catalog: listing.ids(catalog, text, sort=sort)))
-        else:
-            self.table.show_ids(await self.desk.read(lambda catalog: listing.ids(catalog, text, sort=sort)), keep=keep)
-        self._all = True
+        limit = FIRST if keep is None else None
+        ids, place, rows = await self.desk.read(partial(found, text, sort, limit, keep))
+        self.text = text
+        self._all = limit is None or len(ids) < limit
+        self._say_empty(text)
+        self.table.show_ids(ids, rows, place)
         self._say_count()
+        self._photographs = await self.desk.read(photos.count)
+        self.place(f"{self._photographs:,} photographs")
+        if not self._all:
+            self.table.show_longer(await self.desk.read(lambda catalog: listing.ids(catalog, text, sort=sort)))
+            self._all = True
+            self._say_count()
 
     def _say_count(self) -> None:
         order = SORTS[self._sort].removesuffix("-") + (" ↓" if SORTS[self._sort].endswith("-") else " ↑")
         count = f"{len(self.table.ids):,}" if self._all else f"{len(self.table.ids):,}…"
-        self.query_one("#count", Static).update(f"{count} photographs   by {order}")
+        self.query_one("#count", Static).update(f"{count} photographs   by {order}", layout=False)
         self.keys.look_again()
 
     def _say_empty(self, text: str) -> None:
@@ -278,6 +292,16 @@ class ArchiveRoom(Room):
         await self.kyodaku.show_person(next((face for face in seen if face.subject_id is None), seen[0]))
 
 
+def found(
+    text: str, sort: str, limit: int | None, keep: int | None, catalog: Catalog
+) -> tuple[array[int], int, list[listing.PhotoRow]]:
+    """Ids that a search finds, the place of photograph `keep` among them (else 0), and the rows around it."""
+    ids = listing.ids(catalog, text, sort=sort, limit=limit)
+    place = ids.index(keep) if keep is not None and keep in ids else 0
+    start = place - place % BLOCK
+    return ids, place, listing.rows(catalog, ids[start : start + BLOCK])
+
+
 def decode(photo_id: int, preview: Preview, columns: int, lines: int, catalog: Catalog) -> tuple[Image.Image, int, int]:
     """The photograph scaled to the cells there are, from the catalog's thumbnail. Raises BadImage."""
     photo = photos.get(catalog, photo_id)
@@ -306,9 +330,13 @@ def facts(catalog: Catalog, photo_id: int) -> Text:
     for face in seen:
         text.append(f"  {display(face_line(face, names))}\n")
     text.append("\nMay it be used?\n", style="bold")
-    for purpose, ruling in statuses.explain(catalog, photo_id, datetime.now(UTC)).items():
-        text.append(f"  {SIGNS[ruling.status]} {purpose}: {ruling.status}\n")
-        text.append(f"      {display(ruling.why)}\n", style="dim")
+    alike: dict[tuple[Status, str], list[str]] = {}
+    for purpose, ruling in statuses.explain(catalog, photo_id).items():
+        alike.setdefault((ruling.status, ruling.why), []).append(purpose)
+    for (status, why), purposes in alike.items():
+        text.append(f"{SIGNS[status]} {status}: ", style="bold")
+        text.append(", ".join(purposes) + "\n")
+        text.append(f"  {display(why)}\n", style="dim")
     return text
 
 

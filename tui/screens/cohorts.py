@@ -83,6 +83,7 @@ class CohortsRoom(Room):
         found = await self.desk.read(cohorts.list_all)
         self._cohorts = {cohort.name: cohort for cohort in found}
         self.table.fill([(cohort.name, cohort_cells(cohort)) for cohort in found])
+        self.place(f"{len(found):,} cohorts")
 
     @on(RowTable.Moved, "#cohorts")
     def _moved(self) -> None:
@@ -180,7 +181,7 @@ class CohortsRoom(Room):
 
 def _freeze(name: str, catalog: Catalog) -> str:
     frozen = cohorts.freeze(catalog, name)
-    return f"{name} is frozen under {(frozen.merkle_root or '')[:16]}…"
+    return f"{name}: {frozen.photos:,} pictures of {frozen.subjects:,} people under {frozen.merkle_root[:16]}…"
 
 
 PURPOSES = sorted(TRAIN_PURPOSES)

@@ -46,6 +46,7 @@ class ConsentRoom(Room):
     DEFAULT_CSS = """
     ConsentRoom #searching { height: 1; background: $surface; }
     ConsentRoom #searching Static { width: auto; padding: 0 1; color: $text-muted; }
+    ConsentRoom #searching #count { width: 16; text-align: right; }
     ConsentRoom #search { width: 1fr; border: none; height: 1; padding: 0; background: $surface; }
     ConsentRoom #search:focus { background: $panel; }
     """
@@ -96,7 +97,8 @@ class ConsentRoom(Room):
         wanted = self.query_one("#search", Input).value.casefold()
         shown = [pair for pair in self._people.values() if wanted in pair[0].name.casefold()]
         self.table.fill([(subject.id, person_cells(subject, statuses)) for subject, statuses in shown])
-        self.query_one("#count", Static).update(f"{len(shown):,} people")
+        self.place(f"{len(self._people):,} people on record")
+        self.query_one("#count", Static).update(f"{len(shown):,} people", layout=False)
         self.keys.look_again()
 
     @on(Input.Changed, "#search")
@@ -352,7 +354,7 @@ def standings(catalog: Catalog) -> list[Standing]:
     events = ledger.events_of_many(catalog, [subject.uid for subject in everyone])
     now = ledger.instant(catalog)
     return [
-        (subject, {p: consent.subject_status(events[subject.uid], p, now).status for p in Purpose})
+        (subject, {p: consent.person_ruling(subject, events[subject.uid], p, now).status for p in Purpose})
         for subject in everyone
     ]
 
@@ -375,15 +377,16 @@ def record(subject: Subject, catalog: Catalog) -> Text:
     now = ledger.instant(catalog)
     text.append("\nWhere they stand\n", style="bold")
     for purpose in Purpose:
-        ruling = consent.subject_status(events, purpose, now)
+        ruling = consent.person_ruling(subject, events, purpose, now)
         until = f" until {ruling.until.astimezone():%Y-%m-%d}" if ruling.until else ""
-        text.append(f"  {SIGNS[ruling.status]} {purpose}: {ruling.status}{until}\n")
-        text.append(f"      {display(ruling.why)}\n", style="dim")
+        text.append(f"{SIGNS[ruling.status]} {purpose}: {ruling.status}{until}\n")
+        if ruling.status is not Status.GRANTED:
+            text.append(f"  {display(ruling.why)}\n", style="dim")
     text.append("\nEvents\n", style="bold")
     for event in reversed(events):
-        text.append(f"  {display(event_line(event))}\n")
+        text.append(f"{display(event_line(event))}\n")
     if not events:
-        text.append("  none\n", style="dim")
+        text.append("none\n", style="dim")
     return text
 
 

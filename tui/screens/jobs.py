@@ -80,6 +80,7 @@ class JobsRoom(Room):
         if fresh != self._jobs or not self.table.count:
             self._jobs = fresh
             self.table.fill([(job.id, job_cells(job)) for job in found])
+        self.place(f"{len(found):,} jobs")
 
     async def ticked(self) -> None:
         """A lock may have been let go without a word in the catalog, and a log grows: look each tick."""

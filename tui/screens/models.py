@@ -86,6 +86,7 @@ class ModelsRoom(Room):
         found = await self.desk.read(with_people)
         self._models = {model.id: model for model, _ in found}
         self.table.fill([(model.id, model_cells(model, people)) for model, people in found])
+        self.place(f"{len(found):,} models")
 
     @on(RowTable.Moved)
     def _moved(self) -> None:

@@ -108,7 +108,7 @@ class PeopleRoom(Room):
         self._groups = {(group.cluster, group.subject_id): group for group in found}
         self._of = None
         self.groups.fill([(key, group_cells(group)) for key, group in self._groups.items()])
-        self.say(f"{len(found):,} entries" + (" without a name" if unnamed else ""))
+        self.place(f"{len(found):,} entries" + (" without a name" if unnamed else ""))
 
     @on(RowTable.Moved)
     def _moved(self) -> None:
@@ -151,14 +151,16 @@ class PeopleRoom(Room):
             return "there is no entry under the cursor"
         if name == "name" and self.group is not None and self.group.cluster is None:
             return "this entry is a person already; m joins it with another"
-        if name in ("assign", "ignore") and self.face is None:
+        if name in ("assign", "ignore", "split") and self.face is None:
             return "choose a face first: Enter goes to the entry's faces"
+        if name == "split" and self.face is not None and self.face.subject_id is None:
+            return "nobody has said whose face this is"
         return None
 
     def do_name(self) -> None:
-        self.begin(self._name(), group="dialog")
+        self.begin(self._give_name(), group="dialog")
 
-    async def _name(self) -> None:
+    async def _give_name(self) -> None:
         group = self.group
         assert group is not None
         cluster = group.cluster
@@ -244,6 +246,18 @@ class PeopleRoom(Room):
         mark = FaceMark.NOT_A_FACE if answers["no_face"] else FaceMark.UNRECOGNISABLE
         await self.desk.write(lambda catalog: people.ignore(catalog, face.id, mark, answers["why"], answers["by"]))
         self.say(f"face {face.id}: {mark}")
+        await self.load()
+
+    def do_split(self) -> None:
+        self.begin(self._split(), group="dialog")
+
+    async def _split(self) -> None:
+        face = self.face
+        assert face is not None
+        subject = face.subject_id
+        assert subject is not None
+        left = await self.desk.write(lambda catalog: people.split(catalog, subject, [face.id]))
+        self.say(f"face {face.id} waits for a name; {left.subject}: {left.faces:,} faces")
         await self.load()
 
     def do_unnamed(self) -> None:

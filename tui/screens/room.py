@@ -29,7 +29,7 @@ class Room(Screen[None]):
     """A screen with number, keys and help out of the registry. Subclasses compose `body`."""
 
     ROOM: ClassVar[str] = ""
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (100, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
     DEFAULT_CSS = """
     Room { background: $background; layout: vertical; }
     Room .pane { background: $background; padding: 0 1; }
@@ -75,6 +75,10 @@ class Room(Screen[None]):
     async def ticked(self) -> None:
         """A second has passed while the room is on screen."""
 
+    async def changed(self) -> None:
+        """The catalog has changed while the room was shown or away: bring what it shows up to date."""
+        await self.load()
+
     def why_not(self, name: str) -> str | None:
         """Why action `name` can't be done now, in a sentence; None if it can."""
         raise NotImplementedError
@@ -88,6 +92,10 @@ class Room(Screen[None]):
         if self._rest is not None:
             self._rest.stop()
         self._rest = self.set_timer(REST_S, self.rested)
+
+    def place(self, text: str) -> None:
+        """Say where one is: the catalog's name and `text`; shown while there is no message."""
+        self.status.show(place=f"{self.desk.folder.name}: {text}")
 
     def say(self, message: str, *, error: bool = False) -> None:
         """Put a sentence on the status line."""
@@ -114,11 +122,7 @@ class Room(Screen[None]):
 
     def reload(self) -> None:
         """Read the room's content again."""
-        self.begin(self._reload(), group="load")
-
-    async def _reload(self) -> None:
-        await self.load()
-        self.keys.look_again()
+        self.begin(self.load(), group="load")
 
     def on_screen_resume(self) -> None:
         self.kyodaku.entered(self)

@@ -29,7 +29,7 @@ def columns_for(purpose: Purpose) -> tuple[Column, ...]:
         Column("Path", 0),
         Column("Camera", 16, optional=3),
         Column("Faces", 5, right=True, optional=1),
-        Column("People", 18, optional=2),
+        Column("People", 16, optional=2),
         Column(str(purpose), 16),
     )
 
@@ -56,16 +56,13 @@ class PhotoTable(RowTable):
         block = self._blocks.get(place // BLOCK)
         return block[place % BLOCK] if block and place % BLOCK < len(block) else None
 
-    def show_ids(self, ids: array[int], *, keep: int | None = None) -> None:
-        """Show these photographs; the cursor stays on photograph `keep` if it is among them."""
+    def show_ids(self, ids: array[int], rows: Sequence[PhotoRow], place: int = 0) -> None:
+        """Show these photographs with the cursor on `place`; `rows` are those of the block it lies in."""
         self.ids = ids
         self._age += 1
-        self._blocks.clear()
+        self._blocks = OrderedDict({place // BLOCK: list(rows)})
         self._asked.clear()
-        cursor = 0
-        if keep is not None and keep in ids:
-            cursor = ids.index(keep)
-        self.show_count(len(ids), cursor)
+        self.show_count(len(ids), place)
         self.post_message(self.Moved(self))
 
     def show_longer(self, ids: array[int]) -> None:
@@ -75,6 +72,17 @@ class PhotoTable(RowTable):
         self._blocks.pop(first_block_cut, None)
         self._asked.discard(first_block_cut)
         self.grow(len(ids))
+
+    def read_again(self) -> None:
+        """Read the rows in view again, and forget the others; what is drawn stays until they are there."""
+        first, last = self.first_and_last()
+        self._age += 1
+        self._asked.clear()
+        for number in [n for n in self._blocks if not first // BLOCK <= n <= last // BLOCK]:
+            del self._blocks[number]
+        for number in list(self._blocks):
+            self._asked.add(number)
+            self.run_worker(self._fetch(number, self._age), group=f"block-{number}")
 
     def show_purpose(self, purpose: Purpose) -> None:
         """Show the status for another purpose."""

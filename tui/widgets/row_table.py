@@ -142,7 +142,11 @@ class RowTable(ScrollView, can_focus=True):
         """There are more rows than before, below those there were: what is in view stays as it is drawn."""
         shown = self._count
         self._count = count
-        self.virtual_size = Size(0, count + 1)
+        if self.show_vertical_scrollbar:  # the layout stays: no need to draw the whole screen again
+            self.set_reactive(RowTable.virtual_size, Size(0, count + 1))
+            self.vertical_scrollbar.window_virtual_size = count + 1
+        else:
+            self.virtual_size = Size(0, count + 1)
         for row in range(max(shown, self.first_and_last()[0]), self.first_and_last()[1]):
             self.refresh_row(row)
 

@@ -1,0 +1,148 @@
+"""The archive's room, driven by keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.widgets import Input, Static
+
+from storage import photos
+from storage.catalog import open_catalog
+from storage.records import Purpose, Rights
+from tests.tui.conftest import Settle
+from tui.app import KyodakuApp
+from tui.screens.archive import ArchiveRoom
+from tui.screens.dialogs import Form, Reading
+
+
+def room(app: KyodakuApp) -> ArchiveRoom:
+    """The archive, on screen."""
+    assert isinstance(app.screen, ArchiveRoom)
+    return app.screen
+
+
+async def test_it_opens_on_the_newest_photographs(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        table = room(app).table
+        assert table.count == 60
+        row = table.row(0)
+        assert row is not None
+        assert row.photo.path.endswith(b".jpg")
+        times = [found.photo.taken_at for place in range(60) if (found := table.row(place)) and found.photo.taken_at]
+        assert times == sorted(times, reverse=True)
+
+
+async def test_a_search_narrows_as_it_is_typed_and_escape_takes_it_back(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("slash", *"camera:nikon")
+        await settle(pilot)
+        assert room(app).table.count == 20
+        await pilot.press("escape")
+        await settle(pilot)
+        assert (room(app).table.count, room(app).query_one("#search", Input).value) == (60, "")
+        await pilot.press("slash", *"camera:nikon", "enter")
+        await settle(pilot)
+        assert room(app).table.has_focus
+        await pilot.press("escape")
+        await settle(pilot)
+        assert room(app).table.count == 60
+
+
+async def test_a_search_that_can_not_be_understood_is_told_in_place(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("slash", *"colour:red")
+        await settle(pilot)
+        wrong = room(app).query_one("#wrong", Static)
+        assert wrong.display
+        assert "colour" in str(wrong.content)
+        await pilot.press("enter")
+        assert room(app).query_one("#search", Input).has_focus, "a search that is none can't be kept"
+
+
+async def test_details_say_why_each_status_is_what_it_is(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        room(app).search_for("path:IMG_0008")
+        await settle(pilot)
+        told = str(room(app).query_one("#facts Static", Static).content)
+        assert "FUJIFILM" in told or "NIKON" in told.upper() or "SONY" in told
+        assert "May it be used?" in told
+        assert "1 face" in told
+
+
+async def test_what_can_not_be_done_is_said(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("f")
+        assert room(app).status.message == "no face has been found in this photograph"
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, Reading)
+        await pilot.press("escape")
+
+
+async def test_the_purpose_shown_goes_round(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        seen = []
+        for _ in Purpose:
+            await pilot.press("p")
+            seen.append(room(app).table.purpose)
+        assert set(seen) == set(Purpose)
+
+
+async def test_sorting_keeps_the_photographs(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        before = set(room(app).table.ids)
+        for _ in range(3):
+            await pilot.press("s")
+            await settle(pilot)
+            assert set(room(app).table.ids) == before
+
+
+async def test_rights_are_recorded_for_the_photograph_under_the_cursor(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        chosen = room(app).table.photo_id
+        assert chosen is not None
+        await pilot.press("R")
+        await settle(pilot)
+        assert isinstance(app.screen, Form)
+        await pilot.press(*"everybody", "enter")
+        assert isinstance(app.screen, Form), "an answer that is none keeps the form open"
+        await pilot.press(*["backspace"] * 9, *"licensed", "enter")
+        await settle(pilot)
+    with open_catalog(app.desk.folder, readonly=True) as catalog:
+        assert photos.get(catalog, chosen).rights is Rights.LICENSED
+        assert photos.count(catalog, "p.rights = 'licensed'") == 1
+
+
+async def test_a_change_by_another_process_is_shown(app: KyodakuApp, settle: Settle, sample: Path) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        await app.look()
+        await settle(pilot)
+        chosen = room(app).table.photo_id
+        assert chosen is not None
+        with open_catalog(sample) as catalog:
+            photos.set_errors(catalog, {chosen: "it was eaten"})
+        await app.look()
+        await settle(pilot)
+        row = room(app).table.row(room(app).table.cursor)
+        assert row is not None
+        assert row.photo.error == "it was eaten"
+
+
+async def test_it_fits_eighty_columns_and_survives_resizing(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert room(app).table.size.width == 80
+        await pilot.resize_terminal(150, 50)
+        await settle(pilot)
+        assert room(app).table.size.width < 100
+        await pilot.resize_terminal(30, 8)
+        await settle(pilot)
+        await pilot.press("end", "home", "j")
