@@ -17,6 +17,7 @@ from typing import Self
 
 from storage import schema, twin
 from storage.errors import CatalogDamaged, CatalogExists, CatalogTooNew, NotACatalog
+from storage.sphere import km_between
 
 DATABASE = "catalog.db"
 SUBFOLDERS = ("models", "jobs", "thumbs", "cache", "evidence")
@@ -100,6 +101,8 @@ def _connect(database: Path, *, readonly: bool) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
+    # SQLite's own trigonometry is not in every build
+    connection.create_function("km_between", 4, km_between, deterministic=True)
     return connection
 
 

@@ -233,11 +233,6 @@ def set_errors(catalog: Catalog, errors: Mapping[int, str]) -> None:
         db.executemany("UPDATE photos SET error = ? WHERE id = ?", [(text, id) for id, text in errors.items()])
 
 
-def set_faces_space(catalog: Catalog, ids: Sequence[int], space: str) -> None:
-    """Record that the faces of these photographs were sought in this embedding space."""
-    _set_all(catalog, "faces_space", ids, space)
-
-
 def _set_all(catalog: Catalog, column: str, ids: Sequence[int], value: str) -> None:
     with catalog.transaction() as db:
         db.execute(

@@ -41,7 +41,7 @@ def give_face(catalog: Catalog, photo: Photo) -> None:
             " VALUES (?, 0, 0, 9, 9, 1, 'dlib-resnet-v1', x'00')",
             (photo.id,),
         )
-    photos.set_faces_space(catalog, [photo.id], "dlib-resnet-v1")
+        db.execute("UPDATE photos SET faces_space = 'dlib-resnet-v1' WHERE id = ?", (photo.id,))
 
 
 def faces_of(catalog: Catalog, photo: Photo) -> int:

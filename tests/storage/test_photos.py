@@ -30,7 +30,7 @@ def with_face(catalog: Catalog, id: int) -> None:
             " VALUES (?, 0, 0, 9, 9, 1, 'dlib-resnet-v1', x'00')",
             (id,),
         )
-    photos.set_faces_space(catalog, [id], "dlib-resnet-v1")
+        db.execute("UPDATE photos SET faces_space = 'dlib-resnet-v1' WHERE id = ?", (id,))
 
 
 def faces(catalog: Catalog, id: int) -> int:
