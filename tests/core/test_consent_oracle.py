@@ -1,0 +1,238 @@
+"""Random histories: `core.consent` against a slow, obvious reading of the rules. No difference, and never a minor."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from core import consent
+from storage.records import (
+    ADULT_ONLY_PURPOSES,
+    Event,
+    EventKind,
+    Face,
+    FaceMark,
+    Photo,
+    Purpose,
+    Rights,
+    Status,
+    Subject,
+)
+
+_spec = importlib.util.spec_from_file_location("consent_oracle", Path(__file__).with_name("consent_oracle.py"))
+assert _spec is not None
+assert _spec.loader is not None
+oracle = importlib.util.module_from_spec(_spec)
+sys.modules["consent_oracle"] = oracle
+_spec.loader.exec_module(oracle)
+
+BIRTHDAYS = [date(2000, 2, 29), date(2004, 2, 29), date(2002, 3, 1), date(2002, 12, 31), date(2003, 1, 1), date(2015, 6, 1)]
+SUBJECTS = 3
+
+
+def instants() -> st.SearchStrategy[datetime]:
+    """Instants that crowd around 18th birthdays and around each other, so that boundaries are hit."""
+    turns = [datetime.combine(oracle.eighteenth_birthday(born), datetime.min.time(), UTC) for born in BIRTHDAYS[:5]]
+    hours = st.sampled_from([-48, -27, -26, -25, -14, -13, -12, -1, 0, 1, 11, 12, 13, 14, 25, 26, 27, 48])
+    nudges = st.sampled_from([timedelta(), timedelta(microseconds=1), timedelta(microseconds=-1)])
+    near = st.builds(
+        lambda turn, hour, nudge: turn + timedelta(hours=hour) + nudge, st.sampled_from(turns), hours, nudges
+    )
+    far = st.integers(0, 12).map(lambda half_years: datetime(2017, 1, 1, tzinfo=UTC) + timedelta(days=183 * half_years))
+    return near | far
+
+
+@st.composite
+def subject(draw: st.DrawFn, number: int) -> Subject:
+    attested = draw(st.booleans())
+    return Subject(
+        id=number,
+        uid=f"uid{number}",
+        name=f"Person {number}",
+        born=draw(st.none() | st.sampled_from(BIRTHDAYS)),
+        adult_attested_by="a witness" if attested else None,
+        adult_attested_how="saw a passport" if attested else None,
+        minor=draw(st.sampled_from([False, False, False, True])),
+        guardian=draw(st.sampled_from([None, "a parent"])),
+    )
+
+
+@st.composite
+def event(draw: st.DrawFn, number: int) -> Event:
+    kind = draw(st.sampled_from([EventKind.GRANT] * 4 + [EventKind.REFUSAL, EventKind.WITHDRAWAL, EventKind.AGE]))
+    of_grant = kind is EventKind.GRANT
+    return Event(
+        seq=number,
+        at=draw(instants()),
+        kind=kind,
+        subject_uid=f"uid{draw(st.integers(1, SUBJECTS))}",
+        purposes=tuple(draw(st.lists(st.sampled_from(list(Purpose)), min_size=1, max_size=4, unique=True))),
+        valid_from=draw(st.none() | instants()) if of_grant else None,
+        valid_until=draw(st.none() | instants()) if of_grant else None,
+        details={"guardian": True} if of_grant and draw(st.integers(0, 3)) == 0 else {},
+        hash=f"hash{number}",
+    )
+
+
+@dataclass(frozen=True)
+class World:
+    photo: Photo
+    faces: list[Face]
+    people: list[Subject]
+    events: list[Event]
+    at: datetime
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    photo = Photo(
+        id=1,
+        path=b"/p.jpg",
+        path_text="/p.jpg",
+        size=1,
+        mtime_ns=1,
+        ctime_ns=1,
+        inode=1,
+        taken_at=draw(st.none() | instants().map(lambda instant: instant.replace(tzinfo=None))),
+        taken_offset=draw(st.sampled_from([None, None, -720, 0, 330, 840])),
+        rights=draw(st.sampled_from(list(Rights))),
+        error=draw(st.sampled_from([None] * 6 + ["cut off"])),
+        faces_space=draw(st.sampled_from(["dlib"] * 6 + [None])),
+    )
+    owners = draw(st.lists(st.sampled_from([1, 1, 1, 2, 2, 3, None]), max_size=4))
+    marks = st.sampled_from([None] * 5 + list(FaceMark))
+    faces = [
+        Face(
+            id=10 + place,
+            photo_id=1,
+            box=(0, 0, 9, 9),
+            probability=0.9,
+            space="dlib",
+            embedding=b"",
+            age_estimate=draw(st.none() | st.floats(1, 90)),
+            subject_id=owner,
+            mark=draw(marks),
+        )
+        for place, owner in enumerate(owners)
+    ]
+    people = [draw(subject(number)) for number in range(1, SUBJECTS + 1)]
+    events = [draw(event(number)) for number in range(1, draw(st.integers(0, 10)) + 1)]
+    return World(photo, faces, people, events, draw(instants()))
+
+
+def ruled(world: World, purpose: Purpose, at: datetime) -> consent.PhotoRuling:
+    subjects = {person.id: person for person in world.people}
+    events = {
+        person.uid: [event for event in world.events if event.subject_uid == person.uid] for person in world.people
+    }
+    return consent.photo_ruling(world.photo, world.faces, subjects, events, purpose, at)
+
+
+often = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@often
+@given(worlds())
+def test_no_difference_from_the_oracle(world: World) -> None:
+    for purpose in Purpose:
+        ruling = ruled(world, purpose, world.at)
+        wanted = oracle.photo_status(world.photo, world.faces, world.people, world.events, purpose, world.at)
+        assert ruling.status == wanted
+        for face in world.faces:
+            said = ruling.per_face[face.id]
+            each = oracle.face_status(face, world.people, world.photo, world.events, purpose, world.at)
+            assert ("ignored" if said is None else said.status) == each
+
+
+@often
+@given(worlds())
+def test_never_a_minor_and_never_without_a_grant(world: World) -> None:
+    people = {person.id: person for person in world.people}
+    for purpose in Purpose:
+        if ruled(world, purpose, world.at).status is not Status.GRANTED:
+            continue
+        assert world.photo.error is None
+        assert world.photo.faces_space is not None
+        for face in world.faces:
+            if face.mark is not None:
+                continue
+            assert face.subject_id is not None
+            person = people[face.subject_id]
+            given = [
+                event
+                for event in world.events
+                if event.kind is EventKind.GRANT and event.subject_uid == person.uid and purpose in event.purposes
+            ]
+            assert given
+            if purpose in ADULT_ONLY_PURPOSES:
+                assert not person.minor
+                assert person.born is not None or person.adult_attested_by
+                assert any(not event.details for event in given)
+                if person.born is not None:
+                    assert oracle.adult_everywhere(person.born, world.at)
+                    if world.photo.taken_at is not None:
+                        offset = world.photo.taken_offset
+                        assert oracle.adult_when_taken(person.born, world.photo.taken_at, offset)
+
+
+@often
+@given(worlds(), st.lists(instants(), min_size=1, max_size=8))
+def test_a_ruling_holds_until_it_says(world: World, later: list[datetime]) -> None:
+    for purpose in Purpose:
+        first = ruled(world, purpose, world.at)
+        ends = [first.until - timedelta(microseconds=1)] if first.until is not None else []
+        assert first.until is None or first.until > world.at
+        for at in later + ends:
+            if at >= world.at and (first.until is None or at < first.until):
+                then = ruled(world, purpose, at)
+                assert (then.status, then.why, then.per_face) == (first.status, first.why, first.per_face)
+
+
+@often
+@given(worlds(), st.integers(1, SUBJECTS), st.sampled_from([EventKind.REFUSAL, EventKind.WITHDRAWAL]))
+def test_a_no_ends_every_grant_before_it(world: World, number: int, kind: EventKind) -> None:
+    for purpose in Purpose:
+        said = Event(99, world.at, kind, f"uid{number}", (purpose,), hash="no")
+        after = replace(world, events=[*world.events, said])
+        shown = any(face.subject_id == number and face.mark is None for face in world.faces)
+        if shown:
+            assert ruled(after, purpose, world.at).status is not Status.GRANTED
+        for other in set(Purpose) - {purpose}:
+            assert ruled(after, other, world.at) == ruled(world, other, world.at)
+
+
+@often
+@given(worlds(), st.sampled_from([1, 2, 3, None]))
+def test_one_more_face_never_permits_more(world: World, owner: int | None) -> None:
+    more = Face(77, 1, (0, 0, 9, 9), 0.9, "dlib", b"", subject_id=owner)
+    wider = replace(world, faces=[*world.faces, more])
+    for purpose in Purpose:
+        before, after = ruled(world, purpose, world.at), ruled(wider, purpose, world.at)
+        if any(face.mark is None for face in world.faces):
+            assert consent.WORST_FIRST.index(after.status) <= consent.WORST_FIRST.index(before.status)
+        elif after.status is Status.GRANTED:
+            assert after.per_face[77] is not None
+
+
+@often
+@given(worlds(), st.lists(st.floats(0, 99) | st.none(), min_size=4, max_size=4))
+@example(
+    World(
+        Photo(1, b"/p", "/p", 1, 1, 1, 1, taken_at=datetime(2020, 1, 1), faces_space="dlib"),
+        [Face(10, 1, (0, 0, 9, 9), 0.9, "dlib", b"", subject_id=1)],
+        [Subject(1, "uid1", "Person 1")],
+        [Event(1, datetime(2019, 1, 1, tzinfo=UTC), EventKind.GRANT, "uid1", tuple(Purpose), hash="h")],
+        datetime(2021, 1, 1, tzinfo=UTC),
+    ),
+    [60.0, 60.0, 60.0, 60.0],
+)
+def test_an_age_estimate_changes_nothing(world: World, estimates: list[float | None]) -> None:
+    guessed = [replace(face, age_estimate=guess) for face, guess in zip(world.faces, estimates, strict=False)]
+    for purpose in Purpose:
+        assert ruled(replace(world, faces=guessed), purpose, world.at) == ruled(world, purpose, world.at)
