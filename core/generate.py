@@ -1,0 +1,249 @@
+"""Pictures from a model or a base: asked for decently, looked at before they are kept, and marked as generated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from core import base_model, consent, portraits, prompts
+from core import image as images
+from core.base_model import Base
+from core.errors import BadLora, BadValue, NoSuchRecord, Refused, Tainted, UnreadablePath
+from core.generated_checks import Checker, Seen
+from core.generated_marks import Origin, save
+from core.progress import Report, Step, silent
+from core.training.recipe import SHARED_TRIGGER
+from storage import artifacts, ledger, subjects
+from storage.catalog import Catalog
+from storage.records import Model, ModelKind, ModelState, Purpose, Status
+
+BATCH = 8
+ADAPTER = "drawn"
+WHOLE = frozenset({ModelKind.BAKE, ModelKind.SOUP})  # models that are checkpoints of their own
+LARGE = 256  # pixels: bases below it are toys
+GUIDANCE = 7.5  # of classifier-free guidance, what Stable Diffusion is used with
+GUIDANCE_SMALL = 2.5  # small bases burn out above it
+ONE_PERSON = 0.5  # a share of a model from which on its pictures are of one person
+TILE = 128  # pixels of a picture on a contact sheet, at least
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A base ready to draw, with the model's LoRA in its weights if there is one."""
+
+    name: str
+    base: Base
+    model: Model | None
+    trigger: str
+
+    @property
+    def content_hash(self) -> str:
+        return self.base.unet_hash if self.model is None else self.model.content_hash
+
+    def prompt(self, template: str) -> str:
+        """A prompt with `{trigger}` made this model's word; nothing for a base."""
+        return " ".join(template.replace("{trigger}", self.trigger).split())
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What came out: files in order of their seeds, the contact sheet, and why pictures were withheld."""
+
+    images: list[Path]
+    sheet: Path | None
+    withheld: list[str]
+    model: str
+    model_hash: str
+    prompt: str
+    seed: int
+
+
+def permit(catalog: Catalog, model: Model) -> None:
+    """Raises unless pictures may be drawn with the model now.
+
+    Tainted: it is not `ok`. Refused: half of it or more is one person who has not allowed `train-individual`; a grant
+    for composites is none for pictures of oneself.
+    """
+    if model.state is not ModelState.OK:
+        why = f": {model.why}" if model.why else ""
+        raise Tainted(f"model {model.name!r} is {model.state}{why}", "see: kyodaku models show " + model.name)
+    now = ledger.instant(catalog)
+    for subject_id, share in artifacts.shares_of(catalog, model.id).items():
+        if share < ONE_PERSON:
+            continue
+        subject = subjects.get(catalog, subject_id)
+        ruling = consent.person_ruling(subject, ledger.events_of(catalog, subject.uid), Purpose.TRAIN_INDIVIDUAL, now)
+        if ruling.status is not Status.GRANTED:
+            raise Refused(
+                f"model {model.name!r} draws {subject.name} alone: train-individual is {ruling.status} ({ruling.why})",
+                "average it with others, or ask them",
+            )
+
+
+def open_model(catalog: Catalog, name: str, device: str = "auto") -> Opened:
+    """A model of the catalog by name, or a base by path, ready to draw.
+
+    Raises NoSuchRecord, Tainted, Refused, BadBase, BadLora.
+    """
+    try:
+        model = artifacts.get_model(catalog, name)
+    except NoSuchRecord:
+        if not Path(name).exists():
+            raise
+        return Opened(Path(name).name, base_model.load(Path(name), device), None, "")
+    permit(catalog, model)
+    weights = catalog.models / model.path
+    trigger = model.trigger or SHARED_TRIGGER
+    if model.kind in WHOLE:
+        return Opened(name, base_model.load(weights, device), model, trigger)
+    base = base_model.load(Path(model.base), device)
+    add_lora(base, weights, model.content_hash)
+    return Opened(name, base, model, trigger)
+
+
+def add_lora(base: Base, weights: Path, content_hash: str) -> None:
+    """Merge a LoRA file into the loaded base. Raises BadLora when it is not the file that was registered."""
+    if not weights.is_file() or artifacts.file_hash(weights) != content_hash:
+        raise BadLora(f"{weights} is not the file that was made", "restore it from a backup, or train again")
+    base.pipe.load_lora_weights(weights.parent, weight_name=weights.name, adapter_name=ADAPTER, local_files_only=True)
+    base.pipe.fuse_lora(adapter_names=[ADAPTER])
+    base.pipe.unload_lora_weights()
+
+
+def draw(
+    base: Base,
+    texts: Sequence[str],
+    *,
+    seed: int,
+    steps: int,
+    size: int | None = None,
+    negative: str = "",
+    guidance: float | None = None,
+    start: Image.Image | None = None,
+    strength: float = 0.6,
+) -> Iterator[list[Image.Image]]:
+    """One picture for each prompt, in batches; picture i starts from the noise of `seed` + i. Nothing is checked."""
+    pipe: Any = base.pipe
+    extra: dict[str, Any] = {"height": size or base.resolution, "width": size or base.resolution}
+    if start is not None:
+        from diffusers import StableDiffusionImg2ImgPipeline
+
+        pipe = StableDiffusionImg2ImgPipeline(**base.pipe.components, requires_safety_checker=False)
+        pipe.set_progress_bar_config(disable=True)
+        extra = {"image": start, "strength": strength}
+    for first in range(0, len(texts), BATCH):
+        part = list(texts[first : first + BATCH])
+        noise = [torch.Generator().manual_seed(seed + first + number) for number in range(len(part))]
+        with torch.inference_mode():
+            drawn = pipe(
+                part,
+                negative_prompt=[negative] * len(part),
+                num_inference_steps=steps,
+                guidance_scale=guidance_of(base, guidance),
+                generator=noise,
+                **extra,
+            )
+        yield [picture.convert("RGB") for picture in drawn.images]
+
+
+def guidance_of(base: Base, given: float | None) -> float:
+    """The strength of classifier-free guidance: as given, or what suits the base's size."""
+    if given is not None:
+        return given
+    return GUIDANCE if base.resolution >= LARGE else GUIDANCE_SMALL
+
+
+def generate(
+    catalog: Catalog,
+    model: str,
+    prompt: str,
+    *,
+    out: Path,
+    n: int = 8,
+    seed: int = 0,
+    steps: int = 25,
+    size: int | None = None,
+    negative: str = "",
+    guidance: float | None = None,
+    image: Path | None = None,
+    strength: float = 0.6,
+    device: str = "auto",
+    report: Report = silent,
+) -> Drawn:
+    """Draw `n` pictures of a model (by name) or base (by path) into `out`, with a contact sheet.
+
+    `{trigger}` in the prompt stands for the model's word. Pictures that the checks withhold are not written. Raises
+    PromptRefused, NoSuchRecord, Tainted, Refused, BadBase, BadValue, BadImage.
+    """
+    prompts.check(prompt, negative)
+    opened = open_model(catalog, model, device)
+    text = opened.prompt(prompt)
+    side = _check_size(opened.base, size)
+    start = None if image is None else _start(image, side)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreadablePath(f"{out} can't be made: {error.strerror}", "name another folder") from error
+    checker = Checker(str(opened.base.device))
+    kept: list[tuple[Path, Image.Image]] = []
+    withheld: list[str] = []
+    done = 0
+    report(Step("drawing", 0, n))
+    for batch in draw(
+        opened.base, [text] * n, seed=seed, steps=steps, size=side, negative=negative,
+        guidance=guidance, start=start, strength=strength,
+    ):  # fmt: skip
+        for picture, seen in zip(batch, checker.look(batch), strict=True):
+            number, done = seed + done, done + 1
+            if seen.withheld is not None:
+                withheld.append(f"seed {number}: {seen.withheld}")
+                continue
+            path = out / f"{number:06d}.png"
+            origin = Origin(
+                opened.name, opened.content_hash, text, negative, number, steps, guidance_of(opened.base, guidance),
+                type(opened.base.pipe.scheduler).__name__.removesuffix("Scheduler"), picture.size, image is not None,
+            )  # fmt: skip
+            save(picture, path, origin, checks_of(seen))
+            kept.append((path, picture))
+        report(Step("drawing", done, n))
+    sheet = None
+    if kept:
+        sheet = out / "contact-sheet.png"
+        save(contact_sheet([picture for _, picture in kept]), sheet, origin, {"pictures": len(kept)})
+    return Drawn([path for path, _ in kept], sheet, withheld, opened.name, opened.content_hash, text, seed)
+
+
+def checks_of(seen: Seen) -> dict[str, object]:
+    """What the checks saw, as it is written into a picture."""
+    return {"nsfw": round(seen.nsfw, 4), "ages": [round(age, 1) for age in seen.ages]}
+
+
+def contact_sheet(pictures: Sequence[Image.Image], columns: int = 8) -> Image.Image:
+    """Pictures side by side, small ones enlarged."""
+    side = max(TILE, min(LARGE, pictures[0].width))
+    return portraits.sheet([picture.resize((side, side), Image.Resampling.BICUBIC) for picture in pictures], columns)
+
+
+def _check_size(base: Base, size: int | None) -> int:
+    levels = len(base.pipe.unet.config.block_out_channels) - 1
+    grain = base.pixels_a_latent * 2**levels
+    if size is not None and size % grain:
+        raise BadValue(f"pictures of {size} pixels can't be drawn with this base", f"give a multiple of {grain}")
+    return size or base.resolution
+
+
+def _start(path: Path, side: int) -> Image.Image:
+    whole = images.load(path, images.probe(path).orientation)
+    return images_square(whole).resize((side, side), Image.Resampling.LANCZOS)
+
+
+def images_square(picture: Image.Image) -> Image.Image:
+    """The largest square in the middle of a picture."""
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    return picture.crop((left, top, left + side, top + side))

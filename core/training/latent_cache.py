@@ -1,0 +1,75 @@
+"""Encoded pictures kept on disk, a folder for each person, so that a withdrawal can erase all of theirs.
+
+A file is named by all that decides what is in it: the photograph's bytes, crop, masks, size and encoder.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from storage.artifacts import erase, whole_file
+from storage.catalog import Catalog
+from storage.errors import BadTensorFile
+from storage.records import CohortItem
+from storage.tensors import TensorSpec, read_header, read_tensor, write_tensors
+
+Array = NDArray[np.float32]
+CHECKPOINT = ".checkpoint"  # suffix of what a run keeps in its job's folder
+NAMES = ("latent", "mirrored", "weight")
+
+
+def folder_of(catalog: Catalog, subject_uid: str) -> Path:
+    """Where a person's encoded pictures lie; it may not exist."""
+    return catalog.cache / "latents" / subject_uid
+
+
+def erase_subject(catalog: Catalog, subject_uid: str) -> list[Path]:
+    """Remove from disk all encoded pictures of a person and every checkpoint that has seen them; gives what went.
+
+    A run under way must have been stopped, or it may write them anew until it next looks at consent.
+    """
+    gone = [path for path in (folder_of(catalog, subject_uid),) if path.exists()]
+    for path in catalog.jobs.glob(f"*/*{CHECKPOINT}"):
+        try:
+            people = read_header(path).metadata.get("people", "").split()
+        except BadTensorFile:
+            continue
+        if subject_uid in people:
+            gone.append(path)
+    for path in gone:
+        erase(path)
+    return gone
+
+
+def path_of(catalog: Catalog, item: CohortItem, resolution: int, vae_hash: str) -> Path:
+    """The file for this picture at this size under this encoder."""
+    told = json.dumps([item.content_hash, item.crop, item.masks, resolution, vae_hash])
+    return folder_of(catalog, item.subject_uid) / f"{blake3(told.encode()).hexdigest()}.safetensors"
+
+
+def read(path: Path) -> tuple[Array, Array, Array] | None:
+    """Latent, mirrored latent and loss weights; None when they are not there or the file is damaged."""
+    try:
+        header = read_header(path)
+        with path.open("rb") as file:
+            arrays = [
+                np.frombuffer(read_tensor(file, header, name), dtype="<f4").reshape(header.specs[name].shape)
+                for name in NAMES
+            ]
+    except (BadTensorFile, FileNotFoundError):
+        return None
+    return arrays[0], arrays[1], arrays[2]
+
+
+def write(path: Path, latent: Array, mirrored: Array, weight: Array) -> None:
+    """Keep latents float32 [c, h, w] and loss weights float32 [1, h, w], whole or not at all."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    arrays = dict(zip(NAMES, (latent, mirrored, weight), strict=True))
+    specs = [TensorSpec(name, "F32", array.shape) for name, array in arrays.items()]
+    with whole_file(path) as file:
+        write_tensors(file, specs, {}, lambda spec: [np.ascontiguousarray(arrays[spec.name], "<f4").tobytes()])

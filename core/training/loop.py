@@ -1,0 +1,279 @@
+"""Training of a frozen cohort: a LoRA a person, or one for all; consent is looked at again and again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from core.base_model import Base, pick_device
+from core.base_model import load as load_base
+from core.cohort import recheck, subject_root
+from core.errors import BadValue, ConsentLost, NameTaken, NoSuchRecord, Tainted
+from core.generated_checks import Checker
+from core.merging.formats import write_lora
+from core.progress import Report, Step, silent
+from core.training import latent_cache, preview
+from core.training.dataset import prepare
+from core.training.fit import Fit, Group
+from core.training.recipe import SHARED_TRIGGER, Recipe, trigger_of
+from core.training.recipe import load as load_recipe
+from core.training.workers import Message, Workers, share_out
+from storage import artifacts, jobs
+from storage import catalog as catalogs
+from storage.catalog import Catalog
+from storage.records import Cohort, CohortItem, Job, Model, ModelKind
+
+MODES = ("per-subject", "pooled")
+METADATA_VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One LoRA to be trained. `key` seeds it: the person's pseudonym, or the pooled cohort's root."""
+
+    name: str
+    kind: ModelKind
+    key: str
+    trigger: str
+    subject_id: int | None  # None: everybody's
+    items: tuple[CohortItem, ...]
+
+    @property
+    def people(self) -> list[tuple[int, str]]:
+        """Ids and pseudonyms of whose pictures these are, by pseudonym."""
+        return sorted({(item.subject_id, item.subject_uid) for item in self.items}, key=lambda person: person[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all LoRAs of one run share; can be sent to another process."""
+
+    catalog: Path
+    cohort: Cohort
+    base: Path
+    recipe: Recipe
+    device: str
+    threads: int
+    folder: Path | None  # for checkpoints
+
+
+def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
+    """Run a `train` job: args `cohort`, `base`, `name`, `mode`, `recipe` (TOML file or null), `overrides`, `device`."""
+    args = job.args
+    recipe = load_recipe(None if args.get("recipe") is None else Path(args["recipe"]), args.get("overrides"))
+    made = train(
+        catalog,
+        args["cohort"],
+        Path(args["base"]),
+        args["name"],
+        mode=args.get("mode", "per-subject"),
+        recipe=recipe,
+        device=args.get("device", "auto"),
+        report=report,
+        job=job.id,
+    )
+    return {"models": made}
+
+
+def train(
+    catalog: Catalog,
+    cohort_name: str,
+    base: Path,
+    name: str,
+    *,
+    mode: str = "per-subject",
+    recipe: Recipe | None = None,
+    device: str = "auto",
+    report: Report = silent,
+    job: int | None = None,
+    processes: int | None = None,
+) -> list[str]:
+    """Train a frozen cohort's LoRAs and register them; the models' names, by pseudonym.
+
+    With a job they leave checkpoints in its folder, and what is finished is found again on resume. A LoRA depends on
+    the recipe, the base and its own people's pictures alone. `processes` (default: one a core, on a small base) changes
+    the speed and no byte. Raises ConsentLost, Tainted, BadBase, BadImage, BadValue, NameTaken.
+    """
+    if mode not in MODES:
+        raise BadValue(f"there is no way of training {mode!r}", f"one of: {', '.join(MODES)}")
+    cohort = _cohort(catalog, cohort_name)
+    recheck(catalog, cohort)
+    tasks = _tasks(catalog, cohort, name, mode)
+    left = [task for task in tasks if not _is_made(catalog, task, cohort, job)]
+    if left:
+        split = share_out(base, str(pick_device(device)), len(left), processes)
+        folder = None if job is None else jobs.folder_of(catalog, job)
+        settings = Settings(catalog.folder, cohort, base, recipe or Recipe(), device, split.threads, folder)
+        _run(catalog, settings, left, split.processes, len(tasks), report, job)
+    return [task.name for task in tasks]
+
+
+def serve(settings: Settings, tasks: Iterator[Task]) -> Iterator[Message]:
+    """Train tasks one after another with one loaded base, telling each step; the work of one process."""
+    import torch
+
+    torch.set_num_threads(settings.threads)
+    base = load_base(settings.base, settings.device)
+    checker = Checker(str(base.device)) if settings.recipe.previews else None
+    with closing(catalogs.open_catalog(settings.catalog, readonly=True)) as catalog:
+        for task in tasks:
+            yield from _train_one(catalog, settings, base, checker, task)
+
+
+def _run(
+    catalog: Catalog,
+    settings: Settings,
+    tasks: Sequence[Task],
+    processes: int,
+    total: int,
+    report: Report,
+    job: int | None,
+) -> None:
+    steps = settings.recipe.steps
+    ready = total - len(tasks)
+    at = {task.name: 0 for task in tasks}
+    named = {task.name: task for task in tasks}
+    with closing(Workers(serve, settings, tasks, processes)) as workers:
+        for message in workers.messages():
+            at[message.task] = message.step
+            if message.done:
+                ready += 1
+                _register(catalog, settings, named[message.task], message, job)
+            note = f"{ready} of {total} LoRAs ready, loss {message.loss:.4f}"
+            done = (total - len(tasks)) * steps + sum(at.values())
+            report(Step("training", done, total * steps, note))
+
+
+def _cohort(catalog: Catalog, name: str) -> Cohort:
+    cohort = artifacts.get_cohort(catalog, name)
+    if cohort.merkle_root is None:
+        raise BadValue(f"cohort {name!r} is not frozen", f"freeze it: kyodaku cohort freeze {name}")
+    if cohort.tainted:
+        raise Tainted(f"a withdrawal reached cohort {name!r}", f"freeze it again: kyodaku cohort freeze {name}")
+    return cohort
+
+
+def _tasks(catalog: Catalog, cohort: Cohort, name: str, mode: str) -> list[Task]:
+    items = list(artifacts.cohort_items(catalog, cohort.id))
+    if not items:
+        raise BadValue(f"cohort {cohort.name!r} holds no pictures", f"see: kyodaku cohort explain {cohort.name}")
+    if mode == "pooled":
+        key = f"pooled/{cohort.merkle_root}"
+        return [Task(name, ModelKind.POOLED, key, SHARED_TRIGGER, None, tuple(items))]
+    tasks = []
+    for uid, own in groupby(items, key=lambda item: item.subject_uid):
+        pictures = tuple(own)
+        model = f"{name}.{uid[:8]}"
+        tasks.append(Task(model, ModelKind.LORA, uid, trigger_of(uid), pictures[0].subject_id, pictures))
+    return tasks
+
+
+def _is_made(catalog: Catalog, task: Task, cohort: Cohort, job: int | None) -> bool:
+    """Whether this very job has made the model already. Raises NameTaken if something else has its name."""
+    try:
+        model = artifacts.get_model(catalog, task.name)
+    except NoSuchRecord:
+        return False
+    if job is not None and model.recipe.get("job") == job and model.cohort_id == cohort.id:
+        return True
+    raise NameTaken(f"there is a model {task.name!r} already", "train under another --name, or delete it")
+
+
+def _train_one(
+    catalog: Catalog, settings: Settings, base: Base, checker: Checker | None, task: Task
+) -> Iterator[Message]:
+    recipe = settings.recipe
+    resolution = recipe.resolution or base.resolution
+    groups = []
+    for subject_id, uid in task.people:
+        items = [item for item in task.items if item.subject_id == subject_id]
+        pictures = prepare(catalog, base, items, resolution)
+        trigger = task.trigger if task.kind is ModelKind.LORA else trigger_of(uid)
+        groups.append(Group(uid, trigger, pictures, tuple(item.leaf for item in items)))
+    fit = Fit(base, recipe, groups, task.key)
+    kept = None if settings.folder is None else settings.folder / f"{task.name}{latent_cache.CHECKPOINT}"
+
+    def look_at_consent() -> None:
+        _look_at_consent(catalog, settings.cohort, task)
+
+    loss = 0.0
+    try:
+        for step, loss in fit.steps(before_epoch=look_at_consent, kept=kept):
+            yield Message(task.name, step, loss)
+    except ConsentLost:
+        for _, uid in task.people:  # what a withdrawal erased may have been written again since
+            latent_cache.erase_subject(catalog, uid)
+        raise
+    path = catalog.models / f"{task.name}.safetensors"
+    write_lora(path, fit.layers(), _metadata(base, recipe, task, resolution))
+    if checker is not None and preview.may_draw(catalog, [subject_id for subject_id, _ in task.people]):
+        preview.draw_preview(base, checker, preview.path_of(catalog, task.name), recipe, task.name, task.trigger)
+    if kept is not None:
+        artifacts.erase(kept)
+    yield Message(task.name, recipe.steps, loss, done=True, base_hash=base.unet_hash)
+
+
+def _look_at_consent(catalog: Catalog, cohort: Cohort, task: Task) -> None:
+    """Raises ConsentLost unless all that the task trains on is still permitted, and still what was frozen."""
+    if artifacts.get_cohort(catalog, cohort.id).merkle_root != cohort.merkle_root:
+        raise ConsentLost(f"cohort {cohort.name!r} was frozen anew", "train it again")
+    recheck(catalog, cohort, task.subject_id)
+
+
+def _register(catalog: Catalog, settings: Settings, task: Task, message: Message, job: int | None) -> None:
+    path = catalog.models / f"{task.name}.safetensors"
+    count = len(task.people)
+    with catalog.transaction():
+        # Under the write lock: a withdrawal comes before this, and is seen here, or after, and finds the model.
+        try:
+            _look_at_consent(catalog, settings.cohort, task)
+        except ConsentLost:
+            artifacts.erase(path)
+            artifacts.erase(preview.path_of(catalog, task.name))
+            raise
+        artifacts.add_model(
+            catalog,
+            Model(
+                id=0,
+                name=task.name,
+                kind=task.kind,
+                path=path.name,
+                content_hash=artifacts.file_hash(path),
+                base=str(settings.base),
+                base_hash=message.base_hash,
+                trigger=task.trigger,
+                cohort_id=settings.cohort.id,
+                recipe={**settings.recipe.model_dump(), "job": job},
+                created_at=datetime.now(UTC),
+            ),
+            shares={subject_id: 1 / count for subject_id, _ in task.people},
+        )
+
+
+def _metadata(base: Base, recipe: Recipe, task: Task, resolution: int) -> dict[str, str]:
+    """What the file says of itself: how it was made and from which pictures by their root; no name, path or time."""
+    return {
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.architecture": "stable-diffusion-v1/lora",
+        "modelspec.implementation": "https://github.com/huggingface/diffusers",
+        "modelspec.title": "LoRA trained by Kyodaku",
+        "modelspec.resolution": f"{resolution}x{resolution}",
+        "modelspec.prediction_type": {"v_prediction": "v"}.get(base.predicts, base.predicts),
+        "modelspec.trigger_phrase": task.trigger,
+        "kyodaku.version": METADATA_VERSION,
+        "kyodaku.kind": task.kind.value,
+        "kyodaku.subject_root" if task.kind is ModelKind.LORA else "kyodaku.cohort_root": subject_root(task.items),
+        "kyodaku.people": str(len(task.people)),
+        "kyodaku.pictures": str(len(task.items)),
+        "kyodaku.base": base.unet_hash,
+        "kyodaku.recipe": json.dumps(recipe.model_dump(), sort_keys=True, separators=(",", ":")),
+    }
+
+
+__all__ = ["Settings", "Task", "latent_cache", "run_job", "serve", "train"]

@@ -1,0 +1,55 @@
+"""A few pictures of a finished LoRA, where its person allows pictures of themselves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from core import consent
+from core.base_model import Base
+from core.generate import ONE_PERSON, checks_of, contact_sheet, draw, guidance_of
+from core.generated_checks import Checker
+from core.generated_marks import Origin, save
+from core.training.recipe import Recipe
+from storage import ledger, subjects
+from storage.catalog import Catalog
+from storage.records import Purpose, Status
+
+STEPS = 15  # of the sampler
+SEED = 20_000
+
+
+def path_of(catalog: Catalog, model: str) -> Path:
+    """Where a model's preview lies, if it has one."""
+    return catalog.models / f"{model}.preview.png"
+
+
+def may_draw(catalog: Catalog, subject_ids: Sequence[int]) -> bool:
+    """Whether a LoRA of these people may be drawn with; one of a single person needs their `train-individual`."""
+    now = ledger.instant(catalog)
+    people = subjects.get_many(catalog, subject_ids if len(subject_ids) * ONE_PERSON <= 1 else ())
+    rulings = [
+        consent.person_ruling(person, ledger.events_of(catalog, person.uid), Purpose.TRAIN_INDIVIDUAL, now)
+        for person in people.values()
+    ]
+    return all(ruling.status is Status.GRANTED for ruling in rulings)
+
+
+def draw_preview(base: Base, checker: Checker, path: Path, recipe: Recipe, model: str, trigger: str) -> int:
+    """Draw with the LoRA that the UNet wears, and keep what the checks let pass as one sheet; gives how many.
+
+    The file carries no hash of the model: it is drawn before there is one.
+    """
+    text = recipe.caption.format(trigger=trigger)
+    kept, notes = [], []
+    for batch in draw(base, [text] * recipe.previews, seed=SEED, steps=STEPS):
+        for picture, seen in zip(batch, checker.look(batch), strict=True):
+            if seen.withheld is None:
+                kept.append(picture)
+                notes.append(checks_of(seen))
+    if kept:
+        sheet = contact_sheet(kept)
+        sampler = type(base.pipe.scheduler).__name__.removesuffix("Scheduler")
+        origin = Origin(model, "", text, "", SEED, STEPS, guidance_of(base, None), sampler, sheet.size)
+        save(sheet, path, origin, {"pictures": notes})
+    return len(kept)

@@ -1,0 +1,184 @@
+"""Training: bytes that one person's pictures decide, exact resume, and consent looked at all along."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadImage, BadValue, ConsentLost, NameTaken, Tainted
+from core.merging.formats import LoraFile, read_lora
+from core.progress import Step
+from core.training import latent_cache
+from core.training.loop import train
+from core.training.recipe import Recipe, trigger_of
+from storage import artifacts, jobs
+from storage.catalog import Catalog
+from storage.records import ModelKind
+from tests.small_archive import GRANTED, SmallArchive
+
+RECIPE = Recipe(rank=2, steps=6, batch=2, accumulate=2, lr=1e-2, warmup=2, checkpoint_every=2, previews=0)
+
+
+def bytes_of(catalog: Catalog, name: str) -> bytes:
+    return (catalog.models / artifacts.get_model(catalog, name).path).read_bytes()
+
+
+class Stop:
+    """A report that raises after so many calls, as a worker's does when it is asked to stop."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self, _: Step, /) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def test_one_lora_a_person(archive: SmallArchive, tiny_base: Path) -> None:
+    cohort = archive.freeze()
+    seen: list[Step] = []
+    made = train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, report=seen.append, processes=1)
+    assert made == [f"v1.{person.uid[:8]}" for person in archive.people]
+    assert (seen[-1].done, seen[-1].total) == (18, 18)
+    model = artifacts.get_model(archive.catalog, made[0])
+    assert (model.kind, model.cohort_id, model.trigger) == (
+        ModelKind.LORA,
+        cohort.id,
+        trigger_of(archive.people[0].uid),
+    )
+    assert artifacts.shares_of(archive.catalog, model.id) == {archive.people[0].id: 1.0}
+    layers = read_lora(archive.catalog.models / model.path)
+    assert all(layer.rank == 2 and layer.up.abs().max() > 0 for layer in layers.values())
+    assert any("attn2_to_k" in name for name in layers)
+
+
+def test_the_file_names_nobody(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze()
+    (name, *_) = train(archive.catalog, "all", tiny_base, "weddings", recipe=RECIPE, processes=1)
+    raw = bytes_of(archive.catalog, name)
+    for secret in (
+        archive.people[0].name,
+        str(tiny_base),
+        str(archive.folder),
+        archive.people[0].uid,
+        "weddings",
+        "2026-",
+    ):
+        assert secret.encode() not in raw
+    with LoraFile(archive.catalog.models / artifacts.get_model(archive.catalog, name).path) as lora:
+        assert lora.metadata["kyodaku.people"] == "1"
+
+
+def test_a_lora_depends_on_its_own_person_alone(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze("all")
+    archive.freeze("alone", of=1)
+    all_, alone = (
+        train(archive.catalog, cohort, tiny_base, cohort, recipe=RECIPE, processes=1)[0] for cohort in ("all", "alone")
+    )
+    assert bytes_of(archive.catalog, all_) == bytes_of(archive.catalog, alone)
+
+
+def test_several_processes_give_the_same_bytes(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze()
+    one = train(archive.catalog, "all", tiny_base, "one", recipe=RECIPE, processes=1)
+    two = train(archive.catalog, "all", tiny_base, "two", recipe=RECIPE, processes=2)
+    assert [bytes_of(archive.catalog, name) for name in one] == [bytes_of(archive.catalog, name) for name in two]
+
+
+@pytest.mark.parametrize("stopped_after", [3, 5, 8])
+def test_resumed_equals_uninterrupted(archive: SmallArchive, tiny_base: Path, stopped_after: int) -> None:
+    archive.freeze()
+    whole = train(archive.catalog, "all", tiny_base, "whole", recipe=RECIPE, processes=1)
+    job = jobs.add(archive.catalog, "train", {}, GRANTED).id
+    with pytest.raises(KeyboardInterrupt):
+        train(archive.catalog, "all", tiny_base, "cut", recipe=RECIPE, processes=1, job=job, report=Stop(stopped_after))
+    resumed = train(archive.catalog, "all", tiny_base, "cut", recipe=RECIPE, processes=1, job=job)
+    assert [bytes_of(archive.catalog, name) for name in resumed] == [bytes_of(archive.catalog, name) for name in whole]
+    assert not list(jobs.folder_of(archive.catalog, job).glob("*.checkpoint"))
+
+
+def test_resume_takes_up_the_checkpoint(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze("alone", of=1)
+    job = jobs.add(archive.catalog, "train", {}, GRANTED).id
+    with pytest.raises(KeyboardInterrupt):
+        train(archive.catalog, "alone", tiny_base, "cut", recipe=RECIPE, job=job, report=Stop(5))
+    steps: list[Step] = []
+    train(archive.catalog, "alone", tiny_base, "cut", recipe=RECIPE, job=job, report=steps.append)
+    assert steps[0].done == 5  # step 4 was kept
+
+
+def test_pooled(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze()
+    made = train(archive.catalog, "all", tiny_base, "pool", mode="pooled", recipe=RECIPE)
+    again = train(archive.catalog, "all", tiny_base, "pool2", mode="pooled", recipe=RECIPE)
+    assert made == ["pool"]
+    model = artifacts.get_model(archive.catalog, "pool")
+    assert model.kind is ModelKind.POOLED
+    assert artifacts.shares_of(archive.catalog, model.id) == pytest.approx({p.id: 1 / 3 for p in archive.people})
+    assert bytes_of(archive.catalog, made[0]) == bytes_of(archive.catalog, again[0])
+
+
+def test_a_withdrawal_during_the_run_stops_it(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze()
+    job = jobs.add(archive.catalog, "train", {}, GRANTED).id
+
+    def withdraw_at_step_4(step: Step, /) -> None:
+        if step.done == 4:
+            archive.withdraw(archive.people[0])
+
+    with pytest.raises(ConsentLost, match="Person 0"):
+        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1, job=job, report=withdraw_at_step_4)
+    assert artifacts.all_models(archive.catalog) == []
+    assert not latent_cache.folder_of(archive.catalog, archive.people[0].uid).exists()
+    assert not list(jobs.folder_of(archive.catalog, job).glob("*.checkpoint"))
+
+
+def test_a_withdrawal_between_stop_and_resume(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze()
+    job = jobs.add(archive.catalog, "train", {}, GRANTED).id
+    with pytest.raises(KeyboardInterrupt):
+        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1, job=job, report=Stop(3))
+    archive.withdraw(archive.people[2])
+    with pytest.raises(ConsentLost, match="Person 2"):
+        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1, job=job)
+
+
+def test_what_withdrew_before_is_never_read(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze()
+    archive.withdraw(archive.people[1])
+    with pytest.raises(ConsentLost, match="Person 1"):
+        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE)
+    assert not (archive.catalog.cache / "latents").exists()
+
+
+def test_a_photograph_that_changed_is_not_trained_on(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze()
+    path = archive.folder / "0-0.png"
+    path.write_bytes((archive.folder / "0-1.png").read_bytes())
+    os.utime(path)
+    with pytest.raises(BadImage, match="changed since the cohort was frozen"):
+        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1)
+
+
+def test_refusals(archive: SmallArchive, tiny_base: Path) -> None:
+    cohort = archive.freeze("alone", of=1)
+    with pytest.raises(BadValue, match="no way of training"):
+        train(archive.catalog, "alone", tiny_base, "v1", mode="at once", recipe=RECIPE)
+    train(archive.catalog, "alone", tiny_base, "v1", recipe=RECIPE)
+    with pytest.raises(NameTaken):
+        train(archive.catalog, "alone", tiny_base, "v1", recipe=RECIPE)
+    artifacts.taint_cohorts(archive.catalog, [cohort.id])
+    with pytest.raises(Tainted):
+        train(archive.catalog, "alone", tiny_base, "v2", recipe=RECIPE)
+
+
+def test_erasing_a_person(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze()
+    job = jobs.add(archive.catalog, "train", {}, GRANTED).id
+    with pytest.raises(KeyboardInterrupt):
+        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1, job=job, report=Stop(3))
+    assert len(latent_cache.erase_subject(archive.catalog, archive.people[0].uid)) == 2
+    assert latent_cache.erase_subject(archive.catalog, archive.people[0].uid) == []
