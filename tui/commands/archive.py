@@ -78,8 +78,11 @@ def find(
         page = query.find(catalog, text, limit=limit, sort=sort)
         rows = _rows(catalog, [photo.id for photo in page])
     lines = table(
-        [(row["id"], row["taken_at"], row["faces"], ", ".join(row["subjects"]), row["path"]) for row in rows],
-        ("id", "taken", "faces", "subjects", "path"),
+        [
+            (row["id"], row["taken_at"], row["faces"], ", ".join(row["subjects"]), row["path"], row["error"])
+            for row in rows
+        ],
+        ("id", "taken", "faces", "subjects", "path", "error" if any(row["error"] for row in rows) else ""),
     )
     emit(rows, lines, as_json=as_json)
 
@@ -144,6 +147,6 @@ def _taken(photo: Photo) -> str | None:
     if photo.taken_at is None:
         return None
     if photo.taken_offset is None:
-        return photo.taken_at.isoformat()
+        return photo.taken_at.isoformat(timespec="seconds")
     sign, minutes = ("-" if photo.taken_offset < 0 else "+"), abs(photo.taken_offset)
-    return f"{photo.taken_at.isoformat()}{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+    return f"{photo.taken_at.isoformat(timespec='seconds')}{sign}{minutes // 60:02d}:{minutes % 60:02d}"

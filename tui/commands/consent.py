@@ -58,7 +58,7 @@ def grant(
         result = consent_actions.grant(
             catalog,
             [parse_subject(subject)],
-            _purposes(purpose),
+            consent_actions.parse_purposes(purpose),
             by=by,
             valid_from=_time(from_time, "--from"),
             valid_until=_time(until, "--until"),
@@ -78,7 +78,9 @@ def refuse(
 ) -> None:
     """A person says no to these purposes."""
     with opened(context) as catalog:
-        result = consent_actions.refuse(catalog, [parse_subject(subject)], _purposes(purpose), by=by, note=note)
+        result = consent_actions.refuse(
+            catalog, [parse_subject(subject)], consent_actions.parse_purposes(purpose), by=by, note=note
+        )
     emit(result[0], result[0].lines(), as_json=as_json)
 
 
@@ -93,7 +95,7 @@ def withdraw(
     as_json: AsJson = False,
 ) -> None:
     """A person takes consent back: out of photographs, cohorts and models, and averages are made again without them."""
-    purposes = list(Purpose) if purpose is None else _purposes(purpose)
+    purposes = list(Purpose) if purpose is None else consent_actions.parse_purposes(purpose)
     with opened(context) as catalog, Progress() as progress:
         who = parse_subject(subject)
         if dry_run:
@@ -158,13 +160,6 @@ def head(context: typer.Context, as_json: AsJson = False) -> None:
     with opened(context) as catalog:
         newest = ledger.head(catalog)
     emit({"head": newest}, newest, as_json=as_json)
-
-
-def _purposes(text: str) -> list[Purpose]:
-    try:
-        return [Purpose(part.strip()) for part in text.split(",")]
-    except ValueError as error:
-        raise BadValue(f"--purpose {text!r} is unknown", "one or more of " + ", ".join(Purpose)) from error
 
 
 def _time(text: str | None, option: str) -> datetime | None:

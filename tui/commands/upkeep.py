@@ -33,7 +33,7 @@ def backup(
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check the database, the ledger, the files' rights and every model's file. Exit status 3 when something is wrong."""
+    """Check the database, the ledger, the rights of files and every model. Exit status 3: something is wrong."""
     with opened(context) as catalog:
         findings = examination.examine(catalog)
     lines = [f"{'ok ' if one.ok else 'BAD'} {one.what}" + (f" — {one.hint}" if one.hint else "") for one in findings]
