@@ -58,7 +58,9 @@ def ledger_status(subject: Subject, events: list[Event], purpose: str, at: datet
     return status
 
 
-def face_status(face: Face, people: list[Subject], photo: Photo, events: list[Event], purpose: str, at: datetime) -> str:
+def face_status(
+    face: Face, people: list[Subject], photo: Photo, events: list[Event], purpose: str, at: datetime
+) -> str:
     subject = next((person for person in people if person.id == face.subject_id), None)
     if face.mark is not None:
         return "ignored"

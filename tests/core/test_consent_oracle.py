@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -24,57 +21,66 @@ from storage.records import (
     Status,
     Subject,
 )
+from tests.core import consent_oracle as oracle
 
-_spec = importlib.util.spec_from_file_location("consent_oracle", Path(__file__).with_name("consent_oracle.py"))
-assert _spec is not None
-assert _spec.loader is not None
-oracle = importlib.util.module_from_spec(_spec)
-sys.modules["consent_oracle"] = oracle
-_spec.loader.exec_module(oracle)
-
-BIRTHDAYS = [date(2000, 2, 29), date(2004, 2, 29), date(2002, 3, 1), date(2002, 12, 31), date(2003, 1, 1), date(2015, 6, 1)]
+BIRTHDAYS = [
+    date(2000, 2, 29),
+    date(2004, 2, 29),
+    date(2002, 3, 1),
+    date(2002, 12, 31),
+    date(2003, 1, 1),
+    date(2015, 6, 1),
+]
 SUBJECTS = 3
+LATER = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+HOURS = [-48, -27, -26, -25, -14, -13, -12, -11, -1, 0, 1, 11, 12, 13, 14, 24, 25, 26, 27, 48]
+NUDGES = [timedelta(), timedelta(microseconds=1), timedelta(microseconds=-1)]
+
+
+def near(born: date) -> st.SearchStrategy[datetime]:
+    """Instants that crowd around an 18th birthday, so that its boundaries are hit."""
+    turn = datetime.combine(oracle.eighteenth_birthday(born), datetime.min.time(), UTC)
+    return st.builds(
+        lambda hour, nudge: turn + timedelta(hours=hour) + nudge, st.sampled_from(HOURS), st.sampled_from(NUDGES)
+    )
 
 
 def instants() -> st.SearchStrategy[datetime]:
-    """Instants that crowd around 18th birthdays and around each other, so that boundaries are hit."""
-    turns = [datetime.combine(oracle.eighteenth_birthday(born), datetime.min.time(), UTC) for born in BIRTHDAYS[:5]]
-    hours = st.sampled_from([-48, -27, -26, -25, -14, -13, -12, -1, 0, 1, 11, 12, 13, 14, 25, 26, 27, 48])
-    nudges = st.sampled_from([timedelta(), timedelta(microseconds=1), timedelta(microseconds=-1)])
-    near = st.builds(
-        lambda turn, hour, nudge: turn + timedelta(hours=hour) + nudge, st.sampled_from(turns), hours, nudges
-    )
-    far = st.integers(0, 12).map(lambda half_years: datetime(2017, 1, 1, tzinfo=UTC) + timedelta(days=183 * half_years))
-    return near | far
+    """Instants that fall together often, so that events meet their boundaries."""
+    some = [datetime(2017, 1, 1, tzinfo=UTC) + timedelta(days=183 * half_years) for half_years in range(13)]
+    return st.builds(lambda instant, nudge: instant + nudge, st.sampled_from(some), st.sampled_from(NUDGES))
 
 
 @st.composite
-def subject(draw: st.DrawFn, number: int) -> Subject:
+def subject(draw: st.DrawFn, number: int, focus: date) -> Subject:
     attested = draw(st.booleans())
     return Subject(
         id=number,
         uid=f"uid{number}",
         name=f"Person {number}",
-        born=draw(st.none() | st.sampled_from(BIRTHDAYS)),
+        born=draw(st.sampled_from([None, focus, focus, focus]) | st.sampled_from(BIRTHDAYS)),
         adult_attested_by="a witness" if attested else None,
         adult_attested_how="saw a passport" if attested else None,
-        minor=draw(st.sampled_from([False, False, False, True])),
+        minor=draw(st.sampled_from([False, False, False, False, True])),
         guardian=draw(st.sampled_from([None, "a parent"])),
     )
 
 
 @st.composite
-def event(draw: st.DrawFn, number: int) -> Event:
+def event(draw: st.DrawFn, number: int, focus: date) -> Event:
     kind = draw(st.sampled_from([EventKind.GRANT] * 4 + [EventKind.REFUSAL, EventKind.WITHDRAWAL, EventKind.AGE]))
     of_grant = kind is EventKind.GRANT
+    when = instants() | near(focus)
     return Event(
         seq=number,
-        at=draw(instants()),
+        at=draw(when),
         kind=kind,
         subject_uid=f"uid{draw(st.integers(1, SUBJECTS))}",
         purposes=tuple(draw(st.lists(st.sampled_from(list(Purpose)), min_size=1, max_size=4, unique=True))),
-        valid_from=draw(st.none() | instants()) if of_grant else None,
-        valid_until=draw(st.none() | instants()) if of_grant else None,
+        valid_from=draw(st.none() | when) if of_grant else None,
+        valid_until=draw(st.none() | when) if of_grant else None,
         details={"guardian": True} if of_grant and draw(st.integers(0, 3)) == 0 else {},
         hash=f"hash{number}",
     )
@@ -91,6 +97,8 @@ class World:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
+    focus = draw(st.sampled_from(BIRTHDAYS[:5]))
+    taken = (near(focus) | near(focus) | instants()).map(lambda instant: instant.replace(tzinfo=None))
     photo = Photo(
         id=1,
         path=b"/p.jpg",
@@ -99,7 +107,7 @@ def worlds(draw: st.DrawFn) -> World:
         mtime_ns=1,
         ctime_ns=1,
         inode=1,
-        taken_at=draw(st.none() | instants().map(lambda instant: instant.replace(tzinfo=None))),
+        taken_at=draw(st.sampled_from([False, True, True, True]).flatmap(lambda known: taken if known else st.none())),
         taken_offset=draw(st.sampled_from([None, None, -720, 0, 330, 840])),
         rights=draw(st.sampled_from(list(Rights))),
         error=draw(st.sampled_from([None] * 6 + ["cut off"])),
@@ -121,9 +129,9 @@ def worlds(draw: st.DrawFn) -> World:
         )
         for place, owner in enumerate(owners)
     ]
-    people = [draw(subject(number)) for number in range(1, SUBJECTS + 1)]
-    events = [draw(event(number)) for number in range(1, draw(st.integers(0, 10)) + 1)]
-    return World(photo, faces, people, events, draw(instants()))
+    people = [draw(subject(number, focus)) for number in range(1, SUBJECTS + 1)]
+    events = [draw(event(number, focus)) for number in range(1, draw(st.integers(0, 10)) + 1)]
+    return World(photo, faces, people, events, draw(near(focus) | instants() | st.just(LATER)))
 
 
 def ruled(world: World, purpose: Purpose, at: datetime) -> consent.PhotoRuling:
