@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from core import framing, proofs
+from core import framing, proofs, query
 from core.errors import BadValue, CohortTooSmall, ConsentLost
 from core.selection import NEVER, Exclusion, People, Selection, photographs, select
 from storage import artifacts, ledger, subjects
@@ -62,8 +62,6 @@ def create(catalog: Catalog, name: str, text: str, rules: CohortRules) -> Cohort
         raise BadValue(f"a share of {rules.max_share} can't be", "give a part of one, above 0")
     if rules.min_subjects < 1 or (rules.per_subject is not None and rules.per_subject < 1):
         raise BadValue("least people and pictures of a person are counted from 1", "give a number of one or more")
-    from core import query
-
     query.parse(text)
     return artifacts.add_cohort(catalog, name, text, rules, datetime.now(UTC))
 
@@ -95,11 +93,11 @@ def explain(catalog: Catalog, name: str, at: datetime | None = None) -> Explanat
 def freeze(catalog: Catalog, name: str, at: datetime | None = None) -> Frozen:
     """Fix the pictures that train, with the grant behind each, in one transaction.
 
-    A frozen cohort stays as it is unless a withdrawal reached it. Raises BadValue, CohortTooSmall.
+    A frozen cohort stays as it is as long as it may train. Raises BadValue, CohortTooSmall.
     """
     with catalog.transaction():
         cohort = artifacts.get_cohort(catalog, name)
-        if cohort.merkle_root is not None and not cohort.tainted:
+        if cohort.merkle_root is not None and _may_train(catalog, cohort, at):
             raise BadValue(f"cohort {name!r} is frozen already", "create another one for another choice")
         now = ledger.instant(catalog, at)
         items = selection(catalog, cohort, now).items
@@ -108,6 +106,15 @@ def freeze(catalog: Catalog, name: str, at: datetime | None = None) -> Frozen:
         root, head = proofs.tree(items).root.hex(), ledger.head(catalog)
         artifacts.freeze_cohort(catalog, cohort.id, items, merkle_root=root, ledger_head=head, frozen_at=now)
     return Frozen(name, root, len({item.photo_id for item in items}), people, head)
+
+
+def _may_train(catalog: Catalog, cohort: Cohort, at: datetime | None) -> bool:
+    """Whether nothing stands in the way of training a frozen cohort whole."""
+    try:
+        recheck(catalog, cohort, None, at)
+    except ConsentLost:
+        return False
+    return not cohort.tainted
 
 
 def _require_enough(cohort: Cohort, people: int) -> None:

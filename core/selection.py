@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from core import consent, framing, proofs
+from core import consent, framing, proofs, query
 from core.consent import Ruling
 from storage import faces, ledger, photos, subjects
 from storage.catalog import Catalog
@@ -84,8 +84,6 @@ class People:
 
 def select(catalog: Catalog, text: str, rules: CohortRules, at: datetime) -> Selection:
     """Apply a query and rules as things stand at `at`. Raises BadQuery."""
-    from core import query
-
     people = People(catalog)
     chosen: list[CohortItem] = []
     excluded: list[Exclusion] = []

@@ -347,22 +347,17 @@ def add_model(
 
 
 def replace_model(
-    catalog: Catalog,
-    model_id: int,
-    *,
-    content_hash: str,
-    energy_kept: float | None,
-    inputs: Sequence[ModelInput],
-    shares: Mapping[int, float],
+    catalog: Catalog, model: Model, *, inputs: Sequence[ModelInput], shares: Mapping[int, float]
 ) -> Model:
     """Write what a model became when it was made anew in its place; it is `ok` again."""
     with catalog.transaction() as db:
         db.execute(
-            "UPDATE models SET content_hash = ?, energy_kept = ?, state = ?, why = NULL WHERE id = ?",
-            (content_hash, energy_kept, ModelState.OK, model_id),
+            "UPDATE models SET content_hash = ?, base_hash = ?, trigger = ?, energy_kept = ?, state = ?, why = NULL"
+            " WHERE id = ?",
+            (model.content_hash, model.base_hash, model.trigger, model.energy_kept, ModelState.OK, model.id),
         )
-        _write_arrows(db, model_id, inputs, shares)
-    return get_model(catalog, model_id)
+        _write_arrows(db, model.id, inputs, shares)
+    return get_model(catalog, model.id)
 
 
 def rename_model(catalog: Catalog, model_id: int, name: str) -> None:

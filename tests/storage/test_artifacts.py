@@ -157,9 +157,7 @@ def test_lineage_runs_both_ways_in_the_order_of_making(catalog: Catalog) -> None
     assert [m.name for m in artifacts.all_models(catalog, [ModelState.TAINTED])] == ["mean", "bake"]
     remade = artifacts.replace_model(
         catalog,
-        mean.id,
-        content_hash="2" * 64,
-        energy_kept=0.9,
+        replace(mean, content_hash="2" * 64, energy_kept=0.9),
         inputs=[ModelInput(loras[1].id, 1.0)],
         shares={people[1]: 1.0},
     )

@@ -1,0 +1,187 @@
+"""Who is in a merge, with what share, and whether the people and rules behind it allow it now.
+
+Asked when a merge is made and again when it is remade, with the same answer for the same inputs: so what a
+withdrawal leaves is what would have been made without the person, or nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from core import consent
+from core.cohort import LEAST_IN_COMPOSITE
+from core.errors import BadValue, CohortTooSmall, ConsentLost, Refused, Tainted, WrongArchitecture
+from storage import artifacts, ledger, subjects
+from storage.catalog import Catalog
+from storage.records import CohortRules, Model, ModelKind, ModelState, Purpose, Status, Subject
+
+ROUNDING = 1e-9  # shares are sums of quotients
+LOST = frozenset({Status.WITHDRAWN, Status.REFUSED, Status.MINOR, Status.AGE_UNSETTLED})
+NAMED = 5  # people named in a message; the rest are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One ingredient: the model, its weight relative to the others', and who is in it."""
+
+    model: Model
+    weight: float
+    shares: Mapping[int, float]
+
+
+def inputs(catalog: Catalog, models: Sequence[Model], weights: Sequence[float]) -> list[Input]:
+    """Models with their weights and people. Raises BadValue for weights that don't fit or a model named twice."""
+    if len(weights) != len(models):
+        raise BadValue(f"{len(weights)} weights for {len(models)} models", "give one for each, or none")
+    if len({model.id for model in models}) != len(models):
+        raise BadValue("a model is named twice", "give it more weight instead")
+    return [
+        Input(model, weight, artifacts.shares_of(catalog, model.id))
+        for model, weight in zip(models, weights, strict=True)
+    ]
+
+
+def flattened(parts: Sequence[Input]) -> dict[int, float]:
+    """Each person's share of the merge through all the merges below it, by subject id; they sum to 1.
+
+    A LoRA baked with a negative weight counts as with a positive one: its people are in the weights all the same.
+    """
+    total = math.fsum(abs(part.weight) for part in parts)
+    people = {person for part in parts for person in part.shares}
+    return {
+        person: math.fsum(abs(part.weight) / total * part.shares.get(person, 0.0) for part in parts)
+        for person in sorted(people)
+    }
+
+
+def purpose_of(catalog: Catalog, model: Model, people: int) -> Purpose:
+    """What a model is a use for: a composite where more than one person is in it, else what its cohort says."""
+    if people == 1:
+        for one in [model, *artifacts.get_models(catalog, artifacts.ancestors(catalog, [model.id]))]:
+            if one.cohort_id is not None:
+                return artifacts.get_cohort(catalog, one.cohort_id).rules.purpose
+        return Purpose.TRAIN_INDIVIDUAL
+    return Purpose.TRAIN_COMPOSITE
+
+
+def require_ok(models: Sequence[Model]) -> None:
+    """Raises Tainted, naming it and why, unless every model may be used."""
+    for model in models:
+        if model.state is not ModelState.OK:
+            raise Tainted(f"{model.name} is {model.state}: {model.why or 'it may not be used'}", "leave it out")
+
+
+def require_one_base(models: Sequence[Model]) -> None:
+    """Raises WrongArchitecture unless all models were made on one base."""
+    for other in models[1:]:
+        if other.base_hash != models[0].base_hash:
+            raise WrongArchitecture(
+                f"{models[0].name} and {other.name} were trained on different bases",
+                "average LoRAs of one base",
+            )
+
+
+def require_consent(catalog: Catalog, parts: Sequence[Input], at: datetime | None = None) -> None:
+    """Raises ConsentLost, naming the people, unless everyone in the merge allows it at `at` (default: now)."""
+    unwilling = not_granted(catalog, parts, at)
+    if unwilling:
+        named = [f"{person.name} ({why})" for person, why in unwilling]
+        more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+        raise ConsentLost(
+            f"consent is not in force from {', '.join(named[:NAMED])}{more}", "leave their models out, or ask them"
+        )
+
+
+def not_granted(catalog: Catalog, parts: Sequence[Input], at: datetime | None = None) -> list[tuple[Subject, str]]:
+    """The people whose consent does not cover this merge at `at` (default: now), with the reason, by name."""
+    standing = _standing(catalog, parts, at)
+    return [(person, why) for person, status, why in standing if status is not Status.GRANTED]
+
+
+def _standing(catalog: Catalog, parts: Sequence[Input], at: datetime | None) -> list[tuple[Subject, Status, str]]:
+    """Where everyone in a merge stands for what the merge is a use for, and why, by name."""
+    at = ledger.instant(catalog, at)
+    people = subjects.get_many(catalog, flattened(parts))
+    events = ledger.events_of_many(catalog, [person.uid for person in people.values()])
+    purposes = {
+        key: Purpose.TRAIN_COMPOSITE if len(people) > 1 else purpose_of(catalog, part.model, 1)
+        for part in parts
+        for key in part.shares
+    }
+    found = []
+    for key, person in people.items():
+        ruling = consent.person_ruling(person, events[person.uid], purposes[key], at)
+        found.append((person, ruling.status, ruling.why.removeprefix(f"{person.name}: ")))
+    return sorted(found, key=lambda one: one[0].name)
+
+
+def without_lost(catalog: Catalog, parts: Sequence[Input], at: datetime | None = None) -> list[Input]:
+    """The ingredients of a merge that is remade: all but those whose people are lost to it.
+
+    Lost is who withdrew, refused, or may not be in any model; a grant that has merely ended stands behind
+    what was made while it ran, and a remake only takes away. Raises Tainted where an ingredient of several
+    people can't be used, Refused where nobody is left.
+    """
+    lost = {person.id for person, status, _ in _standing(catalog, parts, at) if status in LOST}
+    left = []
+    for part in parts:
+        usable = part.model.state is ModelState.OK
+        gone = bool(part.shares) and part.shares.keys() <= lost
+        if gone or (part.model.kind is ModelKind.LORA and not usable):
+            continue
+        if not usable or part.shares.keys() & lost:
+            raise Tainted(
+                f"its ingredient {part.model.name} can't be had without them: {part.model.why or part.model.state}",
+                "make that anew first",
+            )
+        left.append(part)
+    if not left:
+        raise Refused("nobody is left in it", "make another one")
+    return left
+
+
+def require_balance(catalog: Catalog, parts: Sequence[Input]) -> None:
+    """Raises CohortTooSmall, or Refused for a share above what is allowed, by the rules of the cohorts below.
+
+    A mean of several people that no composite cohort stands behind needs as many as a composite does by default.
+    """
+    shares = flattened(parts)
+    rules = _rules_below(catalog, parts)
+    composite = [rule for rule in rules if rule.purpose is Purpose.TRAIN_COMPOSITE]
+    if len(shares) < 2 and not composite:
+        return
+    needed = max((rule.min_subjects for rule in composite), default=LEAST_IN_COMPOSITE)
+    if len(shares) < needed:
+        raise CohortTooSmall(
+            f"it would be of {len(shares)} people where {needed} are needed",
+            "the cohort's min-subjects asks for them",
+        )
+    most = min((rule.max_share for rule in composite), default=1.0)
+    person, share = max(shares.items(), key=lambda pair: pair[1])
+    if share > most + ROUNDING:
+        name = subjects.get(catalog, person).name
+        raise Refused(
+            f"{name} would be {share:.1%} of it where {most:.1%} is the most", "the cohort's max-share asks so"
+        )
+
+
+def _rules_below(catalog: Catalog, parts: Sequence[Input]) -> list[CohortRules]:
+    """The rules of every cohort that a LoRA below was trained on."""
+    ids = [part.model.id for part in parts]
+    models = artifacts.get_models(catalog, sorted({*ids, *artifacts.ancestors(catalog, ids)}))
+    cohorts = {model.cohort_id for model in models if model.cohort_id is not None}
+    return [artifacts.get_cohort(catalog, key).rules for key in sorted(cohorts)]
+
+
+LORAS = frozenset({ModelKind.LORA, ModelKind.POOLED, ModelKind.AVERAGE})
+CHECKPOINTS = frozenset({ModelKind.BAKE, ModelKind.SOUP})
+
+
+def require_kind(models: Sequence[Model], kinds: frozenset[ModelKind]) -> None:
+    """Raises BadValue unless every model is a LoRA file, or a checkpoint, as `kinds` asks."""
+    for model in models:
+        if model.kind not in kinds:
+            raise BadValue(f"{model.name} is a {model.kind}", f"take one of: {', '.join(sorted(kinds))}")
