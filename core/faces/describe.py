@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing.process import BaseProcess
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,14 +77,19 @@ def describe(faces: Sequence[FacePixels], *, embed: bool) -> list[Description]:
     return described
 
 
-def end_with_parent() -> None:
-    """Make this worker process end when the one that started it is killed: else it would wait for ever."""
+def get_ready(embed: bool) -> None:
+    """What a worker process does first: load its models, and see to it that it ends with its parent.
+
+    Without that a worker whose parent was killed would wait for ever.
+    """
     parent = multiprocessing.parent_process()
-    if parent is None:
-        return
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _ages()
+    if embed:
+        _dlib()
 
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

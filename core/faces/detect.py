@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,17 @@ def pick_device(name: str) -> str:
     except (RuntimeError, AssertionError) as error:
         raise BadValue(f"device {name!r} can't be used: {error}", "use --device auto or cpu") from error
     return name
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Let torch use so many threads in the block: more than the cores left to it only get in each other's way."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Detector:

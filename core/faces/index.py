@@ -23,8 +23,8 @@ from PIL import Image
 
 from core import image
 from core.errors import BadImage, JobFailed
-from core.faces.describe import Description, cut, describe, end_with_parent
-from core.faces.detect import Detector, pick_device
+from core.faces.describe import Description, cut, describe, get_ready
+from core.faces.detect import Detector, pick_device, torch_threads
 from core.faces.detection import Detection
 from core.faces.embed import DlibEmbedder, Embedder
 from core.faces.embed import embedder as make_embedder
@@ -35,7 +35,7 @@ from storage.faces import NewFace
 from storage.records import Box, Photo
 
 LONGEST = 1024  # pixels of the reduced decode's longer side
-WINDOW = 32  # photographs decoded, searched and written together
+WINDOW = 4  # detector batches that are decoded, searched and written together
 _READERS = 2
 _WAITING = 3  # windows whose faces are being described while the next is searched
 
@@ -111,10 +111,14 @@ def index_faces(
     tally = _Tally()
     wanted = _wanted(catalog, vectors.space, ids)
     if wanted:
-        with ThreadPoolExecutor(_READERS) as readers, _workers(workers or max(1, _cores() - 1)) as pool:
+        cores = _cores()
+        searching = max(1, cores // 4)  # threads that search; the other cores describe, which costs more
+        workers = workers or max(1, cores - searching)
+        with ThreadPoolExecutor(_READERS) as readers, _workers(workers, vectors) as pool, torch_threads(searching):
             try:
-                looks = _ahead(readers, _windows(catalog, wanted))
-                for searched in _searched(looks, Detector(where), vectors, pool):
+                detector = Detector(where)
+                looks = _ahead(readers, _windows(catalog, wanted, WINDOW * detector.batch))
+                for searched in _searched(looks, detector, vectors, pool):
                     _write(catalog, vectors.space, searched, tally)
                     done = tally.photos + tally.errors + tally.skipped
                     report(Step("faces", done, len(wanted), f"{tally.faces:,} faces"))
@@ -131,9 +135,18 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _workers(number: int) -> ProcessPoolExecutor:
+def _workers(number: int, vectors: Embedder) -> ProcessPoolExecutor:
     """Processes that describe faces: started anew, not forked, because this one runs torch's threads."""
-    return ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), initializer=end_with_parent)
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(number, spawn, initializer=get_ready, initargs=(_by_worker(vectors),))
+    for _ in range(number):  # they load their models while the first pictures are searched
+        pool.submit(describe, (), embed=False)
+    return pool
+
+
+def _by_worker(vectors: Embedder) -> bool:
+    """Whether the workers embed: dlib, on their cores; FaceNet embeds here, where the accelerator is."""
+    return isinstance(vectors, DlibEmbedder)
 
 
 def _wanted(catalog: Catalog, space: str, ids: Iterable[int] | None) -> array[int]:
@@ -144,10 +157,10 @@ def _wanted(catalog: Catalog, space: str, ids: Iterable[int] | None) -> array[in
     return array("q", photos.ids(catalog, f"{_NEEDING} AND p.id IN (SELECT value FROM json_each(?))", (space, among)))
 
 
-def _windows(catalog: Catalog, wanted: Sequence[int]) -> Iterator[list[Photo]]:
+def _windows(catalog: Catalog, wanted: Sequence[int], size: int) -> Iterator[list[Photo]]:
     """The photographs to search, a window at a time, each read when it is asked for."""
-    for start in range(0, len(wanted), WINDOW):
-        yield photos.get_many(catalog, wanted[start : start + WINDOW])
+    for start in range(0, len(wanted), size):
+        yield photos.get_many(catalog, wanted[start : start + size])
 
 
 def _look(photo: Photo) -> _Look:
@@ -205,7 +218,7 @@ def _describe(look: _Look, found: Sequence[Detection], vectors: Embedder, pool: 
         return _Searched(look.photo, None, look.error)
     if not found:
         return _Searched(look.photo, look.picture.size)
-    by_worker = isinstance(vectors, DlibEmbedder)
+    by_worker = _by_worker(vectors)
     return _Searched(
         photo=look.photo,
         size=look.picture.size,
