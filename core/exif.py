@@ -23,6 +23,7 @@ logging.getLogger("exifread").disabled = True  # it warns of every odd tag on th
 
 _LONGEST_NAME = 200
 _LONGEST_CAPTION = 2000
+_DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)")
 _OFFSET = re.compile(r"([+-])(\d\d):(\d\d)")
 _WIDEST_OFFSET = 14 * 60
 _QUARTER = 15  # every zone of today is a multiple of 15 minutes
@@ -140,9 +141,12 @@ def _taken_at(tags: Mapping[str, Any]) -> datetime | None:
     text = _text(tags, "EXIF DateTimeOriginal")
     if text is None:
         return None
+    found = _DATE.match(text)
     try:
-        taken = datetime.strptime(text[:19].replace("-", ":"), "%Y:%m:%d %H:%M:%S")
+        taken = datetime.fromisoformat("{}-{}-{}T{}:{}:{}".format(*found.groups())) if found else None
     except ValueError:
+        taken = None
+    if taken is None:
         return None
     fraction = _text(tags, "EXIF SubSecTimeOriginal")
     if fraction is not None and fraction.isascii() and fraction.isdigit():

@@ -73,7 +73,8 @@ def probe(source: Path | BinaryIO) -> ImageFacts:
     with _opened(source) as image:
         # these two are turned by their decoders
         turned = image.format in {"HEIF", "TIFF"}
-        facts = _facts(_format(image), *image.size, 1 if turned else image.getexif().get(0x0112, 1))
+        # PNG's own getexif decodes the whole picture in search of EXIF behind it
+        facts = _facts(_format(image), *image.size, 1 if turned else Image.Image.getexif(image).get(0x0112, 1))
         block = bytes(image.info.get("exif", b"")).removeprefix(b"Exif\0\0")
         return replace(facts, complete=_complete(image), exif=block)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAGIC = b"\xff\xd8\xff"
+
 _NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM, RSTn
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOFn without DHT, JPG, DAC
 _SCAN, _END = 0xDA, 0xD9
@@ -24,7 +26,7 @@ class Frame:
 
 def frame_of(data: bytes) -> Frame | None:
     """The frame, or None where `data` is no JPEG or ends before its first scan."""
-    if data[:3] != b"\xff\xd8\xff":
+    if not data.startswith(MAGIC):
         return None
     size: tuple[int, int] | None = None
     at = 2

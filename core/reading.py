@@ -16,15 +16,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, replace
 from types import FrameType
 from typing import BinaryIO
 
 from blake3 import blake3
 
 from core import exif, image, jpeg
-from core.errors import BadImage
+from core.errors import BadImage, JobFailed
 from storage.records import Photo
 from storage.safe_text import display
 
@@ -92,59 +92,45 @@ def _read(source: io.FileIO, photo: Photo) -> Reading:
         digest = blake3()
         while block := source.read(_BLOCK):
             digest.update(block)
-        return _described(replace(photo, content_hash=digest.hexdigest()), io.BufferedReader(source), None)
+        return _described(photo, digest.hexdigest(), io.BufferedReader(source), None)
     data = b"".join(iter(lambda: source.read(max(_BLOCK, photo.size)), b""))
-    return _described(replace(photo, content_hash=blake3(data).hexdigest()), io.BytesIO(data), data)
+    return _described(photo, blake3(data).hexdigest(), io.BytesIO(data), data)
 
 
-def _described(photo: Photo, source: BinaryIO, data: bytes | None) -> Reading:
+_EXIF = [field.name for field in fields(exif.ExifFields) if field.name not in {"orientation", "warning"}]
+
+
+def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | None) -> Reading:
     """`photo` with what EXIF and the picture's header say; `data` is the whole file where it is in memory."""
     if photo.size == 0:
-        return Reading(replace(photo, error="the file is empty"))
+        return Reading(replace(photo, content_hash=digest, error="the file is empty"))
     frame = None if data is None else jpeg.frame_of(data)
+    told = exif.ExifFields()
     try:
         if data is not None and frame is not None:
             # EXIF lies in front of a JPEG's first scan: lying offsets can't make the reader chew the pixels
-            fields = exif.read(io.BytesIO(data[: frame.header]))
-            photo = _with_fields(photo, fields)
-            turn = image.probe(source).orientation if fields.warning else fields.orientation
+            told = exif.read(io.BytesIO(data[: frame.header]))
+            turn = image.probe(source).orientation if told.warning else told.orientation
             facts = image.probe_jpeg(frame, turn)
         else:
             facts = image.probe(source)
             # exifread knows few of the ways that HEIF and WebP hold their EXIF; Pillow finds the block
-            fields = exif.read(io.BytesIO(facts.exif) if facts.exif else source)
-            photo = _with_fields(photo, fields)
+            told = exif.read(io.BytesIO(facts.exif) if facts.exif else source)
     except BadImage as error:
-        return Reading(replace(photo, error=error.message))
+        torn = frame is None and data is not None and data.startswith(jpeg.MAGIC)
+        why = "the file is cut off before its picture begins" if torn else error.message
+        return Reading(replace(photo, content_hash=digest, error=why, **{name: getattr(told, name) for name in _EXIF}))
     photo = replace(
         photo,
+        content_hash=digest,
         format=facts.format,
         width=facts.width,
         height=facts.height,
         orientation=facts.orientation,
         error=None if facts.complete else "the file is cut off: its end is missing",
+        **{name: getattr(told, name) for name in _EXIF},
     )
-    return Reading(photo, fields.warning)
-
-
-def _with_fields(photo: Photo, fields: exif.ExifFields) -> Photo:
-    return replace(
-        photo,
-        orientation=fields.orientation,
-        taken_at=fields.taken_at,
-        taken_offset=fields.taken_offset,
-        taken_source=fields.taken_source,
-        camera=fields.camera,
-        lens=fields.lens,
-        exposure_s=fields.exposure_s,
-        f_number=fields.f_number,
-        iso=fields.iso,
-        focal_mm=fields.focal_mm,
-        lat=fields.lat,
-        lon=fields.lon,
-        rating=fields.rating,
-        caption=fields.caption,
-    )
+    return Reading(photo, told.warning)
 
 
 @contextmanager
@@ -253,7 +239,20 @@ class Readers:
                 found += self._submit([path]).result()
             except BrokenProcessPool:
                 self._stop()
-                found.append(Reading(replace(_photo(path, os.lstat(path)), error="reading it crashes the decoder")))
+                self._check_that_processes_start()
+                with suppress(FileNotFoundError):
+                    photo = _photo(path, os.lstat(path))
+                    found.append(Reading(replace(photo, error="reading it crashes the decoder")))
         # what else the dead process had is lost too
         self._queue = deque((chunk, self._submit(chunk)) for chunk, _ in self._queue)
         return found
+
+    def _check_that_processes_start(self) -> None:
+        """Else every photograph would be blamed for what the machine lacks."""
+        try:
+            self._submit([]).result()
+        except BrokenProcessPool as error:
+            raise JobFailed(
+                "the processes that read photographs die at once",
+                "look for a limit on memory or processes (ulimit -a)",
+            ) from error

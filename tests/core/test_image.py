@@ -123,7 +123,7 @@ def test_a_file_cut_off_is_refused_by_load_and_seen_by_the_scan(tmp_path: Path, 
         (b"", "empty"),
         (b"This is no picture at all.\n" * 9, "no picture"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture"),
-        (b"\xff\xd8\xff\xe0", "no picture"),
+        (b"\xff\xd8\xff\xe0", "cut off"),
     ],
 )
 def test_what_is_no_picture_has_a_reason(tmp_path: Path, data: bytes, says: str) -> None:

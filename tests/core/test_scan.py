@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import reading, scan
-from core.errors import BadValue, UnreadablePath
+from core.errors import BadValue, JobFailed, UnreadablePath
 from core.progress import Step
 from core.scan import ScanResult
 from storage import catalog as catalogs
@@ -374,19 +375,37 @@ def test_a_file_that_takes_too_long_is_given_up(
     assert "longer" in str(found.photo.error)
 
 
+class Deadly(reading.Readers):
+    """Readers whose process dies of one file."""
+
+    def __init__(self, poison: Callable[[list[bytes]], bool]) -> None:
+        super().__init__(1)
+        self.poison = poison
+
+    def _submit(self, paths: list[bytes]) -> Future[list[reading.Reading]]:
+        future = super()._submit(paths)
+        if self.poison(paths):
+            assert self._pool is not None
+            return self._pool.submit(os.abort)  # type: ignore[arg-type]
+        return future
+
+
 def test_a_file_that_kills_its_reader_costs_only_itself(archive: Path, take_picture: TakePicture) -> None:
     paths = [os.fsencode(take_picture(archive / f"{n}.jpg", n)) for n in range(6)]
-    with reading.Readers(1) as readers:
-        readers.submit(paths[:2])
-        readers.collect()
-        assert readers._pool is not None
-        for pid in list(readers._pool._processes):
-            os.kill(pid, signal.SIGKILL)
-        readers.submit(paths[2:4])
-        readers.submit(paths[4:])
-        found = [*readers.collect(), *readers.collect()]
-    assert [r.photo.path for r in found] == paths[2:]
-    assert all(r.photo.error is None for r in found)
+    with Deadly(lambda chunk: paths[2] in chunk) as readers:
+        for start in (0, 2, 4):
+            readers.submit(paths[start : start + 2])
+        found = [*readers.collect(), *readers.collect(), *readers.collect()]
+    assert [r.photo.path for r in found] == paths
+    assert {r.photo.path: r.photo.error for r in found if r.photo.error} == {paths[2]: "reading it crashes the decoder"}
+
+
+def test_when_no_process_can_start_no_photograph_is_blamed(archive: Path, take_picture: TakePicture) -> None:
+    path = os.fsencode(take_picture(archive / "a.jpg"))
+    with Deadly(lambda _: True) as readers:
+        readers.submit([path])
+        with pytest.raises(JobFailed, match="die at once"):
+            readers.collect()
 
 
 def test_a_dry_run_tells_the_same_and_writes_nothing(
