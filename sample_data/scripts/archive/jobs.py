@@ -53,6 +53,7 @@ class Job:
 
     region: str
     folder: str
+    town: str
     place: tuple[float, float]
     offset: str
     start: str

@@ -22,7 +22,7 @@ from .plan import Shot, plan
 from .stage import Face, Photograph, take
 
 SAMPLE_DATA = Path(__file__).resolve().parents[2]
-SMALLEST, LARGEST = 32_000, 96_000  # bytes of a picture
+LARGEST = 96_000  # bytes of a picture, its metadata apart
 TURNS = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}  # what undoes the viewer's turn
 TRUTH = ("path", "name", "x0", "y0", "x1", "y1")
 
@@ -32,17 +32,19 @@ def encode(shot: Shot, photograph: Photograph) -> bytes:
     image = photograph.image.transpose(TURNS[shot.orientation]) if shot.orientation in TURNS else photograph.image
     pixels = image.size[0] * image.size[1]
     limit = min(LARGEST, 44_000 + pixels // 16)
-    options: dict[str, object] = {"subsampling": 0 if shot.seed % 2 else 2, "optimize": True}
-    if shot.exif:
-        options |= {"exif": exif(shot, photograph.iso).tobytes(), "xmp": xmp(shot)}
-    data = b""
+    sampling = 0 if shot.seed % 2 else 2
     for quality in (95, 93, 91, 88, 85, 82, 78, 74, 70, 65, 60):
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=quality, **options)
-        data = buffer.getvalue()
-        if len(data) <= limit:
+        if len(_jpeg(image, quality, sampling, {})) <= limit:
             break
-    return data
+    about = {"exif": exif(shot, photograph.iso).tobytes(), "xmp": xmp(shot)} if shot.exif else {}
+    return _jpeg(image, quality, sampling, about)
+
+
+def _jpeg(image: Image.Image, quality: int, subsampling: int, about: dict[str, bytes]) -> bytes:
+    """Return JPEG bytes with the metadata given."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality, subsampling=subsampling, optimize=True, **about)
+    return buffer.getvalue()
 
 
 def _faces_file(out: Path) -> Path:

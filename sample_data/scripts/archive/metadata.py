@@ -129,12 +129,16 @@ def exif(shot: Shot, iso: int) -> Image.Exif:
     block[0x0112], block[0x0132] = shot.orientation, moment
     block[0x011A], block[0x011B], block[0x0128] = _rational(300), _rational(300), 2
     block[0x013B], block[0x8298] = ARTIST, RIGHTS
+    if shot.rating:
+        block[0x4746] = shot.rating
+    if shot.caption:
+        block[0x010E] = shot.caption
     detail = block.get_ifd(EXIF_IFD)
     detail.update(
         {
             0x829A: _rational(1 / shutter, 10_000),
             0x829D: _rational(aperture, 10),
-            0x8822: 3,
+            0x8822: 2 if camera.make == "Apple" else 3,
             0x8827: speed,
             0x9000: b"0231",
             0x9003: moment,

@@ -62,14 +62,37 @@ def _scaled(faces: list[Face], before: tuple[int, int], after: tuple[int, int]) 
     return [(name, *(round(edge * share) for edge in box)) for name, *box in faces]
 
 
+def _absolute_places(heic: bytes) -> bytes:
+    """Return a HEIC whose items lie at absolute places, as phones write them, not at 0 past a base of their own.
+
+    Both mean the same; simple readers of EXIF only know the first. The box `iloc` (version 0) holds, for each item:
+    number, reference, base, count of extents (2, 2, 4, 2 bytes), and for each extent place and length (4, 4).
+    """
+    data = bytearray(heic)
+    at = data.index(b"iloc")
+    if data[at + 4 : at + 10] != bytes((0, 0, 0, 0, 0x44, 0x40)):
+        return heic
+    items, at = int.from_bytes(data[at + 10 : at + 12]), at + 12
+    for _ in range(items):
+        base, extents = int.from_bytes(data[at + 4 : at + 8]), int.from_bytes(data[at + 8 : at + 10])
+        data[at + 4 : at + 8] = bytes(4)
+        at += 10
+        for _ in range(extents):
+            data[at : at + 4] = (int.from_bytes(data[at : at + 4]) + base).to_bytes(4)
+            at += 8
+    return bytes(data)
+
+
 def _formats(photos: Path, shots: list[Shot], faces: dict[str, list[Face]]) -> dict[str, list[Face]]:
     """Write one HEIC, as a phone would, and one PNG, as a retoucher would; return their faces."""
-    phone = next(s for s in shots if s.camera.make == "Apple" and len(s.members) == 2 and s.path in faces)
+    phone = next(s for s in shots if s.camera.model == "iPhone 13" and len(s.members) == 2 and s.path in faces)
     heic = str(Path(phone.path).with_suffix(".HEIC"))
     image = _upright(photos / phone.path)
     block = exif(phone, 200)
     block[0x0112] = 1
-    pillow_heif.from_pillow(image).save(photos / heic, quality=70, exif=block.tobytes())
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(image).save(buffer, quality=70, exif=block.tobytes())
+    (photos / heic).write_bytes(_absolute_places(buffer.getvalue()))
     studio = next(s for s in shots if s.scene == "studio" and len(s.members) == 1 and s.path in faces)
     png = f"{Path(studio.path).parent}/retouched {Path(studio.path).stem}.png"
     small = _upright(photos / studio.path)

@@ -71,8 +71,19 @@ def ridge(r: Generator, width: int, cell: float, octaves: int = 6, gain: float =
 
 def smooth(pixels: Floats, sigma: float) -> Floats:
     """Return the picture (h, w[, 3]) under a Gaussian blur of sigma pixels."""
-    sigmas = (sigma, sigma, 0) if pixels.ndim == 3 else (sigma, sigma)
-    return gaussian_filter(pixels, sigmas, mode="nearest") if sigma > 0.05 else pixels
+    if sigma <= 0.05:
+        return pixels
+    if pixels.ndim == 3:
+        return np.stack([smooth(plane, sigma) for plane in np.moveaxis(pixels, 2, 0)], axis=2)
+    if sigma < 5:
+        return gaussian_filter(pixels, sigma, mode="nearest", truncate=3)
+    # A wide blur leaves nothing that a smaller picture could not hold, and costs its square.
+    step = min(8, int(sigma / 2.2))
+    height, width = pixels.shape
+    small = np.asarray(Image.fromarray(np.ascontiguousarray(pixels, np.float32)).reduce(step))
+    blurred = Image.fromarray(gaussian_filter(small, sigma / step, mode="nearest", truncate=3))
+    box = (0, 0, width / step, height / step)
+    return np.asarray(blurred.resize((width, height), Image.Resampling.BILINEAR, box=box), np.float32)
 
 
 def _disc(radius: float) -> Floats:

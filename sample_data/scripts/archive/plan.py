@@ -43,6 +43,29 @@ EMPTY = (
     ("still", 20),
 )
 
+WORDS = {
+    "plaster": "plaster wall",
+    "boards": "wooden boards",
+    "bricks": "brick wall",
+    "studio": "studio",
+    "window": "by the window",
+    "books": "in front of books",
+    "cafe": "in the cafe",
+    "shoji": "paper screens",
+    "atelier": "workshop",
+    "garden": "garden",
+    "bamboo": "bamboo",
+    "street": "street",
+    "evening": "evening lights",
+    "market": "market",
+    "temple": "temple",
+    "alps": "lake and mountains",
+    "sea": "by the sea",
+    "river": "river at dusk",
+    "karst": "rice fields",
+    "still": "still life",
+}
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -60,6 +83,7 @@ class Shot:
     gps: bool = True
     orientation: int = 1
     rating: int = 0
+    caption: str = ""
     keywords: tuple[str, ...] = field(default=())
 
 
@@ -131,6 +155,12 @@ def _name(job: Job, camera: Camera, draft: _Draft, index: int, groups: int) -> s
     return camera.pattern.format((job.first + index) % 10_000)
 
 
+def _caption(job: Job, draft: _Draft) -> str:
+    """Return a caption as a photographer would type it: what, where, against what."""
+    what = ("View", "Portrait", "Two people", "Three people", "Four people")[len(draft.members)]
+    return f"{what}, {WORDS[draft.scene]}, {job.town}"
+
+
 def _shots_of(number: int, drafts: list[_Draft]) -> list[Shot]:
     """Give the pictures of one job their moments, cameras and file names."""
     r = np.random.default_rng(61_000 + number)
@@ -158,6 +188,7 @@ def _shots_of(number: int, drafts: list[_Draft]) -> list[Shot]:
                 gps=job.gps and r.random() > 0.06,
                 orientation=int(r.choice([6, 8])) if tall and r.random() < 0.10 else 1,
                 rating=int(r.choice([0, 0, 0, 3, 4, 5])),
+                caption=_caption(job, draft) if r.random() < 0.4 else "",
                 keywords=(draft.scene, "portrait" if len(draft.members) == 1 else "group" if draft.members else "view"),
             )
         )
