@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -142,7 +143,7 @@ def ruled(world: World, purpose: Purpose, at: datetime) -> consent.PhotoRuling:
     return consent.photo_ruling(world.photo, world.faces, subjects, events, purpose, at)
 
 
-often = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+often = settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 @often
@@ -244,3 +245,26 @@ def test_an_age_estimate_changes_nothing(world: World, estimates: list[float | N
     guessed = [replace(face, age_estimate=guess) for face, guess in zip(world.faces, estimates, strict=False)]
     for purpose in Purpose:
         assert ruled(replace(world, faces=guessed), purpose, world.at) == ruled(world, purpose, world.at)
+
+
+@pytest.mark.parametrize("born", BIRTHDAYS[:5])
+@pytest.mark.parametrize("offset", [None, -721, -720, 0, 330, 840, 841])
+def test_every_hour_around_an_eighteenth_birthday(born: date, offset: int | None) -> None:
+    """The whole grid: each hour and a microsecond to either side, of when it was taken and of when it is ruled on."""
+    turn = datetime.combine(oracle.eighteenth_birthday(born), datetime.min.time(), UTC)
+    moments = [turn + timedelta(hours=hour) + nudge for hour in HOURS for nudge in NUDGES]
+    person = Subject(1, "uid1", "Person 1", born=born)
+    face = Face(10, 1, (0, 0, 9, 9), 0.9, "dlib", b"", subject_id=1)
+    known = offset if offset is not None and -720 <= offset <= 840 else None
+    for taken, at in [(moment, LATER) for moment in moments] + [
+        (turn + timedelta(days=9), moment) for moment in moments
+    ]:
+        local = taken.replace(tzinfo=None)
+        photo = Photo(1, b"/p", "/p", 1, 1, 1, 1, taken_at=local, taken_offset=offset, faces_space="dlib")
+        for granted_at in (at, turn - timedelta(days=30)):
+            given = Event(1, granted_at, EventKind.GRANT, "uid1", tuple(Purpose), hash="hash1")
+            world = World(photo, [face], [person], [given], at)
+            plain = replace(photo, taken_offset=known)
+            for purpose in (Purpose.TRAIN_COMPOSITE, Purpose.PUBLISH):
+                wanted = oracle.photo_status(plain, world.faces, world.people, world.events, purpose, at)
+                assert ruled(world, purpose, at).status == wanted
