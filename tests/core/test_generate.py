@@ -1,0 +1,169 @@
+"""Pictures: who may be drawn, what is written into them, and that the same seed gives the same picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core import base_model
+from core.errors import BadBase, BadLora, BadValue, NoSuchRecord, PromptRefused, Refused, Tainted, UnreadablePath
+from core.generate import add_lora, draw, generate, open_model
+from core.generated_checks import Checker, Seen, _reason
+from core.merging.formats import kohya_name, read_lora
+from core.training.loop import train
+from core.training.recipe import Recipe, trigger_of
+from storage import artifacts
+from storage.catalog import Catalog
+from storage.records import ModelState, Purpose
+from tests import small_archive
+from tests.small_archive import SmallArchive
+from tests.tiny_base import SIDE, write_tiny_base
+
+RECIPE = Recipe(rank=2, alpha=1.0, steps=3, batch=2, lr=0.05, warmup=0, previews=0, targets="attention+ff+conv")
+
+
+@pytest.fixture(scope="module")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_base(tmp_path_factory.mktemp("bases") / "tiny")
+
+
+@pytest.fixture
+def archive(catalog: Catalog, tmp_path: Path) -> SmallArchive:
+    return small_archive.build(catalog, tmp_path / "archive", people=1, pictures=2)
+
+
+@pytest.fixture
+def lora(archive: SmallArchive, tiny_base: Path) -> str:
+    archive.freeze("one")
+    (name,) = train(archive.catalog, "one", tiny_base, "v1", recipe=RECIPE)
+    return name
+
+
+def test_pictures_carry_their_origin(archive: SmallArchive, lora: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    drawn = generate(
+        archive.catalog, lora, "photo of {trigger} person", out=out, n=3, seed=5, steps=2, negative="blurry"
+    )
+    assert [path.name for path in drawn.images] == ["000005.png", "000006.png", "000007.png"]
+    assert drawn.prompt == f"photo of {trigger_of(archive.people[0].uid)} person"
+    assert drawn.sheet is not None
+    with Image.open(drawn.images[0]) as picture:
+        assert picture.size == (SIDE, SIDE)
+        assert "trainedAlgorithmicMedia" in picture.text["XML:com.adobe.xmp"]  # type: ignore[attr-defined]
+        told = json.loads(picture.text["kyodaku"])  # type: ignore[attr-defined]
+        assert "Seed: 5" in picture.text["parameters"]  # type: ignore[attr-defined]
+    assert told["model_hash"] == artifacts.get_model(archive.catalog, lora).content_hash
+    assert set(told["checks"]) == {"nsfw", "ages"}
+    assert drawn.images[0].stat().st_mode & 0o777 == 0o600
+
+
+def test_a_seed_gives_its_picture_whatever_the_batch(tiny_base: Path) -> None:
+    base = base_model.load(tiny_base, "cpu")
+    three = [picture for batch in draw(base, ["a"] * 3, seed=1, steps=2) for picture in batch]
+    again = [picture for batch in draw(base, ["a"], seed=3, steps=2) for picture in batch]
+    difference = np.asarray(three[2], dtype=int) - np.asarray(again[0], dtype=int)
+    assert abs(difference).max() <= 1
+    assert np.asarray(three[0]).tobytes() != np.asarray(three[1]).tobytes()
+
+
+def test_the_lora_is_in_the_weights_exactly(archive: SmallArchive, lora: str, tiny_base: Path) -> None:
+    model = artifacts.get_model(archive.catalog, lora)
+    path = archive.catalog.models / model.path
+    plain, merged = base_model.load(tiny_base, "cpu"), base_model.load(tiny_base, "cpu")
+    add_lora(merged, path, model.content_hash)
+    layers = read_lora(path)
+    weights = {kohya_name(key): (key, value) for key, value in plain.pipe.unet.state_dict().items()}
+    after = merged.pipe.unet.state_dict()
+    for name, layer in layers.items():
+        key, before = weights[name]
+        delta = (
+            layer.scale * torch.einsum("orhw,rikl->oikl", layer.up, layer.down)
+            if layer.up.ndim == 4
+            else (layer.scale * layer.up @ layer.down)
+        )
+        assert layer.scale == 0.5
+        assert torch.allclose(after[key], before + delta, atol=1e-5)
+    assert len(layers) > 10
+
+
+def test_image_to_image_says_so(archive: SmallArchive, tiny_base: Path, tmp_path: Path) -> None:
+    start = archive.folder / "0-0.png"
+    drawn = generate(archive.catalog, str(tiny_base), "photo", out=tmp_path / "o", n=1, steps=4, image=start)
+    with Image.open(drawn.images[0]) as picture:
+        assert "compositeWithTrainedAlgorithmicMedia" in picture.text["XML:com.adobe.xmp"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("prompt", "negative"), [("photo of a teenager", ""), ("a person", "nude")])
+def test_prompts_are_refused_before_anything_is_loaded(
+    catalog: Catalog, tmp_path: Path, prompt: str, negative: str
+) -> None:
+    with pytest.raises(PromptRefused):
+        generate(catalog, "no such model", prompt, negative=negative, out=tmp_path / "o")
+    assert not (tmp_path / "o").exists()
+
+
+def test_one_person_is_drawn_only_with_their_word_for_it(catalog: Catalog, tmp_path: Path, tiny_base: Path) -> None:
+    archive = small_archive.build(
+        catalog, tmp_path / "archive", people=1, pictures=2, purposes=(Purpose.TRAIN_COMPOSITE,)
+    )
+    archive.freeze("one")
+    (name,) = train(catalog, "one", tiny_base, "v1", recipe=RECIPE.model_copy(update={"previews": 2}))
+    assert not list(catalog.models.glob("*.preview.png"))
+    with pytest.raises(Refused, match="train-individual is unknown"):
+        open_model(catalog, name)
+
+
+def test_previews_where_they_are_allowed(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze("one")
+    train(archive.catalog, "one", tiny_base, "v1", recipe=RECIPE.model_copy(update={"previews": 2}))
+    assert len(list(archive.catalog.models.glob("*.preview.png"))) == 1
+
+
+def test_what_can_not_be_drawn_with(archive: SmallArchive, lora: str, tiny_base: Path, tmp_path: Path) -> None:
+    model = artifacts.get_model(archive.catalog, lora)
+    with pytest.raises(NoSuchRecord):
+        open_model(archive.catalog, "nothing")
+    with pytest.raises(BadBase, match="no diffusion checkpoint"):
+        open_model(archive.catalog, str(archive.folder))
+    with pytest.raises(BadValue, match="multiple of 4"):
+        generate(archive.catalog, str(tiny_base), "photo", out=tmp_path / "o", size=33)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnreadablePath):
+        generate(archive.catalog, str(tiny_base), "photo", out=tmp_path / "file", n=1, steps=1)
+    path = archive.catalog.models / model.path
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(BadLora, match="not the file that was made"):
+        open_model(archive.catalog, lora)
+    artifacts.set_state(archive.catalog, [model.id], ModelState.QUARANTINED, "Person 0 withdrew")
+    with pytest.raises(Tainted, match="Person 0 withdrew"):
+        open_model(archive.catalog, lora)
+
+
+def test_the_checks() -> None:
+    seen = Checker().look([Image.new("RGB", (64, 64), (90, 120, 200))])
+    assert seen == [Seen(seen[0].nsfw, (), None)]
+    assert seen[0].nsfw < 0.1
+    assert _reason(0.9, ()) is not None
+    assert _reason(0.0, (30.0, 12.0)) == "a face looks under 18 (about 12)"
+    assert _reason(0.0, (18.0,)) is None
+
+
+def test_bad_bases(tmp_path: Path, tiny_base: Path) -> None:
+    with pytest.raises(BadBase, match="is not there"):
+        base_model.load(tmp_path / "none")
+    (tmp_path / "one.safetensors").write_bytes(b"")
+    with pytest.raises(BadBase, match="single file"):
+        base_model.load(tmp_path / "one.safetensors")
+    (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    with pytest.raises(BadBase, match="is a FluxPipeline"):
+        base_model.check(tmp_path)
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    with pytest.raises(BadBase, match="lacks unet/"):
+        base_model.unet_hash(tmp_path)
+    with pytest.raises(BadBase, match="device"):
+        base_model.load(tiny_base, "abacus")
