@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from core import models
+from core import models, withdrawal
 from core.errors import BadValue
 from storage.records import Model
 from tui.commands.subjects import parse_subject
@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     book.command("lineage")(lineage)
     book.command("affected")(affected)
     book.command("verify")(verify)
+    book.command("remake")(remake)
     book.command("delete")(delete)
     app.add_typer(book, name="models")
 
@@ -124,6 +125,16 @@ def verify(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     emit(result, result.lines(), as_json=as_json)
     if not result.ok:
         raise typer.Exit(1)
+
+
+def remake(context: typer.Context, as_json: AsJson = False) -> None:
+    """Make again, without the people who withdrew, what a withdrawal left tainted. Withdrawing does it by itself."""
+    with opened(context) as catalog, Progress() as progress:
+        settled = withdrawal.settle(catalog, report=progress)
+    lines = [f"remade {name}" for name in settled.remade]
+    lines += [f"quarantined {name}" for name in settled.quarantined]
+    lines += [f"{name} waits: {why}" for name, why in settled.waiting.items()]
+    emit(settled, lines or "nothing is tainted", as_json=as_json)
 
 
 def delete(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
