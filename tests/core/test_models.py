@@ -1,0 +1,111 @@
+"""Models as people ask for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core import models, withdrawal
+from core.errors import NoSuchRecord, Refused
+from core.merging.catalogued import merge_average, merge_bake
+from storage import artifacts
+from storage.catalog import Catalog
+from storage.records import CohortRules, ModelState, Purpose
+from tests import composites
+from tests.composites import Composite
+from tests.tiny_base import write_tiny_base
+
+NAMES = ["Ann", "Ben", "Kim"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_base(tmp_path_factory.mktemp("bases") / "tiny")
+
+
+@pytest.fixture
+def three(catalog: Catalog, base: Path) -> Composite:
+    made = composites.build(catalog, base, NAMES, CohortRules(Purpose.TRAIN_COMPOSITE, min_subjects=2))
+    merge_average(catalog, made.loras, "mean", weights=[1, 1, 2])
+    merge_bake(catalog, "mean", base, "baked", weight=0.5)
+    return made
+
+
+def test_show(catalog: Catalog, three: Composite) -> None:
+    told = models.show(catalog, "baked")
+    assert list(told.shares.items()) == [("Kim", 0.5), ("Ann", 0.25), ("Ben", 0.25)]
+    assert told.cohorts == ["c"]
+    lines = told.lines()
+    assert lines[0] == "baked: bake, ok"
+    assert "   50.00%  Kim" in lines
+    assert models.show(catalog, three.loras[0]).shares == {"Ann": 1.0}
+
+
+def test_lineage_leads_back_to_the_cohort(catalog: Catalog, three: Composite) -> None:
+    assert models.lineage(catalog, "baked").lines() == [
+        "baked: bake, 3 people",
+        "  mean x 0.5: average, 3 people",
+        *(f"    {name} x {weight}: lora, 1 person, cohort c" for name, weight in zip(three.loras, "112", strict=True)),
+    ]
+
+
+def test_affected_are_all_that_hold_anything_of_a_person(catalog: Catalog, three: Composite) -> None:
+    assert [model.name for model in models.affected(catalog, "Ann")] == [three.loras[0], "mean", "baked"]
+    with pytest.raises(NoSuchRecord):
+        models.affected(catalog, "Nobody")
+
+
+def test_patterns_name_the_usable_loras(catalog: Catalog, three: Composite) -> None:
+    merge_average(catalog, three.loras, "p.mean")
+    assert models.expand(catalog, ["p.*"]) == list(three.loras)
+    assert models.expand(catalog, ["mean", "p.*", three.loras[0]]) == ["mean", *three.loras]
+    withdrawal.withdraw(catalog, "Ann", [Purpose.TRAIN_COMPOSITE], by="me")
+    assert models.expand(catalog, ["p.*"]) == list(three.loras[1:])
+    with pytest.raises(NoSuchRecord, match="q"):
+        models.expand(catalog, ["q.*"])
+
+
+def test_verify_finds_a_changed_file(catalog: Catalog, three: Composite) -> None:
+    for name in ("mean", "baked", three.loras[0]):
+        assert models.verify(catalog, name).ok
+    path = catalog.models / "mean.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"kyodaku.people":"3"', b'"kyodaku.people":"1"'))
+    assert path.read_bytes() != whole
+    found = models.verify(catalog, "mean")
+    assert not found.ok
+    assert "was changed" in found.lines()[0]
+    path.unlink()
+    assert "missing" in models.verify(catalog, "mean").lines()[0]
+
+
+def test_verify_finds_that_an_ingredient_was_exchanged(catalog: Catalog, three: Composite) -> None:
+    (first, second) = (catalog.models / f"{name}.safetensors" for name in three.loras[:2])
+    first.write_bytes(second.read_bytes())
+    found = models.verify(catalog, "mean")
+    assert not found.ok
+    assert "comes out differently" in found.lines()[1]
+    assert not models.verify(catalog, three.loras[0]).ok
+
+
+def test_an_ingredient_is_not_deleted_while_it_is_needed(catalog: Catalog, three: Composite) -> None:
+    with pytest.raises(Refused, match="ingredient of mean, baked"):
+        models.delete(catalog, three.loras[0])
+    gone = models.delete(catalog, "baked")
+    assert gone.state is ModelState.DELETED
+    assert not (catalog.models / "baked").exists()
+    merge_bake(catalog, "mean", three.base, "baked")  # the name is free
+    with pytest.raises(Refused, match="nothing to verify"):
+        models.verify(catalog, gone.name)
+    assert [model.name for model in models.list_all(catalog)][-2:] == [gone.name, "baked"]
+    with pytest.raises(NoSuchRecord):
+        models.delete(catalog, "none")
+
+
+def test_a_deleted_models_row_keeps_its_people(catalog: Catalog, three: Composite) -> None:
+    for name in ("baked", "mean"):
+        models.delete(catalog, name)
+    gone = models.delete(catalog, three.loras[0])
+    assert list(artifacts.shares_of(catalog, gone.id)) == [three.people[0].id]
+    assert models.affected(catalog, "Ann") == []
