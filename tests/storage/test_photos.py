@@ -171,7 +171,7 @@ def test_a_page_reads_its_index_and_never_sorts(catalog: Catalog) -> None:
     catalog.connection.set_trace_callback(plans.append)
     photos.page(catalog, order="p.taken_at", after=2, limit=2)
     catalog.connection.set_trace_callback(None)
-    sql = plans[-1]
+    (sql,) = [sql for sql in plans if "ORDER BY" in sql]
     plan = " ".join(row[3] for row in catalog.connection.execute(f"EXPLAIN QUERY PLAN {sql}"))
     assert "photos_by_taken" in plan
     assert "TEMP B-TREE" not in plan
