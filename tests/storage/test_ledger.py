@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sqlite3
+import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,6 +77,20 @@ def test_the_chain_and_the_file_are_as_the_format_says(five: Catalog) -> None:
         assert fields["previous"] == previous
         previous = digest
     assert previous == ledger.head(five)
+
+
+def test_the_check_that_the_document_shows_works(five: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "consent.md").read_text(encoding="utf-8")
+    code = re.search(r"(?m)^    import hashlib\n(?:    .*\n)+", document)
+    assert code is not None
+    monkeypatch.chdir(five.folder)
+    names: dict[str, object] = {"print": str}
+    exec(textwrap.dedent(code.group()), names)
+    assert names["previous"] == ledger.head(five)
+    whole = five.ledger_path.read_bytes()
+    five.ledger_path.write_bytes(whole.replace(b"n3", b"n4"))
+    with pytest.raises(AssertionError):
+        exec(textwrap.dedent(code.group()), names)
 
 
 def test_events_by_subject_and_by_hash(five: Catalog) -> None:
