@@ -43,7 +43,7 @@ COLUMNS = (
     "withdrawn",
     "note",
 )
-MOST_TOLD = 20
+MOST_TOLD = 10
 _CONSENT = (EventKind.GRANT, EventKind.REFUSAL, EventKind.WITHDRAWAL)
 _NO_FACTS = Subject(0, "", "")
 
@@ -103,7 +103,7 @@ def import_csv(catalog: Catalog, path: Path, *, by: str, dry_run: bool = False, 
             told = problems[:MOST_TOLD] + (
                 [f"and {len(problems) - MOST_TOLD} more"] if len(problems) > MOST_TOLD else []
             )
-            raise BadValue("\n".join(told), "nothing was recorded; mend the file and import it again")
+            raise BadValue("; ".join(told), "nothing was recorded; mend the file and import it again")
         if not dry_run:
             _record(catalog, lines, known, by.strip(), at)
     return Imported(

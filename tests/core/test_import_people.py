@@ -131,8 +131,8 @@ def test_every_wrong_line_is_told(catalog: Catalog, table: Path) -> None:
     table.write_text(GOOD + "A,x,,,,,,,,,,\n" * 30, encoding="utf-8")
     with pytest.raises(BadValue) as caught:
         import_csv(catalog, table, by="me", at=NOW)
-    assert len(caught.value.message.splitlines()) == 21
-    assert caught.value.message.endswith("and 10 more")
+    assert caught.value.message.count("born: 'x' is no date") == 10
+    assert caught.value.message.endswith("; and 20 more")
 
 
 @pytest.mark.parametrize(
