@@ -23,7 +23,8 @@ from storage.catalog import Catalog
 _CHUNK = 32  # files a process reads before it answers
 _BATCH = 512  # files settled in one transaction
 _AHEAD = 100_000  # files that the walk may be ahead: the total is known soon, and memory stays bounded
-_FEW = 8  # so many files are read sooner than a process starts
+_FEW = 256  # so many files are read sooner than a process starts
+_PLAIN = (b".jpg", b".jpeg", b".png", b".tif", b".tiff")  # read by Python alone, which no file crashes
 _MOST_WARNINGS = 1_000
 _REPORT_SECONDS = 0.1
 
@@ -91,14 +92,13 @@ class _Run:
     warnings: list[str] = field(default_factory=list)
 
     def go(self, catalog: Catalog, wanted: Sequence[Target], readers: Readers, *, in_place: bool) -> None:
-        """Walk, read and write at once; the few files of a small change are read `in_place`."""
+        """Walk, read and write at once; the few files of a small change may be read `in_place`."""
         listings = walk(catalog, wanted)
         while not self.walked or self.waiting or len(readers):
             if not self.walked and len(self.waiting) < _AHEAD:
                 self._take(next(listings, None))
-            if self.walked and in_place and not len(readers) and len(self.waiting) <= _FEW:
-                self._collect([found for path in self.waiting if (found := read_file(path)) is not None])
-                self.waiting.clear()
+            if in_place and self.walked and not len(readers) and self._few_and_plain():
+                self._read_here()
             self._feed(readers)
             while readers.ready or (len(readers) and (self.walked or len(self.waiting) >= _AHEAD)):
                 self._collect(readers.collect())
@@ -122,8 +122,17 @@ class _Run:
         if listing.warning is not None:
             self._warn(listing.warning)
 
+    def _few_and_plain(self) -> bool:
+        return len(self.waiting) <= _FEW and all(path.lower().endswith(_PLAIN) for path in self.waiting)
+
+    def _read_here(self) -> None:
+        while self.waiting:
+            found = read_file(self.waiting.popleft())
+            self._collect([] if found is None else [found])
+
     def _feed(self, readers: Readers) -> None:
-        while not readers.busy and len(self.waiting) >= (1 if self.walked else _CHUNK):
+        # no process starts before it is known that there is more than a few files' work for it
+        while not readers.busy and len(self.waiting) >= (1 if self.walked else _FEW):
             readers.submit([self.waiting.popleft() for _ in range(min(_CHUNK, len(self.waiting)))])
 
     def _collect(self, found: list[Reading]) -> None:
@@ -150,9 +159,7 @@ class _Run:
         if last or now - self.reported >= _REPORT_SECONDS:
             self.reported = now
             still = self.unchanged + self.back
-            self.report(
-                Step("index", still + self.files_read, still + self.files_found if self.walked else None)
-            )
+            self.report(Step("index", still + self.files_read, still + self.files_found if self.walked else None))
 
     def result(self) -> ScanResult:
         """The counts of the run."""
