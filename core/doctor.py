@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from blake3 import blake3
-
+from core import models
 from storage import artifacts, ledger
 from storage.catalog import DATABASE, Catalog
 from storage.records import ModelState
@@ -54,15 +53,10 @@ def _rights(catalog: Catalog) -> Finding:
 
 
 def _models(catalog: Catalog) -> Iterator[Finding]:
-    for model in artifacts.all_models(catalog):
-        path = catalog.models / model.path
+    for model in artifacts.all_models(catalog, [ModelState.OK, ModelState.TAINTED]):
         if model.state is ModelState.TAINTED:
             yield Finding(False, f"model {model.name}: tainted, {model.why}", "kyodaku models remake")
-        elif model.state is not ModelState.OK:
-            continue
-        elif not path.exists():
-            yield Finding(False, f"model {model.name}: its file is missing", "restore it, or kyodaku models delete")
-        elif blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest() != model.content_hash:
-            yield Finding(False, f"model {model.name}: its file was changed", "delete it and make it again")
+        elif problem := models.file_problem(catalog, model):
+            yield Finding(False, f"model {model.name}: {problem}", "restore it, or delete it and make it again")
         else:
             yield Finding(True, f"model {model.name}")

@@ -158,7 +158,7 @@ def verify(catalog: Catalog, name: str, report: Report = silent) -> Verification
     model = artifacts.get_model(catalog, name)
     if model.state is not ModelState.OK:
         raise Refused(f"{name} is {model.state}: {model.why or 'its file is gone'}", "there is nothing to verify")
-    problem = _file_problem(catalog, model)
+    problem = file_problem(catalog, model)
     if model.kind not in MERGES:
         return Verification(name, problem is None, problem or "its file is the one recorded", None)
     from core.merging.catalogued import remade_hash  # torch is loaded only where it is used
@@ -168,8 +168,8 @@ def verify(catalog: Catalog, name: str, report: Report = silent) -> Verification
     return Verification(name, problem is None and same, problem or "its file is the one recorded", said)
 
 
-def _file_problem(catalog: Catalog, model: Model) -> str | None:
-    """What is wrong with a model's file, or None."""
+def file_problem(catalog: Catalog, model: Model) -> str | None:
+    """What is wrong with a model's file on disk, in words, or None."""
     try:
         found = artifacts.file_hash(artifacts.weights_file(catalog.models / model.path))
     except (OSError, BadTensorFile):

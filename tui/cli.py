@@ -77,3 +77,7 @@ def status_of(arguments: list[str]) -> int:
         complain(f"{error.filename or 'a file'}: {error.strerror or error}")
         return BAD_INPUT
     return outcome if isinstance(outcome, int) else 0
+
+
+if __name__ == "__main__":
+    main()
