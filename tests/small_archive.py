@@ -62,7 +62,7 @@ def build(
     for number in range(people):
         for picture in range(pictures):
             _draw(folder / f"{number}-{picture}.png", number, picture)
-    scan.index(catalog, [folder], jobs=1)
+    scan.index(catalog, [folder])
     known = subjects.add_many(
         catalog,
         [

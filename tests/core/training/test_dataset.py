@@ -1,0 +1,84 @@
+"""From photographs to what is learned: crops, masks, the cache."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core import base_model
+from core.base_model import Base
+from core.training import latent_cache
+from core.training.dataset import FILL, embed_captions, picture_of, prepare
+from storage import artifacts, photos
+from storage.records import CohortItem
+from tests.small_archive import SIDE, SmallArchive
+
+
+@pytest.fixture(scope="module")
+def base(tiny_base: Path) -> Base:
+    return base_model.load(tiny_base, "cpu")
+
+
+@pytest.fixture
+def item(archive: SmallArchive) -> CohortItem:
+    cohort = archive.freeze("alone", of=1)
+    return next(iter(artifacts.cohort_items(archive.catalog, cohort.id)))
+
+
+def test_masked_pixels_are_filled_and_carry_no_loss(archive: SmallArchive, base: Base, item: CohortItem) -> None:
+    masked = replace(item, crop=(0, 0, SIDE, SIDE), masks=((0, 0, 20, 20),))
+    photo = photos.get(archive.catalog, item.photo_id)
+    picture, free = picture_of(photo, masked, 32)
+    pixels = np.asarray(picture)
+    assert (pixels[:10, :10] == FILL).all()
+    assert free[:10, :10].max() == 0
+    assert free[20:, 20:].min() == 1
+    whole, _ = picture_of(photo, replace(masked, masks=()), 32)
+    assert (np.asarray(whole)[20:, 20:] == pixels[20:, 20:]).all()
+    pictures = prepare(archive.catalog, base, [masked], 32)
+    assert pictures.weights[0, 0, :5, :5].max() == 0
+    assert pictures.weights[0, 0, 10:, 10:].min() == 1
+
+
+@pytest.mark.parametrize("resolution", [16, 32, 128])
+def test_no_masked_pixel_shows_through_the_resampling(archive: SmallArchive, item: CohortItem, resolution: int) -> None:
+    """What lies under a mask must not change what is encoded, at any scale."""
+    photo = photos.get(archive.catalog, item.photo_id)
+    path = archive.folder / "0-0.png"
+    shown = []
+    for colour in ((255, 0, 0), (0, 0, 255)):
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
+        image.paste(colour, (30, 30, 44, 50))
+        image.save(path)
+        masked = replace(item, crop=(3, 3, 61, 61), masks=((30, 30, 44, 50),), content_hash=artifacts.file_hash(path))
+        own = replace(photo, path=str(path).encode())
+        shown.append(np.asarray(picture_of(own, masked, resolution)[0], dtype=int))
+    assert (shown[0] == shown[1]).all()
+
+
+def test_latents_are_read_again_only_under_the_same_key(archive: SmallArchive, base: Base, item: CohortItem) -> None:
+    first = prepare(archive.catalog, base, [item], 32)
+    kept = latent_cache.path_of(archive.catalog, item, 32, base.vae_hash)
+    assert kept.parent.name == item.subject_uid
+    (archive.folder / "0-0.png").unlink()  # from here on only the cache can answer
+    (archive.folder / "0-1.png").unlink()
+    (archive.folder / "0-2.png").unlink()
+    assert torch.equal(prepare(archive.catalog, base, [item], 32).latents, first.latents)
+    for other in (replace(item, masks=((1, 1, 5, 5),)), replace(item, crop=(0, 0, 10, 10))):
+        assert latent_cache.path_of(archive.catalog, other, 32, base.vae_hash) != kept
+    assert latent_cache.path_of(archive.catalog, item, 64, base.vae_hash) != kept
+    assert latent_cache.path_of(archive.catalog, item, 32, "another encoder") != kept
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert latent_cache.read(kept) is None
+
+
+def test_captions(base: Base) -> None:
+    told = embed_captions(base, ["photo of kyoabcde person", "photo of kyofghij person", ""])
+    assert told.shape[0] == 3
+    assert not torch.equal(told[0], told[1])

@@ -1,0 +1,56 @@
+"""Training as a job: killed at any moment it goes on to the same bytes."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from core import jobs
+from core.training.loop import train
+from core.training.recipe import Recipe
+from storage import artifacts
+from storage import jobs as rows
+from storage.records import JobState
+from tests.small_archive import SmallArchive
+
+OVERRIDES = {"rank": 2, "steps": 150, "batch": 1, "checkpoint_every": 10, "previews": 0}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "waited 2 minutes"
+        select.select([], [], [], 0.005)
+
+
+def test_killed_and_resumed_equals_uninterrupted(archive: SmallArchive, tiny_base: Path) -> None:
+    catalog = archive.catalog
+    archive.freeze("alone", of=1)
+    arguments = {
+        "cohort": "alone",
+        "base": str(tiny_base),
+        "name": "cut",
+        "mode": "per-subject",
+        "recipe": None,
+        "overrides": OVERRIDES,
+        "device": "cpu",
+    }
+    job = jobs.submit(catalog, "train", arguments)
+    kept = rows.folder_of(catalog, job.id) / f"cut.{archive.people[0].uid[:8]}.checkpoint"
+    until(kept.exists)
+    assert job.pid is not None
+    os.kill(job.pid, signal.SIGKILL)
+    until(lambda: not rows.is_held(catalog, job.id))
+    assert rows.get(catalog, job.id).state is JobState.INTERRUPTED
+    assert artifacts.all_models(catalog) == []
+
+    jobs.resume(catalog, job.id)
+    (name,) = jobs.result_of(jobs.follow(catalog, job.id, every=0.02))["models"]
+    (whole,) = train(catalog, "alone", tiny_base, "whole", recipe=Recipe(**OVERRIDES), device="cpu")
+    cut, uncut = (catalog.models / artifacts.get_model(catalog, each).path for each in (name, whole))
+    assert cut.read_bytes() == uncut.read_bytes()
+    assert not kept.exists()

@@ -1,0 +1,60 @@
+"""Recipes: defaults, TOML, and faults named by field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadRecipe
+from core.training import recipe
+from core.training.fit import rate
+from core.training.recipe import Recipe
+
+
+def test_toml_and_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('rank = 4\nlr = 1e-3\ntargets = "attention+conv"\n')
+    found = recipe.load(path, {"rank": 16})
+    assert (found.rank, found.lr, found.targets, found.scale_alpha) == (16, 1e-3, "attention+conv", 16.0)
+    assert recipe.load() == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rnak = 4", "no field 'rnak'"),
+        ("rank = 0", "rank: .*greater than or equal to 1"),
+        ('rank = "8"', "rank: .*integer"),
+        ('caption = "a photo"', "caption: .*{trigger}"),
+        ('targets = "all"', "targets"),
+        ("rank = ", "no TOML"),
+    ],
+)
+def test_faults(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(BadRecipe, match=said):
+        recipe.load(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadRecipe, match="can't be read"):
+        recipe.load(tmp_path / "none.toml")
+
+
+def test_triggers_are_steady_and_tell_people_apart() -> None:
+    words = {recipe.trigger_of(f"{number:032x}") for number in range(500)}
+    assert len(words) == 500
+    assert all(len(word) == 8 and word.startswith("kyo") and word.isalpha() for word in words)
+    assert recipe.trigger_of("ab") == recipe.trigger_of("ab")
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_the_rate_rises_then_falls_as_asked(schedule: str) -> None:
+    plan = Recipe.model_validate({"steps": 100, "warmup": 10, "schedule": schedule})
+    rates = [rate(plan, step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(1.0)
+    assert rates == sorted(rates[:10]) + sorted(rates[10:], reverse=True)
+    assert (rates[-1] == 1.0) is (schedule == "constant")
