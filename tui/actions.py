@@ -100,6 +100,9 @@ REGISTRY: tuple[Action, ...] = (
     Action(None, "leave", ("q", "ctrl+c"), "quit", "Close the app. Jobs go on.", footer=True),
 )
 
+WHILE_TYPING = frozenset({"back", "refresh", "theme"})
+"""What can be done while letters go into a line of text."""
+
 MOVES: tuple[tuple[str, str], ...] = (
     ("↑ ↓  j k", "one row"),
     ("PgUp PgDn  ^b ^f", "one page"),
@@ -129,11 +132,16 @@ def shown_key(action: Action) -> str:
 
 
 def bindings(room: str) -> list[BindingType]:
-    """Textual's bindings for a room, rooms' number keys included."""
+    """Textual's bindings for a room, rooms' number keys included.
+
+    They have priority, as the table's moves have: such keys are acted on one after the other, in the order
+    typed, before any key is handed to a widget. Else a burst of keys, as a slow line delivers, would go to
+    what had the keyboard when it arrived. (Esc has none: it must not overtake the letters of a search.)
+    """
     made: list[BindingType] = [
-        Binding(key, f"do('{action.name}')", action.title, show=False)
+        Binding(key, f"do('{action.name}')", action.title, show=False, priority=key != "escape")
         for action in of_room(room)
         for key in action.keys
     ]
-    made += [Binding(info.key, f"go('{info.name}')", info.title, show=False) for info in ROOMS]
+    made += [Binding(info.key, f"go('{info.name}')", info.title, show=False, priority=True) for info in ROOMS]
     return made

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Hit, Hits, Provider
@@ -109,7 +111,7 @@ class Commands(Provider):
 
     @staticmethod
     def _goer(room: Room, name: str) -> Callable[[], Any]:
-        return lambda: room.kyodaku.go(name)
+        return lambda: room.run_worker(room.kyodaku.go(name))
 
 
 class KyodakuApp(App[None]):
@@ -118,6 +120,7 @@ class KyodakuApp(App[None]):
     TITLE = "Kyodaku"
     ENABLE_COMMAND_PALETTE = True
     COMMANDS = {Commands}  # noqa: RUF012
+    DEFAULT_MODE = "archive"
     MODES = {  # noqa: RUF012
         "archive": ArchiveRoom,
         "people": PeopleRoom,
@@ -135,25 +138,48 @@ class KyodakuApp(App[None]):
         self._version: int | None = None
         self._seen: dict[str, int | None] = {}  # the version of the catalog that each room shows
         self._entered: set[str] = set()
+        self._settling = False
         self._job = ""  # the job that runs, for the status line
         self._before: list[str] = []
+        self._typed: deque[events.Key] = deque()
+        self._held = False
         self.animation_level = "none"
 
     def on_mount(self) -> None:
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = "dark"
-        self.switch_mode("archive")
         self.set_interval(TICK_S, self.look)
 
     def on_unmount(self) -> None:
         self.desk.close()
 
-    def go(self, room: str) -> None:
+    async def on_event(self, event: events.Event) -> None:
+        """Handle an event; keys wait while a dialog is being opened, so that it gets them."""
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        self._typed.append(event)
+        await self._handle_typed()
+
+    async def _handle_typed(self) -> None:
+        while self._typed and not self._held:
+            await super().on_event(self._typed.popleft())
+
+    def hold_keys(self) -> None:
+        """Keep what is typed until `release_keys`."""
+        self._held = True
+
+    def release_keys(self) -> None:
+        """Handle what was typed meanwhile, in its order."""
+        self._held = False
+        self.call_later(self._handle_typed)
+
+    async def go(self, room: str) -> None:
         """Show a room; `back` returns."""
         if room != self.current_mode:
             self._before.append(self.current_mode)
-            self.switch_mode(room)
+            await self.switch_mode(room)
 
     def back(self) -> None:
         """Show the room one came from."""
@@ -168,21 +194,29 @@ class KyodakuApp(App[None]):
 
     async def show_photos(self, query: str) -> None:
         """Show the photographs that a search finds, in the archive."""
-        self.go("archive")
+        await self.go("archive")
         archive = self.room("archive")
         assert isinstance(archive, ArchiveRoom)
         archive.search_for(query)
 
     async def show_person(self, face: Face) -> None:
         """Show the entry of People that a face belongs to."""
-        self.go("people")
+        await self.go("people")
         people = self.room("people")
         assert isinstance(people, PeopleRoom)
-        people.begin(people.show_face(face), group="load")
+        people.begin(partial(people.show_face, face), group="load")
 
-    async def settle_statuses(self) -> None:
-        """Bring the statuses that searches read up to date with the ledger and the clock."""
-        await self.desk.write(lambda catalog: statuses.refresh(catalog, datetime.now(UTC)))
+    def settle_statuses(self) -> None:
+        """Bring the statuses that searches read up to date with the ledger and the clock, in the background."""
+        if isinstance(self.screen, Room) and not self._settling:
+            self._settling = True
+            self.screen.begin(self._settle, group="settle", alone=False)
+
+    async def _settle(self) -> None:
+        try:
+            await self.desk.tidy(lambda catalog: statuses.refresh(catalog, report=self.desk.go_on))
+        finally:
+            self._settling = False
 
     def entered(self, room: Room) -> None:
         """A room is on screen: it reads the catalog if that has changed since it last did."""
@@ -190,9 +224,9 @@ class KyodakuApp(App[None]):
         room.status.show(job=self._job)
         if room.ROOM not in self._entered:
             self._entered.add(room.ROOM)
-            room.begin(room.load(), group="load")
+            room.begin(room.load, group="load")
         elif seen != self._version:
-            room.begin(room.changed(), group="load")
+            room.begin(room.changed, group="load")
 
     def next_theme(self) -> None:
         """The next of dark, light and high contrast."""

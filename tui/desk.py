@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from core.progress import Step
 from storage.catalog import Catalog, open_catalog
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class Desk:
         self._closed = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="kyodaku-read")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="kyodaku-write")
+        self._tidier = ThreadPoolExecutor(1, thread_name_prefix="kyodaku-tidy")
         self._watcher = ThreadPoolExecutor(1, thread_name_prefix="kyodaku-watch")
         self._pictures = ThreadPoolExecutor(1, thread_name_prefix="kyodaku-picture")
 
@@ -42,6 +44,15 @@ class Desk:
     async def write(self, work: Callable[[Catalog], T]) -> T:
         """What `work` makes of the catalog, writable; one at a time, in the order asked for, to its end."""
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._writer, self._write, work))
+
+    async def tidy(self, work: Callable[[Catalog], T]) -> T:
+        """As `write`, in a thread of its own: long work in short transactions, which delays no other writing."""
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._tidier, self._write, work))
+
+    def go_on(self, _: Step) -> None:
+        """A `Report` for work given to `tidy`: ends it at a safe place when the app is being left."""
+        if self._closed:
+            raise sqlite3.OperationalError("interrupted")
 
     async def picture(self, work: Callable[[Catalog], T]) -> T:
         """As `read`, in the thread that decodes pictures, so that decoding delays no reading."""
@@ -58,7 +69,7 @@ class Desk:
         with self._lock:
             for connection in self._reading.values():
                 connection.interrupt()
-        for pool in (self._readers, self._watcher, self._pictures):
+        for pool in (self._readers, self._tidier, self._watcher, self._pictures):
             pool.shutdown(wait=True, cancel_futures=True)
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[Catalog], T]) -> T:

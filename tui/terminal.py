@@ -88,7 +88,7 @@ def picture_widgets(preview: Preview) -> ModuleType:
 
     keep = sys.__stdout__
     try:
-        sys.__stdout__ = io.StringIO()  # type: ignore[misc]  # not a terminal: nothing is asked
+        sys.__stdout__ = io.StringIO()  # type: ignore[assignment, misc]  # no terminal: nothing is asked
         _terminal.get_cell_size._result = _terminal.CellSize(  # type: ignore[attr-defined]
             preview.cell_width, preview.cell_height
         )

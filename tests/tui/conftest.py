@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -30,14 +31,22 @@ HOSTILE = b"/archive/2021/a\x1b]52;c;aGk=\x07[b]\xe2\x80\xae\xff\n.jpg"
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a catalog of 60 photographs and five people, four of them named; nothing on disk."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    with catalogs.create(tmp_path / "sample") as catalog:
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a catalog of 60 photographs and five people, four of them named; no picture is on disk."""
+    folder = tmp_path_factory.mktemp("pristine") / "sample"
+    with catalogs.create(folder) as catalog:
         _photographs(catalog)
         _people(catalog)
+    return folder
+
+
+@pytest.fixture
+def sample(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of that catalog, in UTC."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    shutil.copytree(pristine, tmp_path / "sample")
     yield tmp_path / "sample"
     monkeypatch.undo()
     time.tzset()

@@ -14,7 +14,7 @@ from tui.widgets.row_table import RowTable
 def test_a_room_can_do_all_that_the_registry_says(info: actions.RoomInfo) -> None:
     room = KyodakuApp.MODES[info.name]
     assert issubclass(room, Room)
-    assert room.ROOM == info.name
+    assert info.name == room.ROOM
     for action in actions.of_room(info.name):
         assert callable(getattr(room, f"do_{action.name}")), action.name
 

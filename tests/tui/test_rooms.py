@@ -28,7 +28,7 @@ async def test_number_keys_go_to_the_rooms_and_escape_comes_back(app: KyodakuApp
             await pilot.press(info.key)
             await settle(pilot)
             assert isinstance(app.screen, Room)
-            assert app.screen.ROOM == info.name
+            assert info.name == app.screen.ROOM
             assert not app.screen.status.has_class("-error"), app.screen.status.message
         await pilot.press("escape")
         assert isinstance(app.screen, Room)
@@ -86,9 +86,7 @@ async def test_naming_a_cluster_makes_a_person_who_has_granted_nothing(
         assert not ledger.events_of(catalog, person.uid)
 
 
-async def test_a_face_is_taken_out_of_the_rules_with_who_and_why(
-    app: KyodakuApp, settle: Settle, sample: Path
-) -> None:
+async def test_a_face_is_taken_out_of_the_rules_with_who_and_why(app: KyodakuApp, settle: Settle, sample: Path) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("2")
         await settle(pilot)

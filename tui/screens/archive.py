@@ -53,10 +53,10 @@ class ArchiveRoom(Room):
 
     def __init__(self) -> None:
         super().__init__()
-        self.text = ""  # the search whose result is shown
-        self._kept = ""  # the search that Esc returns to
+        self.text = ""  # the search that is wanted
+        self._found: str | None = None  # the one whose result is shown
+        self._kept = ""  # the one that Esc returns to
         self._sort = 0
-        self._shown: int | None = None  # the photograph in the pane
         self._photographs = 0  # in the catalog, when the search was made
         self._all = True  # the whole result has been read
 
@@ -83,7 +83,7 @@ class ArchiveRoom(Room):
         return self.query_one("#table", PhotoTable)
 
     def on_mount(self) -> None:
-        self.table.focus()
+        self.set_focus(self.table)
 
     async def _rows(self, ids: object) -> list[listing.PhotoRow]:
         assert isinstance(ids, array)
@@ -92,30 +92,30 @@ class ArchiveRoom(Room):
     # Searching
 
     async def load(self) -> None:
-        await self.kyodaku.settle_statuses()
-        await self._search(self.text, keep=self.table.photo_id)
+        await self._search(keep=self.table.photo_id)
+        self.kyodaku.settle_statuses()
 
     async def changed(self) -> None:
         """New photographs are looked for; else the rows in view are read again, in their places.
 
         A row that no longer matches the search stays until the search is made again.
         """
-        await self.kyodaku.settle_statuses()
-        if await self.desk.read(photos.count) != self._photographs:
-            await self._search(self.text, keep=self.table.photo_id)
+        self.kyodaku.settle_statuses()
+        if self._found != self.text or await self.desk.read(photos.count) != self._photographs:
+            await self._search(keep=self.table.photo_id)
         else:
             self.table.read_again()
 
-    async def _search(self, text: str, keep: int | None = None) -> None:
-        """Show what `text` finds: its first rows at once, the rest when it has been read.
+    async def _search(self, keep: int | None = None) -> None:
+        """Show what the search finds: its first rows at once, the rest when it has been read.
 
         With `keep`, the cursor stays on that photograph: the result is shown once it is whole.
         """
-        query.parse(text)
-        sort = SORTS[self._sort]
+        text, sort = self.text, SORTS[self._sort]
+        keep = keep if text == self._found else None
+        self._found = None  # until all of this is done: it may be given up for other work
         limit = FIRST if keep is None else None
         ids, place, rows = await self.desk.read(partial(found, text, sort, limit, keep))
-        self.text = text
         self._all = limit is None or len(ids) < limit
         self._say_empty(text)
         self.table.show_ids(ids, rows, place)
@@ -126,6 +126,7 @@ class ArchiveRoom(Room):
             self.table.show_longer(await self.desk.read(lambda catalog: listing.ids(catalog, text, sort=sort)))
             self._all = True
             self._say_count()
+        self._found = text
 
     def _say_count(self) -> None:
         order = SORTS[self._sort].removesuffix("-") + (" ↓" if SORTS[self._sort].endswith("-") else " ↑")
@@ -142,13 +143,13 @@ class ArchiveRoom(Room):
 
     def search_for(self, text: str) -> None:
         """Put `text` on the search line and show what it finds."""
-        self._kept = text
+        self._kept = self.text = text
         box = self.query_one("#search", Input)
         with box.prevent(Input.Changed):
             box.value = text
         self._wrong("")
-        self.begin(self._search(text), group="load")
-        self.table.focus()
+        self.begin(self._search, group="load")
+        self.set_focus(self.table)
 
     @on(Input.Changed, "#search")
     def _typed(self, event: Input.Changed) -> None:
@@ -158,13 +159,14 @@ class ArchiveRoom(Room):
             self._wrong(f"{error.message}\n{error.hint}".strip())
             return
         self._wrong("")
-        self.begin(self._search(event.value), group="load")
+        self.text = event.value
+        self.begin(self._search, group="load")
 
     @on(Input.Submitted, "#search")
     def _keep(self) -> None:
         if not self.query_one("#wrong").display:
             self._kept = self.query_one("#search", Input).value
-            self.table.focus()
+            self.set_focus(self.table)
 
     def _wrong(self, text: str) -> None:
         line = self.query_one("#wrong", Static)
@@ -179,7 +181,7 @@ class ArchiveRoom(Room):
 
     def rested(self) -> None:
         if self.query_one("#pane").display:
-            self.begin(self._look(), group="look")
+            self.begin(self._look, group="look")
 
     async def _look(self) -> None:
         """Show the photograph under the cursor: its facts, then its picture."""
@@ -216,7 +218,7 @@ class ArchiveRoom(Room):
     def do_search(self) -> None:
         self._kept = self.text
         box = self.query_one("#search", Input)
-        box.focus()
+        self.set_focus(box)
         box.cursor_position = len(box.value)
 
     def do_purpose(self) -> None:
@@ -226,7 +228,7 @@ class ArchiveRoom(Room):
 
     def do_sort(self) -> None:
         self._sort = (self._sort + 1) % len(SORTS)
-        self.begin(self._search(self.text), group="load")
+        self.begin(self._search, group="load")
 
     def do_details(self) -> None:
         pane = self.query_one("#pane")
@@ -238,14 +240,14 @@ class ArchiveRoom(Room):
         if box.has_focus and (box.value != self._kept):
             self.search_for(self._kept)
         elif box.has_focus:
-            self.table.focus()
+            self.set_focus(self.table)
         elif self.text:
             self.search_for("")
         else:
             super().do_back()
 
     def do_rights(self) -> None:
-        self.begin(self._rights(), group="dialog")
+        self.ask(self._rights)
 
     async def _rights(self) -> None:
         """Record whose the photograph under the cursor is, or those of the whole search."""

@@ -77,7 +77,7 @@ class CohortsRoom(Room):
         return None if key is None else self._cohorts.get(key)
 
     def on_mount(self) -> None:
-        self.table.focus()
+        self.set_focus(self.table)
 
     async def load(self) -> None:
         found = await self.desk.read(cohorts.list_all)
@@ -90,7 +90,7 @@ class CohortsRoom(Room):
         self.moved()
 
     def rested(self) -> None:
-        self.begin(self._explain(), group="look")
+        self.begin(self._explain, group="look")
 
     async def _explain(self) -> None:
         """Select anew, as freezing would now: the answer is of this moment."""
@@ -123,7 +123,7 @@ class CohortsRoom(Room):
         await self.kyodaku.show_photos(self.cohort.query)
 
     def do_create(self) -> None:
-        self.begin(self._create(), group="dialog")
+        self.ask(self._create)
 
     async def _create(self) -> None:
         answers = await self.app.push_screen_wait(
@@ -137,7 +137,7 @@ class CohortsRoom(Room):
                     Field("per_subject", "At most each", help="photographs of one person; empty: no limit"),
                     Field("min_subjects", "At least", help="people; empty: the purpose's own least"),
                 ],
-                about="Nothing is fixed until it is frozen.\nHow others in a picture are treated is never chosen for you.",
+                about="Nothing is fixed until it is frozen.\nHow others in a picture are treated you choose.",
                 check=check_cohort,
             )
         )
@@ -156,7 +156,7 @@ class CohortsRoom(Room):
         self.table.go_to(made.name)
 
     def do_freeze(self) -> None:
-        self.begin(self._freeze(), group="dialog")
+        self.ask(self._freeze)
 
     async def _freeze(self) -> None:
         cohort = self.cohort

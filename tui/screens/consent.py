@@ -86,7 +86,7 @@ class ConsentRoom(Room):
         return None if key is None or key not in self._people else self._people[key][0]
 
     def on_mount(self) -> None:
-        self.table.focus()
+        self.set_focus(self.table)
 
     async def load(self) -> None:
         found = await self.desk.read(standings)
@@ -107,14 +107,14 @@ class ConsentRoom(Room):
 
     @on(Input.Submitted, "#search")
     def _searched(self) -> None:
-        self.table.focus()
+        self.set_focus(self.table)
 
     @on(RowTable.Moved)
     def _moved(self) -> None:
         self.moved()
 
     def rested(self) -> None:
-        self.begin(self._look(), group="look")
+        self.begin(self._look, group="look")
 
     async def _look(self) -> None:
         subject = self.subject
@@ -129,14 +129,14 @@ class ConsentRoom(Room):
         return None
 
     def do_search(self) -> None:
-        self.query_one("#search", Input).focus()
+        self.set_focus(self.query_one("#search", Input))
 
     def do_back(self) -> None:
         box = self.query_one("#search", Input)
         if box.value:
             box.value = ""
         if box.has_focus:
-            self.table.focus()
+            self.set_focus(self.table)
         else:
             super().do_back()
 
@@ -145,7 +145,7 @@ class ConsentRoom(Room):
         await self.kyodaku.show_photos(f'subject:"{self.subject.name}"')
 
     def do_grant(self) -> None:
-        self.begin(self._grant(), group="dialog")
+        self.ask(self._grant)
 
     async def _grant(self) -> None:
         subject = self.subject
@@ -183,7 +183,7 @@ class ConsentRoom(Room):
         await self._told(f"{subject.name} allows {', '.join(purposes)}")
 
     def do_refuse(self) -> None:
-        self.begin(self._refuse(), group="dialog")
+        self.ask(self._refuse)
 
     async def _refuse(self) -> None:
         subject = self.subject
@@ -207,7 +207,7 @@ class ConsentRoom(Room):
         await self._told(f"{subject.name} refuses {', '.join(purposes)}")
 
     def do_withdraw(self) -> None:
-        self.begin(self._withdraw(), group="dialog")
+        self.ask(self._withdraw)
 
     async def _withdraw(self) -> None:
         """Ask which, show all that it reaches, and only then do it: every average is made again without them."""
@@ -250,7 +250,7 @@ class ConsentRoom(Room):
         await self._told(f"{subject.name} has withdrawn {', '.join(purposes)}")
 
     def do_add(self) -> None:
-        self.begin(self._add(), group="dialog")
+        self.ask(self._add)
 
     async def _add(self) -> None:
         answers = await self.app.push_screen_wait(
@@ -269,7 +269,7 @@ class ConsentRoom(Room):
         self.table.go_to(made.id)
 
     def do_age(self) -> None:
-        self.begin(self._age(), group="dialog")
+        self.ask(self._age)
 
     async def _age(self) -> None:
         subject = self.subject
@@ -309,7 +309,7 @@ class ConsentRoom(Room):
         )
 
     async def _told(self, message: str) -> None:
-        await self.kyodaku.settle_statuses()
+        self.kyodaku.settle_statuses()
         await self.load()
         await self._look()
         self.say(message)

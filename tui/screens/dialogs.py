@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -17,7 +17,19 @@ from textual.widgets import Button, Checkbox, Input, Label, Static
 
 from storage.safe_text import display
 
+if TYPE_CHECKING:
+    from tui.app import KyodakuApp
+
 Answers = Mapping[str, str]
+Answer = TypeVar("Answer")
+
+
+class Dialog(ModalScreen[Answer]):
+    """Something above the room. Once it has the keyboard, keys that were typed ahead are given to it."""
+
+    @on(events.ScreenResume)
+    def _take_keys(self) -> None:
+        self.call_later(cast("KyodakuApp", self.app).release_keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +44,7 @@ class Field:
     tick: bool = False
 
 
-class Form(ModalScreen[Answers | None]):
+class Form(Dialog[Answers | None]):
     """Fields to fill in. Answers a mapping of field name to text ("yes" or "" for a tick), None on Esc.
 
     `check` names what is wrong with the answers, in place, before the form closes.
@@ -124,7 +136,7 @@ class Form(ModalScreen[Answers | None]):
         self.dismiss(None)
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Dialog[bool]):
     """What would happen, and a yes or no. `y` does it; everything else leaves it."""
 
     DEFAULT_CSS = """
@@ -169,7 +181,7 @@ class Confirm(ModalScreen[bool]):
         self.dismiss(yes)
 
 
-class Reading(ModalScreen[None]):
+class Reading(Dialog[None]):
     """A page of text to read, such as the help of a room; Esc leaves it."""
 
     DEFAULT_CSS = """

@@ -72,7 +72,7 @@ class JobsRoom(Room):
         return None if key is None else self._jobs.get(key)
 
     def on_mount(self) -> None:
-        self.table.focus()
+        self.set_focus(self.table)
 
     async def load(self) -> None:
         found = await self.desk.read(jobs.newest)
@@ -86,14 +86,14 @@ class JobsRoom(Room):
         """A lock may have been let go without a word in the catalog, and a log grows: look each tick."""
         if any(job.state in jobs.UNDER_WAY for job in self._jobs.values()):
             self.reload()
-            self.begin(self._log(), group="look")
+            self.begin(self._log, group="look")
 
     @on(RowTable.Moved)
     def _moved(self) -> None:
         self.moved()
 
     def rested(self) -> None:
-        self.begin(self._log(), group="look")
+        self.begin(self._log, group="look")
 
     async def _log(self) -> None:
         job = self.job
@@ -113,7 +113,7 @@ class JobsRoom(Room):
         return None
 
     def do_cancel(self) -> None:
-        self.begin(self._cancel(), group="dialog")
+        self.ask(self._cancel)
 
     async def _cancel(self) -> None:
         job = self.job
@@ -135,7 +135,7 @@ class JobsRoom(Room):
             await self.load()
 
     def do_resume(self) -> None:
-        self.begin(self._resume(), group="dialog")
+        self.ask(self._resume)
 
     async def _resume(self) -> None:
         job = self.job

@@ -80,7 +80,7 @@ class ModelsRoom(Room):
         return None if key is None else self._models.get(key)
 
     def on_mount(self) -> None:
-        self.table.focus()
+        self.set_focus(self.table)
 
     async def load(self) -> None:
         found = await self.desk.read(with_people)
@@ -94,7 +94,7 @@ class ModelsRoom(Room):
         self.moved()
 
     def rested(self) -> None:
-        self.begin(self._look(), group="look")
+        self.begin(self._look, group="look")
 
     async def _look(self) -> None:
         model, picture = self.model, self.query_one("#picture", Picture)
@@ -133,10 +133,10 @@ class ModelsRoom(Room):
 
     def do_sheet(self) -> None:
         self._sheet += 1
-        self.begin(self._look(), group="look")
+        self.begin(self._look, group="look")
 
     def do_verify(self) -> None:
-        self.begin(self._verify(), group="verify")
+        self.begin(self._verify, group="verify")
 
     async def _verify(self) -> None:
         model = self.model

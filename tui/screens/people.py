@@ -97,7 +97,7 @@ class PeopleRoom(Room):
         return None if key is None else self._faces.get(key)
 
     def on_mount(self) -> None:
-        self.groups.focus()
+        self.set_focus(self.groups)
 
     async def load(self) -> None:
         unnamed = self._unnamed
@@ -118,7 +118,7 @@ class PeopleRoom(Room):
         self.moved()
 
     def rested(self) -> None:
-        self.begin(self._look(), group="look")
+        self.begin(self._look, group="look")
 
     async def _look(self) -> None:
         group, picture = self.group, self.query_one("#picture", Picture)
@@ -158,7 +158,7 @@ class PeopleRoom(Room):
         return None
 
     def do_name(self) -> None:
-        self.begin(self._give_name(), group="dialog")
+        self.ask(self._give_name)
 
     async def _give_name(self) -> None:
         group = self.group
@@ -179,7 +179,7 @@ class PeopleRoom(Room):
         await self.load()
 
     def do_merge(self) -> None:
-        self.begin(self._merge(), group="dialog")
+        self.ask(self._merge)
 
     async def _merge(self) -> None:
         group = self.group
@@ -202,10 +202,10 @@ class PeopleRoom(Room):
         await self.load()
 
     def do_faces(self) -> None:
-        (self.faces if self.groups.has_focus else self.groups).focus()
+        self.set_focus(self.faces if self.groups.has_focus else self.groups)
 
     def do_assign(self) -> None:
-        self.begin(self._assign(), group="dialog")
+        self.ask(self._assign)
 
     async def _assign(self) -> None:
         face = self.face
@@ -218,7 +218,7 @@ class PeopleRoom(Room):
         await self.load()
 
     def do_ignore(self) -> None:
-        self.begin(self._ignore(), group="dialog")
+        self.ask(self._ignore)
 
     async def _ignore(self) -> None:
         face = self.face
@@ -249,7 +249,7 @@ class PeopleRoom(Room):
         await self.load()
 
     def do_split(self) -> None:
-        self.begin(self._split(), group="dialog")
+        self.ask(self._split)
 
     async def _split(self) -> None:
         face = self.face
@@ -273,7 +273,7 @@ class PeopleRoom(Room):
 
     def do_back(self) -> None:
         if self.faces.has_focus:
-            self.groups.focus()
+            self.set_focus(self.groups)
         else:
             super().do_back()
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
+from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widgets import Input
+from textual.worker import Worker
 
 from core.errors import KyodakuError
 from tui import actions
@@ -29,7 +32,7 @@ class Room(Screen[None]):
     """A screen with number, keys and help out of the registry. Subclasses compose `body`."""
 
     ROOM: ClassVar[str] = ""
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 # declared so by Textual
     DEFAULT_CSS = """
     Room { background: $background; layout: vertical; }
     Room .pane { background: $background; padding: 0 1; }
@@ -102,16 +105,20 @@ class Room(Screen[None]):
         self.status.set_class(error, "-error")
         self.status.show(message=message)
 
-    def begin(self, work: Coroutine[Any, Any, None], *, group: str = "work", alone: bool = True) -> None:
+    def begin(self, work: Callable[[], Awaitable[None]], *, group: str = "work", alone: bool = True) -> None:
         """Do `work` beside the keyboard; what goes wrong is said in a sentence.
 
         With `alone`, work of the same `group` that is still going is given up.
         """
-        self.run_worker(self._careful(work), group=group, exclusive=alone)
 
-    async def _careful(self, work: Awaitable[None]) -> None:
+        async def careful() -> None:
+            await self._careful(work)
+
+        _: Worker[None] = self.run_worker(careful, group=group, exclusive=alone)
+
+    async def _careful(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except KyodakuError as error:
             self.say(str(error), error=True)
         except sqlite3.Error as error:
@@ -120,15 +127,32 @@ class Room(Screen[None]):
         except OSError as error:
             self.say(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), error=True)
 
+    def ask(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work`, which opens a dialog: keys typed before that is on screen wait for it."""
+        self.kyodaku.hold_keys()
+        self.begin(partial(self._asking, work), group="dialog")
+
+    async def _asking(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        finally:
+            self.kyodaku.release_keys()
+
     def reload(self) -> None:
         """Read the room's content again."""
-        self.begin(self.load(), group="load")
+        self.begin(self.load, group="load")
 
     def on_screen_resume(self) -> None:
         self.kyodaku.entered(self)
 
-    def action_go(self, room: str) -> None:
-        self.kyodaku.go(room)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While text is typed, letters are letters."""
+        if action in ("do", "go") and isinstance(self.focused, Input):
+            return parameters[0] in actions.WHILE_TYPING
+        return super().check_action(action, parameters)
+
+    async def action_go(self, room: str) -> None:
+        await self.kyodaku.go(room)
 
     async def action_do(self, name: str) -> None:
         """Do the action, or say why it can't be done."""

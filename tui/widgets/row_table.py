@@ -94,12 +94,12 @@ class RowTable(ScrollView, can_focus=True):
     RowTable > .table--strong { text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "step(1)", show=False),
-        Binding("up,k", "step(-1)", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", show=False),
-        Binding("home,g", "edge(0)", show=False),
-        Binding("end,G", "edge(1)", show=False),
+        Binding("down,j", "step(1)", show=False, priority=True),
+        Binding("up,k", "step(-1)", show=False, priority=True),
+        Binding("pagedown,ctrl+f", "page(1)", show=False, priority=True),
+        Binding("pageup,ctrl+b", "page(-1)", show=False, priority=True),
+        Binding("home,g", "edge(0)", show=False, priority=True),
+        Binding("end,G", "edge(1)", show=False, priority=True),
     ]
 
     class Moved(Message):
