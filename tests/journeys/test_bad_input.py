@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -88,7 +90,7 @@ def test_database_of_another_program(kyodaku: Kyodaku) -> None:
         (["generate", "none", "--prompt", "a photo", "-o", "out"], "none"),
         (["jobs", "show", "77"], "77"),
         (["frobnicate"], "frobnicate"),
-        (["index"], "PATH"),
+        (["index"], "paths"),
     ],
 )
 def test_usage_and_missing_things(kyodaku: Kyodaku, arguments: list[str], words: str) -> None:
@@ -110,8 +112,10 @@ def frozen(kyodaku: Kyodaku, tmp_path: Path) -> Kyodaku:
     """A catalog whose cohort `one` holds one photograph of one adult, by naming a real detection."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    portrait = sorted((SAMPLE / "photos").rglob("*portrait*.jpg"))[0]
-    (folder / "one.jpg").write_bytes(portrait.read_bytes())
+    with (SAMPLE / "truth.csv").open(encoding="utf-8", newline="") as lines:
+        people = Counter(row["path"] for row in csv.DictReader(lines))
+    portrait = next(path for path, count in people.items() if count == 1)
+    (folder / "one.jpg").write_bytes((SAMPLE / portrait).read_bytes())
     kyodaku.json("index", folder)
     kyodaku.json("faces")
     kyodaku.json("subject", "add", "Kham", "--born", "1970-01-01")

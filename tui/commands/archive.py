@@ -17,12 +17,20 @@ from storage.records import Photo
 from tui.output import AsJson, Progress, emit, table
 from tui.place import catalog_folder, opened
 
+FIND_HELP = f"""Photographs that match.
+
+Terms are joined by a blank (and), `or`, `not` or `-`, with parentheses; quotes hold blanks together; a bare word is
+looked for in paths and captions. Fields: {", ".join(sorted(query.FIELDS))}. They take a value, `>=value`, or `a..b`.
+
+For example: 'subject:Noy taken:2019..2021 -train-composite:refused'
+"""
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     app.command()(init)
     app.command()(index)
-    app.command()(find)
+    app.command(help=FIND_HELP)(find)
     app.command()(show)
 
 
@@ -60,16 +68,11 @@ def find(
     context: typer.Context,
     text: Annotated[str, typer.Argument(metavar="QUERY", help="e.g. 'subject:Noy taken:2019..2021 -status:refused'")],
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
-    sort: Annotated[str, typer.Option(help="taken, path or id; a trailing - turns it round.")] = "taken",
+    sort: Annotated[str, typer.Option(help=", ".join(query.SORTS) + "; a trailing - turns it round.")] = "taken",
     count: Annotated[bool, typer.Option("--count", help="Only how many.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Photographs that match.
-
-    Fields: path name camera lens iso f focal taken year month hour width height mp format place country lat lon
-    near:LAT,LON,KM faces subject cluster rating tag caption status error hash, and a purpose with a status, as in
-    train-composite:granted. Terms are joined by a blank (and), or, not or -, with parentheses.
-    """
+    """Photographs that match."""
     with opened(context) as catalog:
         if count:
             found = query.count(catalog, text)
