@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
     book = typer.Typer(help="The append-only record of every consent event.")
     book.command("verify")(verify)
     book.command("head")(head)
+    book.command("rebuild")(rebuild)
     app.add_typer(book, name="ledger")
 
 
@@ -160,6 +161,14 @@ def head(context: typer.Context, as_json: AsJson = False) -> None:
     with opened(context) as catalog:
         newest = ledger.head(catalog)
     emit({"head": newest}, newest, as_json=as_json)
+
+
+def rebuild(context: typer.Context, as_json: AsJson = False) -> None:
+    """Write ledger.jsonl anew from the table, where the table verifies by itself. The old file is kept."""
+    with opened(context) as catalog:
+        kept = ledger.rebuild_twin(catalog)
+    said = "ledger.jsonl written anew" + (f"; the old one is {kept}" if kept else "")
+    emit({"kept": kept}, said, as_json=as_json)
 
 
 def _time(text: str | None, option: str) -> datetime | None:
