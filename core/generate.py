@@ -27,7 +27,7 @@ ADAPTER = "drawn"
 WHOLE = frozenset({ModelKind.BAKE, ModelKind.SOUP})  # models that are checkpoints of their own
 LARGE = 256  # pixels: bases below it are toys
 GUIDANCE = 7.5  # of classifier-free guidance, what Stable Diffusion is used with
-GUIDANCE_SMALL = 2.5  # small bases burn out above it
+GUIDANCE_SMALL = 1.5  # measured on the sample base: from 2.5 on its faces break up
 ONE_PERSON = 0.5  # a share of a model from which on its pictures are of one person
 TILE = 128  # pixels of a picture on a contact sheet, at least
 

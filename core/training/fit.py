@@ -26,7 +26,7 @@ from core.training.recipe import SHARED_TRIGGER, Recipe
 ADAPTER = "kyodaku"
 LAYERS = {
     "attention": ("to_q", "to_k", "to_v", "to_out.0"),
-    "ff": ("ff.net.0.proj", "ff.net.2"),
+    "ff": ("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
     "conv": ("conv1", "conv2"),
 }
 _MOMENTS = ("exp_avg", "exp_avg_sq")

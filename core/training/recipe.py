@@ -28,7 +28,7 @@ class Recipe(BaseModel):
     alpha: Annotated[float, Field(gt=0)] | None = None
     """The change is scaled by alpha / rank; None: alpha is the rank."""
     targets: Targets = "attention"
-    """Layers that learn: attention's projections, and with +ff the feed-forward, with +conv the convolutions."""
+    """Layers that learn: attention's projections, with +ff also its feed-forward, with +conv the convolutions."""
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 800
     """Optimiser steps of one LoRA."""
     batch: Annotated[int, Field(ge=1, le=1024)] = 4
