@@ -190,7 +190,7 @@ def delete(catalog: Catalog, name: str) -> Model:
             raise Refused(f"{name} is an ingredient of {', '.join(in_use)}", "delete those first")
         artifacts.set_state(catalog, [model.id], ModelState.DELETED, "deleted")
         artifacts.rename_model(catalog, model.id, f"{name} (deleted {model.id})")
-    erase_files(catalog, [model])
+        erase_files(catalog, [model])  # before the commit: afterwards the path may be another model's
     return artifacts.get_model(catalog, model.id)
 
 

@@ -176,7 +176,7 @@ def settle(catalog: Catalog, *, remake: bool = True, report: Report = silent) ->
     (no base, no space) waits, tainted.
     """
     artifacts.sweep_parts(catalog.models)
-    out_of_use = artifacts.all_models(catalog, [ModelState.TAINTED, ModelState.QUARANTINED, ModelState.DELETED])
+    out_of_use = artifacts.all_models(catalog, [ModelState.TAINTED, ModelState.QUARANTINED])
     models.erase_files(catalog, out_of_use)
     _erase_kept(catalog)
     tainted = [model for model in out_of_use if model.state is ModelState.TAINTED]

@@ -96,6 +96,8 @@ def test_an_ingredient_is_not_deleted_while_it_is_needed(catalog: Catalog, three
     assert gone.state is ModelState.DELETED
     assert not (catalog.models / "baked").exists()
     merge_bake(catalog, "mean", three.base, "baked")  # the name is free
+    withdrawal.settle(catalog)
+    assert models.verify(catalog, "baked").ok
     with pytest.raises(Refused, match="nothing to verify"):
         models.verify(catalog, gone.name)
     assert [model.name for model in models.list_all(catalog)][-2:] == [gone.name, "baked"]
