@@ -5,14 +5,14 @@ parameters; the default is a fifth of it), LoRAs on its attention, and copies of
 in a process of its own and with imports left out: our bake beside diffusers' load, fuse and save; our mean
 of LoRAs beside loading them all; our mean of checkpoints beside loading them all; and the floor of each,
 reading and writing the same bytes with safetensors. Prints medians by the clock and of processor time, ratios
-of the latter, and peak memory; ours is synced to disk before it counts as done, the others are not.
+of the latter, and the peak of memory above what the imports take. Ours is synced to disk before it counts
+as done; the others are not.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -124,12 +124,20 @@ STEPS: dict[str, Callable[[Path], None]] = {
 
 
 def measure(step: str, folder: Path) -> None:
-    """Run one step in this process; prints seconds by the clock, of the processor, and peak memory in MB."""
+    """Run one step in this process; prints seconds by the clock, of the processor, and memory in MB."""
     torch.set_num_threads(1)
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak that the imports left
+    before = memory("VmRSS")
     started, busy = time.perf_counter(), time.process_time()
     STEPS[step](folder)
     seconds = [time.perf_counter() - started, time.process_time() - busy]
-    print(json.dumps([*seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+    print(json.dumps([*seconds, memory("VmHWM") - before]))
+
+
+def memory(what: str) -> float:
+    """A figure of this process's memory, in MB, from Linux."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
 
 
 def run(step: str, folder: Path) -> tuple[float, float, float]:
