@@ -43,9 +43,9 @@ Named = Mapping[bytes, Sequence[tuple[Box, str]]]
 """Faces by the photograph's path: box in upright pixels, and whose it is."""
 
 
-def enlarge(archive: Path, target: Path, longest: int) -> None:
-    """Write each picture of `archive` that can be read to `target`, enlarged."""
-    for source in sorted(archive.rglob("*.[jJ][pP][gG]")):
+def enlarge(archive: Path, target: Path, longest: int, limit: int | None) -> None:
+    """Write the first `limit` pictures of `archive`, those that can be read, to `target`, enlarged."""
+    for source in sorted(archive.rglob("*.[jJ][pP][gG]"))[:limit]:
         try:
             picture = image.load(source, image.probe(source).orientation)
         except BadImage:
@@ -165,7 +165,7 @@ def main() -> None:
         folder = arguments.archive.resolve()
         if arguments.longest:
             folder = Path(scratch)
-            enlarge(arguments.archive / "photos", folder / "photos", arguments.longest)
+            enlarge(arguments.archive / "photos", folder / "photos", arguments.longest, arguments.limit)
         scan.index(catalog, [folder / "photos"])
         chosen = photos.page(catalog, "p.error IS NULL", limit=arguments.limit or 10**9)
         before = cpu_seconds()
