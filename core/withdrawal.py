@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from core import composition, consent, models
 from core.errors import BadValue, KyodakuError, Refused
@@ -22,6 +23,7 @@ from storage.records import (
     TRAIN_PURPOSES,
     Cohort,
     EventKind,
+    Job,
     Model,
     ModelKind,
     ModelState,
@@ -183,6 +185,16 @@ def settle(catalog: Catalog, *, remake: bool = True, report: Report = silent) ->
     if not remake or not tainted:
         return Settled([], [], {model.name: model.why or "" for model in tainted})
     return _remake_all(catalog, tainted, report)
+
+
+def run_job(catalog: Catalog, _: Job, report: Report) -> dict[str, Any]:
+    """Run a `remake` job, for callers that must not load torch themselves; it takes no arguments."""
+    settled = settle(catalog, report=report)
+    return {
+        "remade": list(settled.remade),
+        "quarantined": list(settled.quarantined),
+        "waiting": settled.waiting,
+    }
 
 
 def _remake_all(catalog: Catalog, tainted: Sequence[Model], report: Report) -> Settled:

@@ -25,6 +25,7 @@ from storage.records import Job, JobState
 KINDS: Mapping[str, str] = {
     "train": "core.training.loop:run_job",
     "audit": "core.audit:run_job",
+    "remake": "core.withdrawal:run_job",
 }
 """What runs each kind: `module:function`, imported by the worker alone.
 

@@ -16,13 +16,13 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
-from core import consent, consent_actions, withdrawal
+from core import consent, consent_actions, jobs, withdrawal
 from storage import faces, ledger, subjects
 from storage.catalog import Catalog
-from storage.records import Event, Purpose, Status, Subject
+from storage.records import Event, Job, Purpose, Status, Subject
 from storage.safe_text import display
 from tui import actions
-from tui.screens.dialogs import Answers, Confirm, Field, Form
+from tui.screens.dialogs import Answers, Confirm, Field, Form, Reading
 from tui.screens.room import Room
 from tui.widgets.row_table import Cell, Column, ListTable, RowTable
 from tui.widgets.signs import ROLES, SIGNS
@@ -239,14 +239,13 @@ class ConsentRoom(Room):
             self.say("nothing was withdrawn")
             return
         self.say(f"withdrawing for {subject.name} …")
-        done = await self.desk.write(
-            lambda catalog: withdrawal.withdraw(
-                catalog, subject.id, purposes, by=answers["by"], note=answers["note"] or None
-            )
+        done, job = await self.desk.write(
+            lambda catalog: withdraw(catalog, subject, purposes, by=answers["by"], note=answers["note"] or None)
         )
-        await self.app.push_screen_wait(
-            Confirm(f"{subject.name} has withdrawn", list(done.lines()), yes="good", no="good")
-        )
+        lines = list(done.lines())
+        if job is not None:
+            lines += ["", f"Job {job.id} makes the averages again without {subject.name}; 6 shows it."]
+        await self.app.push_screen_wait(Reading(Text("\n".join(display(line) for line in lines))))
         await self._told(f"{subject.name} has withdrawn {', '.join(purposes)}")
 
     def do_add(self) -> None:
@@ -313,6 +312,14 @@ class ConsentRoom(Room):
         await self.load()
         await self._look()
         self.say(message)
+
+
+def withdraw(
+    catalog: Catalog, subject: Subject, purposes: Sequence[Purpose], *, by: str, note: str | None
+) -> tuple[withdrawal.Withdrawal, Job | None]:
+    """Withdraw now, and have a job remake what can be had without the person: remaking loads torch, the app never."""
+    done = withdrawal.withdraw(catalog, subject.id, purposes, by=by, note=note, remake=False)
+    return done, jobs.submit(catalog, "remake", {}) if done.waiting else None
 
 
 def purpose_fields(value: str = "") -> list[Field]:

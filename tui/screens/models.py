@@ -142,8 +142,8 @@ class ModelsRoom(Room):
         model = self.model
         assert model is not None
         self.say(f"reading {model.name} …")
-        result = await self.desk.read(lambda catalog: models.verify(catalog, model.name))
-        self.say("; ".join(result.lines()), error=not result.ok)
+        problem = await self.desk.read(lambda catalog: models.file_problem(catalog, model))
+        self.say(f"{model.name}: {problem or 'its file is the one that was recorded'}", error=problem is not None)
 
 
 def with_people(catalog: Catalog) -> list[tuple[Model, int]]:
@@ -168,9 +168,8 @@ def facts(model: Model, catalog: Catalog) -> tuple[Text, list[Path]]:
         text.append(f"keeps {model.energy_kept:.2%} of the exact mean's energy\n")
     text.append(display(f"base {model.base}") + "\n", style="dim")
     text.append(f"file {display(model.path)}  blake3 {model.content_hash[:16]}…\n", style="dim")
-    folder = catalog.models / f"{model.name}.audit"
     text.append("\nAudit\n", style="bold")
-    for line in audit_lines(folder):
+    for line in audit_lines(catalog, model):
         text.append(f"  {display(line)}\n")
     text.append("\nMade of\n", style="bold")
     for line in models.lineage(catalog, model.name).lines():
@@ -186,28 +185,32 @@ def facts(model: Model, catalog: Catalog) -> tuple[Text, list[Path]]:
     return text, pictures_of(catalog, model)
 
 
-def audit_lines(folder: Path) -> list[str]:
-    """What the last audit found, from its report; or that there was none."""
-    path = folder / "report.json"
-    if not path.exists():
+def audit_lines(catalog: Catalog, model: Model) -> list[str]:
+    """What the last audit of these very weights found, from its report; or that there was none."""
+    for path in models.files_of(catalog, model):
+        report = path / "report.json"
+        if report.is_file():
+            found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+            break
+    else:
         return ["not audited yet: kyodaku audit"]
-    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    lines = [f"verdict: {report['verdict']}", f"{report['faces']} faces in {report['images']} pictures"]
-    lines.append(f"threshold {report['threshold']:.3f} for a false match rate of {report['fmr']:g}")
-    lines.append(f"rate {report['rate']:.1%}, at most {report['upper_bound95']:.1%} (95 %)")
-    lines += [f"nearest: {one['subject']} at {one['distance']:.3f}" for one in report["nearest"][:3]]
+    lines = [f"verdict: {found['verdict']}", *found["why"]]
+    if found["model_hash"] != model.content_hash:
+        lines = ["the audit is of other weights than these: audit it again", *lines]
+    lines.append(f"{found['faces']} faces in {found['images']} pictures, {found['rate']:.1%} like someone")
+    lines.append(f"no more than {found['upper_bound95']:.1%} would be (95 %), distance {found['threshold']:.3f}")
+    lines += [f"nearest: {one['subject']} at {one['distance']:.3f}" for one in found["nearest"][:3]]
     return lines
 
 
 def pictures_of(catalog: Catalog, model: Model) -> list[Path]:
-    """Sheets and pictures in the model's own folders: audit and samples, sheets first."""
-    found = [
-        path
-        for folder in (catalog.models / f"{model.name}.audit", catalog.models / f"{model.name}.samples")
-        if folder.is_dir()
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in PICTURES
-    ]
+    """What lies beside a model and shows what it draws, sheets first."""
+    found: list[Path] = []
+    for path in models.files_of(catalog, model):
+        if path.is_dir():
+            found += [inside for inside in sorted(path.iterdir()) if inside.suffix.lower() in PICTURES]
+        elif path.suffix.lower() in PICTURES and path.is_file():
+            found.append(path)
     return sorted(found, key=lambda path: "sheet" not in path.name)
 
 

@@ -37,6 +37,7 @@ class Room(Screen[None]):
     Room { background: $background; layout: vertical; }
     Room .pane { background: $background; padding: 0 1; }
     Room .split { height: 1fr; }
+    Room VerticalScroll { scrollbar-size-vertical: 1; scrollbar-background: $panel; }
     Room.-wide .split { layout: horizontal; }
     Room.-narrow .split { layout: vertical; }
     Room.-wide .list { width: 3fr; height: 1fr; }

@@ -16,7 +16,12 @@ from tui import actions
 class RoomsLine(Widget):
     """The rooms with their number keys; the one that is shown stands out. A click goes there."""
 
-    DEFAULT_CSS = "RoomsLine { height: 1; background: $panel; color: $text-muted; }"
+    DEFAULT_CSS = """
+    RoomsLine {
+        height: 1; background: $panel; color: $text-muted;
+        link-color: $text-muted; link-style: none; link-background-hover: $primary; link-color-hover: $background;
+    }
+    """
 
     def __init__(self, current: str) -> None:
         super().__init__()
@@ -68,8 +73,8 @@ class KeyLine(Widget):
                 break
             left -= need
             off = action.name in self._off
-            line.append(key, style="dim" if off else "bold")
-            line.append(f" {action.title}", style="dim strike" if off else "")
+            line.append(f"{key} ", style="dim" if off else "bold")
+            line.append(action.title, style="dim strike" if off else "")
             line.append("  ")
         return line
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import ClassVar, Generic, TypeVar
 
 from rich.cells import cell_len, set_cell_size
@@ -64,7 +65,7 @@ def shorten(text: str, width: int, *, keep_end: bool = False) -> str:
     if not keep_end:
         return set_cell_size(set_cell_size(text, max(0, width - 1)).rstrip() + "…", width)
     tail = text
-    while tail and cell_len(tail) > width - 1:
+    while tail and (cell_len(tail) > width - 1 or cell_len(tail[0]) == 0):  # a mark needs its letter
         tail = tail[1:]
     return set_cell_size("…" + tail, width)
 
@@ -84,6 +85,7 @@ class RowTable(ScrollView, can_focus=True):
     }
     DEFAULT_CSS = """
     RowTable { background: $surface; color: $foreground; overflow-x: hidden; overflow-y: auto; }
+    RowTable { scrollbar-size-vertical: 1; scrollbar-color: $primary-darken-2; scrollbar-background: $panel; }
     RowTable > .table--header { color: $text-muted; background: $panel; text-style: bold; }
     RowTable > .table--cursor { background: $primary; color: $background; text-style: bold; }
     RowTable > .table--cursor-blurred { background: $panel; }
@@ -187,7 +189,8 @@ class RowTable(ScrollView, can_focus=True):
             return self._line([c.title for c in self.columns], self.get_component_rich_style("table--header"), width)
         row = round(self.scroll_offset.y) + y - 1
         if row >= self._count:
-            text = f" {self.empty}" if self._count == 0 and y == 2 else ""
+            told = wrap(self.empty, max(10, width - 2)) if self._count == 0 else []
+            text = f" {told[y - 2]}" if 2 <= y < 2 + len(told) else ""
             return Strip([Segment(shorten(text, width), self._role("dim", base))])
         style = base
         if row == self.cursor:
