@@ -17,7 +17,7 @@ from core import composition, consent, models
 from core.errors import BadValue, KyodakuError, Refused
 from core.progress import Report, Step, silent
 from core.training.latent_cache import erase_subject
-from storage import artifacts, ledger, subjects
+from storage import artifacts, faces, ledger, subjects
 from storage.catalog import Catalog
 from storage.records import (
     TRAIN_PURPOSES,
@@ -32,18 +32,19 @@ from storage.records import (
     Subject,
 )
 
+SHOWN = 20  # photographs named in a line; the JSON names them all
 IN_USE = frozenset({ModelState.OK, ModelState.TAINTED})
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What a withdrawal would do: how many photographs, and the cohorts and models by name.
+    """What a withdrawal would do: photographs by id, cohorts and models by name.
 
     `quarantined` are the models that can't be had without the person, `remade` those made anew without them.
     """
 
     subject: str
-    photos: int
+    photos: Sequence[int]
     cohorts: Sequence[str]
     models: Sequence[str]
     quarantined: Sequence[str]
@@ -52,7 +53,7 @@ class Reach:
     def lines(self) -> list[str]:
         """For a person to read."""
         return [
-            f"{self.subject} is in {self.photos} photographs",
+            f"{self.subject} is in {_photographs(self.photos)}",
             f"cohorts: {_list(self.cohorts)}",
             f"taken out of use: {_list(self.quarantined)}",
             f"made anew without them: {_list(self.remade)}",
@@ -76,7 +77,7 @@ class Withdrawal:
     hash: str
     subject: str
     status: dict[Purpose, Status]
-    photos: int
+    photos: Sequence[int]
     cohorts: Sequence[str]
     models: Sequence[str]
     quarantined: Sequence[str]
@@ -87,7 +88,7 @@ class Withdrawal:
     def lines(self) -> list[str]:
         """For a person to read."""
         told = [
-            f"event {self.event} ({self.hash[:12]}…), {self.subject}: {self.photos} photographs",
+            f"event {self.event} ({self.hash[:12]}…), {self.subject}: {_photographs(self.photos)}",
             f"cohorts: {_list(self.cohorts)}",
             f"taken out of use: {_list(self.quarantined)}",
             f"made anew without them: {_list(self.remade)}, in {self.seconds:.1f} s in all",
@@ -105,7 +106,7 @@ def reach(catalog: Catalog, subject: int | str, purposes: Sequence[Purpose]) -> 
     lost, remade = _parted(catalog, found)
     return Reach(
         subject=person.name,
-        photos=_photos(catalog, person),
+        photos=faces.photos_of_subject(catalog, person.id),
         cohorts=[cohort.name for cohort in _cohorts(catalog, person, purposes)],
         models=[model.name for model in found],
         quarantined=[model.name for model in lost],
@@ -160,7 +161,7 @@ def withdraw(
         hash=event.hash,
         subject=person.name,
         status={purpose: consent.person_ruling(person, events, purpose, now).status for purpose in Purpose},
-        photos=_photos(catalog, person),
+        photos=faces.photos_of_subject(catalog, person.id),
         cohorts=[cohort.name for cohort in cohorts],
         models=names,
         quarantined=[*(model.name for model in lost), *(name for name in settled.quarantined if name in names)],
@@ -264,13 +265,6 @@ def _cohorts(catalog: Catalog, person: Subject, purposes: Iterable[Purpose]) -> 
     return [one for one in artifacts.cohorts_of_subject(catalog, person.id) if one.rules.purpose in asked]
 
 
-def _photos(catalog: Catalog, person: Subject) -> int:
-    row = catalog.connection.execute(
-        "SELECT count(DISTINCT photo_id) FROM faces WHERE subject_id = ? AND mark IS NULL", (person.id,)
-    ).fetchone()
-    return int(row[0])
-
-
 def _erase_kept(catalog: Catalog) -> None:
     """Erase what training kept of people who withdrew from it: encoded pictures, and checkpoints that saw them."""
     everyone = subjects.list_all(catalog)
@@ -284,3 +278,8 @@ def _erase_kept(catalog: Catalog) -> None:
 
 def _list(names: Sequence[str]) -> str:
     return ", ".join(names) if names else "none"
+
+
+def _photographs(ids: Sequence[int]) -> str:
+    more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
+    return f"{len(ids):,} photographs: {_list([str(number) for number in ids[:SHOWN]])}{more}"

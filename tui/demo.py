@@ -75,9 +75,7 @@ def archive(demo: Demo) -> None:
     subprocess.run([sys.executable, "-P", SAMPLE / "scripts" / "archive" / "copy.py", demo.folder], check=True)
     demo.run("init", str(demo.catalog))
     first = demo.run("index", str(demo.photos))
-    demo.say(
-        f"{first['new']} photographs in {first['seconds']:.1f} s; {first['errors']} can't be used, kept with the reason:"
-    )
+    demo.say(f"{first['new']} photographs in {first['seconds']:.1f} s; {first['errors']} can't be used:")
     for broken in demo.run("find", "error:*"):
         demo.say(f"  {Path(broken['path']).name}: {broken['error']}")
     again = demo.run("index", str(demo.photos))
@@ -180,7 +178,7 @@ def withdraw(demo: Demo) -> None:
     demo.say("what it would be like had the person never been asked: the mean of all the others, from the start")
     demo.run("merge", "average", *loras[:-1], "-o", "never-included", show=f"merge average ({len(loras) - 1} LoRAs)")
     planned = demo.run("consent", "withdraw", person, "--by", "the photographer", "--dry-run")
-    demo.say(f"it would reach {planned['photos']} photographs, {planned['cohorts']} and {planned['models']}")
+    demo.say(f"it would reach {len(planned['photos'])} photographs, {planned['cohorts']} and {planned['models']}")
     done = demo.run("consent", "withdraw", person, "--by", "the photographer")
     demo.say(f"{person} is out in {done['seconds']:.2f} s; remade: {', '.join(done['remade'])}")
     demo.say(f"quarantined, because they can't be had without the person: {', '.join(done['quarantined'])}")

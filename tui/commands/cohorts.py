@@ -97,7 +97,7 @@ def prove(
     photo: Annotated[int, typer.Argument(help="The photograph's id.")],
     as_json: AsJson = False,
 ) -> None:
-    """A proof that one photograph is in the frozen cohort, or that it is not, which needs no catalog to check."""
+    """A proof that one photograph is in the frozen cohort, which needs no catalog to check."""
     with opened(context) as catalog:
         proof = cohort.prove(catalog, name, photo)
     emit(proof, "use --json: a proof is for programs", as_json=as_json)
