@@ -35,6 +35,7 @@ THEMES = (
     Theme(
         name="dark",
         primary="#8ab4d8",
+        secondary="#8d939e",
         accent="#e0b15a",
         foreground="#d6d8dc",
         background="#111318",
@@ -48,6 +49,7 @@ THEMES = (
         name="light",
         dark=False,
         primary="#245f95",
+        secondary="#62676f",
         accent="#8a5a00",
         foreground="#20242a",
         background="#fbfaf7",
@@ -60,6 +62,7 @@ THEMES = (
     Theme(
         name="high contrast",
         primary="#ffff00",
+        secondary="#c8c8c8",
         accent="#00ffff",
         foreground="#ffffff",
         background="#000000",

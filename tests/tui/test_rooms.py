@@ -15,7 +15,7 @@ from tui import actions
 from tui.app import THEMES, KyodakuApp
 from tui.screens.archive import ArchiveRoom
 from tui.screens.consent import ConsentRoom
-from tui.screens.dialogs import Confirm, Form
+from tui.screens.dialogs import Confirm, Form, Reading
 from tui.screens.jobs import JobsRoom, bar
 from tui.screens.people import PeopleRoom
 from tui.screens.room import Room
@@ -163,8 +163,8 @@ async def test_a_withdrawal_shows_its_reach_and_does_nothing_without_a_yes(
             with open_catalog(sample, readonly=True) as catalog:
                 told = [e for e in ledger.events_of(catalog, room.subject.uid) if e.kind is not EventKind.AGE]
                 assert len(told) == events
-        assert isinstance(app.screen, Confirm), "what was done is told"
-        await pilot.press("y")
+        assert isinstance(app.screen, Reading), "what was done is told"
+        await pilot.press("escape")
         await settle(pilot)
         assert "withdrawn" in str(room.query_one("#record", Static).content)
 

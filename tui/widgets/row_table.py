@@ -92,7 +92,7 @@ class RowTable(ScrollView, can_focus=True):
     RowTable > .table--good { color: $success; }
     RowTable > .table--bad { color: $error; }
     RowTable > .table--warn { color: $warning; }
-    RowTable > .table--dim { color: $text-muted; }
+    RowTable > .table--dim { color: $secondary; }
     RowTable > .table--strong { text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
