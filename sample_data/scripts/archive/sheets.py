@@ -33,12 +33,18 @@ def sheet(files: Sequence[Path], columns: int, cell: tuple[int, int], crop: bool
 
 
 def everyone(shots: Sequence[Shot]) -> list[Shot]:
-    """Return one portrait of each person."""
+    """Return one upright portrait of each person."""
     first: dict[int, Shot] = {}
-    for number, shot in enumerate(shots):
-        if len(shot.members) == 1 and (shot.members[0].seed not in first or number % 3 == 0):
+    for shot in shots:
+        if len(shot.members) == 1 and shot.size[1] > shot.size[0]:
             first.setdefault(shot.members[0].seed, shot)
     return list(first.values())
+
+
+def some_groups(shots: Sequence[Shot], count: int) -> list[Shot]:
+    """Return group pictures of each size in turn."""
+    groups = [shot for shot in shots if len(shot.members) > 1]
+    return [groups[3 * number + number % 3] for number in range(len(groups) // 3)][:count]
 
 
 def main() -> None:
@@ -47,11 +53,10 @@ def main() -> None:
     target = folder / "sheets"
     target.mkdir(exist_ok=True)
     shots = [shot for shot in plan() if (folder / "photos" / shot.path).exists()]
-    groups = [shot for shot in shots if len(shot.members) > 1]
     empty = [shot for shot in shots if not shot.members]
     pages = {
         "people": sheet([folder / "photos" / s.path for s in everyone(shots)], 8, (150, 188), True),
-        "groups": sheet([folder / "photos" / s.path for s in groups[::3][:24]], 4, (300, 200), True),
+        "groups": sheet([folder / "photos" / s.path for s in some_groups(shots, 24)], 4, (300, 200), True),
         "views": sheet([folder / "photos" / s.path for s in empty], 4, (300, 200), True),
     }
     for name, page in pages.items():
