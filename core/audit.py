@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,9 +189,13 @@ def _likeness(
     if person is None or not drawn.faces:
         return None
     column = order.index(person)
-    by_person = _to_people(drawn, known, order)
+    named = _with_trigger(drawn)
+    if not named.faces:
+        return None
+    by_person = _to_people(named, known, order)
     place = ranks(by_person, column)
-    base = None if of_base is None or not of_base.faces else _to_people(of_base, known, order)
+    plain = None if of_base is None else _with_trigger(of_base)  # the same seeds, without the word
+    base = None if plain is None or not plain.faces else _to_people(plain, known, order)
     return Likeness(
         names[person],
         spread(by_person[:, column]),
@@ -200,6 +205,12 @@ def _likeness(
         float(np.mean(place == 1)),
         len(order),
     )
+
+
+def _with_trigger(drawn: DrawnFaces) -> DrawnFaces:
+    """The faces of those pictures whose prompt named the person."""
+    asked = [face for face in drawn.faces if "{trigger}" in PROMPTS[face.picture % len(PROMPTS)]]
+    return replace(drawn, faces=asked)
 
 
 def _shift(drawn: DrawnFaces, of_base: DrawnFaces | None, known: Known, shares: Mapping[int, float]) -> Shift | None:

@@ -23,7 +23,10 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """Of a model of one person: mean distance of its faces to theirs, its spread, and their place among all people."""
+    """Of a model of one person, drawn by their word: mean distance to their faces, its spread, and their place.
+
+    The base drew from the same seeds, without the word. Place 1 of `people` is the nearest.
+    """
 
     subject: str
     model: Spread
