@@ -217,9 +217,11 @@ class KyodakuApp(App[None]):
 
     async def _settle(self) -> None:
         try:
-            await self.desk.tidy(lambda catalog: statuses.refresh(catalog, report=self.desk.go_on))
+            settled = await self.desk.tidy(lambda catalog: statuses.refresh(catalog, report=self.desk.go_on))
         finally:
             self._settling = False
+        if settled and isinstance(self.screen, Room):
+            self.screen.begin(self.screen.changed, group="load")
 
     def entered(self, room: Room) -> None:
         """A room is on screen: it reads the catalog if that has changed since it last did."""

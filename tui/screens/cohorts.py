@@ -219,7 +219,7 @@ def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     """Rules, who is in with how many pictures, and the reasons why others are not, counted."""
     rules = cohort.rules
     text = Text(display(cohort.name) + "\n", style="bold")
-    text.append(display(f"{cohort.query or 'every photograph'}\n"))
+    text.append(display(cohort.query or "every photograph") + "\n")
     limits = [f"for {rules.purpose}", f"group pictures: {rules.group}", f"at least {rules.min_subjects} people"]
     if rules.per_subject:
         limits.append(f"at most {rules.per_subject} of each")

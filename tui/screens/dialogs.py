@@ -44,6 +44,21 @@ class Field:
     tick: bool = False
 
 
+class Tick(Checkbox):
+    """A box to tick: `[x]` or `[ ]`, told by its shape and not by colour alone."""
+
+    BUTTON_LEFT = "["
+    BUTTON_INNER = " "
+    BUTTON_RIGHT = "]"
+
+    def on_mount(self) -> None:
+        self.watch_value()
+
+    def watch_value(self) -> None:
+        self.BUTTON_INNER = "x" if self.value else " "
+        super().watch_value()
+
+
 class Form(Dialog[Answers | None]):
     """Fields to fill in. Answers a mapping of field name to text ("yes" or "" for a tick), None on Esc.
 
@@ -63,7 +78,8 @@ class Form(Dialog[Answers | None]):
     Form .field > Label { width: 18; }
     Form Input { width: 1fr; border: none; height: 1; padding: 0 1; background: $panel; }
     Form Input:focus { background: $boost; text-style: bold; }
-    Form Checkbox { border: none; height: 1; padding: 0; background: $surface; }
+    Form Tick, Form Tick:focus { border: none; height: 1; padding: 0; background: $surface; }
+    Form Tick > .toggle--button, Form Tick.-on > .toggle--button { color: $background; background: $secondary; }
     Form .error { color: $error; text-style: bold; height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -100,7 +116,7 @@ class Form(Dialog[Answers | None]):
 
     def _row(self, field: Field) -> ComposeResult:
         if field.tick:
-            yield Checkbox(Text(display(field.label)), field.value == "yes", id=f"field-{field.name}")
+            yield Tick(Text(display(field.label)), field.value == "yes", id=f"field-{field.name}")
             return
         with Horizontal(classes="field"):
             yield Label(Text(display(field.label)))

@@ -161,7 +161,7 @@ def facts(model: Model, catalog: Catalog) -> tuple[Text, list[Path]]:
     """All that is known of a model: state, audit, lineage, people; and the pictures made with it."""
     text = Text(display(model.name) + "\n", style="bold")
     text.append(f"{model.kind}, {model.state}")
-    text.append(display(f": {model.why}\n") if model.why else "\n")
+    text.append(f": {display(model.why)}\n" if model.why else "\n")
     if model.trigger:
         text.append(f"trigger {display(model.trigger)}\n")
     if model.energy_kept is not None:
