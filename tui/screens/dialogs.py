@@ -112,7 +112,7 @@ class Form(Dialog[Answers | None]):
                 for field in self._fields:
                     yield from self._row(field)
             yield Static("", classes="error")
-            yield Static(Text("Enter or ^s: do it    Esc: leave everything as it is"), classes="hint")
+            yield Static(Text("Space: tick    Enter in a line, or ^s: do it    Esc: leave everything as it is"), classes="hint")
 
     def _row(self, field: Field) -> ComposeResult:
         if field.tick:
