@@ -7,6 +7,7 @@ commands' own JSON. Naming people is the one thing a person does by eye: `tui.de
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -134,6 +135,19 @@ def train(demo: Demo) -> None:
     demo.summary["training"] = {"loras": made["models"], "seconds": round(seconds, 1)}
 
 
+def personal(demo: Demo) -> tuple[str, str]:
+    """A LoRA whose person allows pictures of themselves alone, and that person. Others are ingredients only."""
+    if "personal" not in demo.summary:
+        for lora in demo.summary["training"]["loras"]:
+            [person] = demo.run("models", "show", lora)["shares"]
+            if demo.run("consent", "show", person)["status"]["train-individual"] == "granted":
+                demo.summary["personal"] = (lora, person)
+                break
+            demo.say(f"{person} allows the composite, and no model of them alone: this LoRA draws nothing")
+    lora, person = demo.summary["personal"]
+    return lora, person
+
+
 def merge(demo: Demo) -> None:
     """The exact mean, a truncated one, and the mean baked into the base."""
     demo.step("6. Averaging: the mean of the deltas, exact and truncated, and baked into the base")
@@ -150,7 +164,9 @@ def merge(demo: Demo) -> None:
 def look(demo: Demo) -> None:
     """Contact sheets of the base, one person's LoRA, and the composite."""
     demo.step("7. Pictures: contact sheets")
-    for model in (str(SAMPLE / "base"), demo.summary["training"]["loras"][0], "composite", "composite-baked"):
+    lora, person = personal(demo)
+    demo.say(f"{lora} is of {person}, who allowed that")
+    for model in (str(SAMPLE / "base"), lora, "composite", "composite-baked"):
         name = Path(model).name
         out = demo.folder / "pictures" / name
         drawn = demo.run("generate", model, "--prompt", "photo of {trigger} person", "-n", "16", "-o", str(out))
@@ -160,13 +176,41 @@ def look(demo: Demo) -> None:
 
 
 def audit(demo: Demo) -> None:
-    """A personal LoRA must come nearer its person; the composite must be nobody."""
-    demo.step("8. The audit: does it look like anyone?")
-    person = demo.summary["training"]["loras"][0]
-    for model in (person, "composite"):
-        report = demo.run("audit", model, "-n", str(PICTURES), expect=(0, 1))
-        demo.summary.setdefault("audits", {})[model] = report
-        demo.say(f"{model}: {report['verdict']}")
+    """A personal LoRA should come nearer its person than the base does; the composite should be nobody."""
+    demo.step("8. The audit: does what they draw look like anyone in the catalog?")
+    lora, person = personal(demo)
+    alone = _audited(demo, lora)
+    likeness = alone["likeness"]
+    if likeness is not None and likeness["base"] is not None:
+        own, base = likeness["model"], likeness["base"]
+        demo.say(f"mean distance to {person}: {own['mean']:.3f} ± {own['sd']:.3f} by their own LoRA,")
+        demo.say(
+            f"  {base['mean']:.3f} ± {base['sd']:.3f} by the base: {base['mean'] - own['mean']:+.3f} nearer;"
+        )
+        demo.say(f"  median rank of the person among {likeness['people']}: {likeness['median_rank']:g}")
+        demo.say(f"  (by the base {likeness['base_median_rank']:g})")
+    _audited(demo, "composite")
+
+
+def _audited(demo: Demo, model: str) -> Any:
+    """Audit a model, say what came out, and keep its sheet with the pictures."""
+    report = demo.run("audit", model, "-n", str(PICTURES), expect=(0, 1))
+    named = f" {', '.join(report['resembles'][:5])}" if report["resembles"] else ""
+    demo.say(f"{model}: {report['verdict']}{named}")
+    for reason in report["why"]:
+        demo.say(f"  {reason}")
+    calibration = report["calibration"]
+    demo.say(
+        f"  threshold {report['threshold']:.3f}: false match rate {report['fmr']:g} on {calibration['pairs']:,} pairs"
+    )
+    demo.say(
+        f"  of different people; {report['faces']} faces in {report['images']} pictures, {report['rate']:.1%} match,"
+    )
+    demo.say(f"  at most {report['upper_bound95']:.1%} with 95 % confidence; the catalog's own strangers would match")
+    demo.say(f"  {report['strangers_matched'] or 0:.1%} of the time in the same search")
+    shutil.copytree(report["folder"], demo.folder / "audits" / model)
+    demo.summary.setdefault("audits", {})[model] = report
+    return report
 
 
 def withdraw(demo: Demo) -> None:
@@ -204,7 +248,7 @@ def close(demo: Demo) -> None:
     demo.say(f"doctor: {sum(finding['ok'] for finding in sound)} of {len(sound)} findings are well")
     demo.summary["seconds"] = round(time.monotonic() - demo.started, 1)
     (demo.folder / "summary.json").write_text(json.dumps(demo.summary, indent=2, ensure_ascii=False), encoding="utf-8")
-    for name in ("pictures", "receipts", "summary.json"):
+    for name in ("pictures", "audits", "receipts", "summary.json"):
         demo.say(f"{demo.folder / name}")
     demo.say(f"open the catalog in the app:  ./dev run -C {demo.catalog}")
     demo.say(f"{demo.summary['seconds']:.0f} s in all")
