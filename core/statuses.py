@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from core import consent
+from core import consent, jobs
 from core.consent import PhotoRuling
 from core.progress import Report, Step, silent
 from storage import faces, ledger, photos, statuses, subjects
 from storage.catalog import Catalog
-from storage.records import Purpose
+from storage.jobs import UNDER_WAY, newest
+from storage.records import Job, Purpose
 from storage.statuses import of_photos
 
 BATCH = 1000
+MOST_HERE = 2000  # statuses that `settle` rules on itself
 
-__all__ = ["explain", "of_photos", "refresh", "rulings"]
+__all__ = ["explain", "of_photos", "refresh", "rulings", "run_job", "settle"]
 
 
 def refresh(catalog: Catalog, now: datetime | None = None, *, report: Report = silent) -> int:
@@ -42,6 +44,23 @@ def refresh(catalog: Catalog, now: datetime | None = None, *, report: Report = s
         done += len(ids)
         report(Step("statuses", min(done, total), total))
     return done
+
+
+def settle(catalog: Catalog, *, report: Report = silent) -> int:
+    """As `refresh` where few photographs are stale; where many are, a job does it, and 0 is given.
+
+    For a process that answers keys meanwhile: ruling on more than some thousands would slow it.
+    """
+    if statuses.count_stale(catalog, ledger.instant(catalog)) <= MOST_HERE:
+        return refresh(catalog, report=report)
+    if all(job.kind != "statuses" or job.state not in UNDER_WAY for job in newest(catalog, limit=20)):
+        jobs.submit(catalog, "statuses", {})
+    return 0
+
+
+def run_job(catalog: Catalog, _: Job, report: Report) -> dict[str, int]:
+    """Run a `statuses` job, for callers that must answer keys meanwhile; it takes no arguments."""
+    return {"photos": refresh(catalog, report=report)}
 
 
 def explain(catalog: Catalog, photo_id: int, at: datetime | None = None) -> dict[Purpose, PhotoRuling]:

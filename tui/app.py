@@ -217,7 +217,7 @@ class KyodakuApp(App[None]):
 
     async def _settle(self) -> None:
         try:
-            settled = await self.desk.tidy(lambda catalog: statuses.refresh(catalog, report=self.desk.go_on))
+            settled = await self.desk.tidy(lambda catalog: statuses.settle(catalog, report=self.desk.go_on))
         finally:
             self._settling = False
         if settled and isinstance(self.screen, Room):

@@ -17,7 +17,7 @@ from typing import Self
 
 PROGRAM = "import sys, pathlib, tui.app; sys.exit(tui.app.run(pathlib.Path(sys.argv[1])))"
 PATIENCE_S = 30.0
-QUIET_S = 0.4  # nothing for so long: the screen is drawn
+QUIET_S = 0.3  # nothing for so long: the screen is drawn
 
 
 class Terminal:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.tui.terminal_driver import Terminal
 
-STEPS = 20
+STEPS = 8
 BYTES_A_STEP = 1500
 
 

@@ -20,6 +20,7 @@ from storage.safe_text import display
 if TYPE_CHECKING:
     from tui.app import KyodakuApp
 
+HINT = "Space: tick    Enter in a line, or ^s: do it    Esc: leave everything as it is"
 Answers = Mapping[str, str]
 Answer = TypeVar("Answer")
 
@@ -112,7 +113,7 @@ class Form(Dialog[Answers | None]):
                 for field in self._fields:
                     yield from self._row(field)
             yield Static("", classes="error")
-            yield Static(Text("Space: tick    Enter in a line, or ^s: do it    Esc: leave everything as it is"), classes="hint")
+            yield Static(Text(HINT), classes="hint")
 
     def _row(self, field: Field) -> ComposeResult:
         if field.tick:

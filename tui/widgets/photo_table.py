@@ -111,13 +111,15 @@ class PhotoTable(RowTable):
         if age != self._age:
             return  # another search is shown by now
         self._asked.discard(number)
+        before = self._blocks.get(number, [])
         self._blocks[number] = rows
         while len(self._blocks) > KEPT:
             self._blocks.popitem(last=False)
         first, last = self.first_and_last()
         for place in range(max(first, number * BLOCK), min(last, (number + 1) * BLOCK)):
-            self.refresh_row(place)
-        if self.cursor // BLOCK == number:
+            if before[place % BLOCK : place % BLOCK + 1] != rows[place % BLOCK : place % BLOCK + 1]:
+                self.refresh_row(place)
+        if self.cursor // BLOCK == number and before != rows:
             self.post_message(self.Moved(self))
 
 
