@@ -76,9 +76,15 @@ def picture_of(photo: Photo, item: CohortItem, resolution: int) -> tuple[Image.I
     side = square[2] - square[0]
     longest = math.ceil(max(width, height) * min(1.0, OVERSAMPLE * resolution / side))
     whole = image.load(path, photo.orientation, longest=longest)
-    scale = whole.width / width
-    box = tuple(edge * scale for edge in square)
-    crop = whole.resize((resolution, resolution), Image.Resampling.LANCZOS, box=(box[0], box[1], box[2], box[3]))
+    # A reduced decode rounds each side by itself, so each has its own scale.
+    across, down = whole.width / width, whole.height / height
+    box = (
+        max(0.0, square[0] * across),
+        max(0.0, square[1] * down),
+        min(float(whole.width), square[2] * across),
+        min(float(whole.height), square[3] * down),
+    )
+    crop = whole.resize((resolution, resolution), Image.Resampling.LANCZOS, box=box)
     free = np.ones((resolution, resolution), dtype=np.float32)
     for mask in item.masks:
         left, top, right, bottom = _within(mask, square, resolution)

@@ -15,6 +15,7 @@ from core.base_model import Base
 from core.training import latent_cache
 from core.training.dataset import FILL, embed_captions, picture_of, prepare
 from storage import artifacts, photos
+from storage.artifacts import file_hash
 from storage.records import CohortItem
 from tests.small_archive import SIDE, SmallArchive
 
@@ -43,6 +44,25 @@ def test_masked_pixels_are_filled_and_carry_no_loss(archive: SmallArchive, base:
     pictures = prepare(archive.catalog, base, [masked], 32)
     assert pictures.weights[0, 0, :5, :5].max() == 0
     assert pictures.weights[0, 0, 10:, 10:].min() == 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(601, 401), (1023, 683), (683, 1024)])
+def test_a_crop_at_the_edge_fits_whatever_the_decoder_rounds(
+    archive: SmallArchive, item: CohortItem, tmp_path: Path, width: int, height: int
+) -> None:
+    """Reduced decodes round each side by itself: a crop that touches the far edges must stay inside."""
+    path = tmp_path / "odd.jpg"
+    Image.effect_noise((width, height), 40).convert("RGB").save(path)
+    photo = replace(
+        photos.get(archive.catalog, item.photo_id), path=bytes(path), width=width, height=height, orientation=1
+    )
+    for side in (40, 180, min(width, height)):
+        at_edge = replace(
+            item, content_hash=file_hash(path), crop=(width - side, height - side, width, height), masks=()
+        )
+        picture, free = picture_of(photo, at_edge, 64)
+        assert picture.size == (64, 64)
+        assert free.min() == 1
 
 
 @pytest.mark.parametrize("resolution", [16, 32, 128])
