@@ -113,6 +113,11 @@ def write_base(folder: Path, unet: UNet2DConditionModel, text_encoder: CLIPTextM
     shutil.rmtree(former, ignore_errors=True)
     shutil.copytree(folder, draft)
     unet.save_pretrained(draft / "unet")
+    config = (
+        draft / "unet" / "config.json"
+    )  # a loaded UNet writes the path that it came from, which is nobody's business
+    kept = {key: value for key, value in json.loads(config.read_text("utf-8")).items() if key != "_name_or_path"}
+    config.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
     text_encoder.save_pretrained(draft / "text_encoder")
     tokenizer.save_pretrained(draft / "tokenizer")
     make_scheduler().save_pretrained(draft / "scheduler")
