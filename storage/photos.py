@@ -214,16 +214,6 @@ def ordered_ids(
     return array("q", (row[0] for row in rows))
 
 
-def needing_faces(catalog: Catalog, space: str, after_id: int, limit: int) -> list[Photo]:
-    """Usable photographs whose faces were not sought in this embedding space yet, by ascending id."""
-    return page(
-        catalog,
-        "p.id > ? AND p.state = 'present' AND p.error IS NULL AND p.faces_space IS NOT ?",
-        (after_id, space),
-        limit=limit,
-    )
-
-
 def set_rights(catalog: Catalog, ids: Sequence[int], rights: Rights) -> None:
     """Record whose these photographs are."""
     _set_all(catalog, "rights", ids, rights)

@@ -127,22 +127,6 @@ def test_what_is_known_of_a_folder_a_path_and_a_content(catalog: Catalog) -> Non
     assert photos.folders_below(catalog, b"/") == [b"/a", b"/a/b", b"/ab"]
 
 
-def test_needing_faces_leaves_out_what_is_done_gone_or_broken(catalog: Catalog) -> None:
-    rows = added(catalog, *(photo(b"/%d.jpg" % n) for n in range(5)))
-    with_face(catalog, rows[0].id)
-    photos.set_errors(catalog, {rows[1].id: "cut off"})
-    photos.apply_scan(catalog, ScanBatch(gone=[rows[2].id]))
-    assert [p.id for p in photos.needing_faces(catalog, "dlib-resnet-v1", 0, 9)] == [rows[3].id, rows[4].id]
-    assert [p.id for p in photos.needing_faces(catalog, "dlib-resnet-v1", rows[3].id, 9)] == [rows[4].id]
-    assert len(photos.needing_faces(catalog, "facenet-vggface2", 0, 9)) == 3
-
-
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(st.one_of(st.none(), st.integers(0, 3)), max_size=12),
-    st.booleans(),
-    st.integers(1, 5),
-)
 def test_pages_put_together_are_the_sorted_whole(
     catalog: Catalog, isos: list[int | None], descending: bool, limit: int
 ) -> None:
