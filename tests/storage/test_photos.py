@@ -127,6 +127,12 @@ def test_what_is_known_of_a_folder_a_path_and_a_content(catalog: Catalog) -> Non
     assert photos.folders_below(catalog, b"/") == [b"/a", b"/a/b", b"/ab"]
 
 
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.one_of(st.none(), st.integers(0, 3)), max_size=12),
+    st.booleans(),
+    st.integers(1, 5),
+)
 def test_pages_put_together_are_the_sorted_whole(
     catalog: Catalog, isos: list[int | None], descending: bool, limit: int
 ) -> None:
