@@ -19,6 +19,7 @@ from storage.catalog import Catalog, open_catalog
 
 T = TypeVar("T")
 
+STEPS = 20_000  # of SQLite's machine between two looks whether a read was given up: well below a millisecond
 READERS = 3  # a long listing, the page being shown, and one to spare
 
 
@@ -28,8 +29,6 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._own = threading.local()
-        self._lock = threading.Lock()
-        self._reading: dict[object, sqlite3.Connection] = {}  # what each read under way reads with
         self._closed = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="kyodaku-read")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="kyodaku-write")
@@ -66,33 +65,30 @@ class Desk:
         """Stop: what is being read is interrupted, what is being written is finished."""
         self._closed = True
         self._writer.shutdown(wait=True)
-        with self._lock:
-            for connection in self._reading.values():
-                connection.interrupt()
         for pool in (self._readers, self._tidier, self._watcher, self._pictures):
             pool.shutdown(wait=True, cancel_futures=True)
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[Catalog], T]) -> T:
-        token = object()
+        given_up = threading.Event()
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, self._read, work, token)
+            return await asyncio.get_running_loop().run_in_executor(pool, self._read, work, given_up)
         except asyncio.CancelledError:
-            with self._lock:
-                if token in self._reading:
-                    self._reading[token].interrupt()
+            given_up.set()
             raise
 
-    def _read(self, work: Callable[[Catalog], T], token: object) -> T:
-        catalog = self._mine(readonly=True)
-        with self._lock:
-            if self._closed:
-                raise sqlite3.OperationalError("interrupted")
-            self._reading[token] = catalog.connection
+    def _read(self, work: Callable[[Catalog], T], given_up: threading.Event) -> T:
+        """Do the work, which ends with "interrupted" soon after it is given up.
+
+        Asked by SQLite as it goes: `interrupt` would miss a statement that begins a moment later.
+        """
+        connection = self._mine(readonly=True).connection
+        if self._closed or given_up.is_set():
+            raise sqlite3.OperationalError("interrupted")
+        connection.set_progress_handler(lambda: self._closed or given_up.is_set(), STEPS)
         try:
-            return work(catalog)
+            return work(self._mine(readonly=True))
         finally:
-            with self._lock:
-                del self._reading[token]
+            connection.set_progress_handler(None, 0)
 
     def _write(self, work: Callable[[Catalog], T]) -> T:
         return work(self._mine(readonly=False))

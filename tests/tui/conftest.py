@@ -130,12 +130,13 @@ def settle() -> Settle:
     """Wait until nothing is under way, no message, no worker, no reading; then let the cursor have rested."""
 
     async def calm(pilot: Pilot[None]) -> None:
-        for _ in range(3):
+        quiet = 0
+        while quiet < 2:  # a message may be about to begin other work
             await pilot.pause()
             running = [worker for worker in pilot.app.workers if worker.group != "dialog"]
+            quiet = 0 if running else quiet + 1
             if running:
                 await pilot.app.workers.wait_for_complete(running)
-        await pilot.pause()
 
     async def wait(pilot: Pilot[None]) -> None:
         await calm(pilot)

@@ -85,6 +85,7 @@ class RowTable(ScrollView, can_focus=True):
     }
     DEFAULT_CSS = """
     RowTable { background: $surface; color: $foreground; overflow-x: hidden; overflow-y: auto; }
+    RowTable { scrollbar-gutter: stable; }
     RowTable { scrollbar-size-vertical: 1; scrollbar-color: $primary-darken-2; scrollbar-background: $panel; }
     RowTable > .table--header { color: $text-muted; background: $panel; text-style: bold; }
     RowTable > .table--cursor { background: $primary; color: $background; text-style: bold; }
@@ -121,7 +122,8 @@ class RowTable(ScrollView, can_focus=True):
         self.empty = empty  # what to do next, where there is no row
         self.cursor = 0
         self._count = 0
-        self._widths: list[int] = []
+        self._widths: list[int] = []  # of the columns, for a line of `_fitted` cells
+        self._fitted = -1
 
     @property
     def count(self) -> int:
@@ -155,7 +157,7 @@ class RowTable(ScrollView, can_focus=True):
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Show other columns."""
         self.columns = tuple(columns)
-        self._widths = []
+        self._fitted = -1
         self.refresh()
 
     def first_and_last(self) -> tuple[int, int]:
@@ -182,8 +184,8 @@ class RowTable(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
-        if not self._widths or sum(self._widths) == 0:
-            self._widths = fit(self.columns, max(10, width - 2))
+        if width != self._fitted:
+            self._widths, self._fitted = fit(self.columns, max(10, width - 2)), width
         base = self.rich_style
         if y == 0:
             return self._line([c.title for c in self.columns], self.get_component_rich_style("table--header"), width)
@@ -202,7 +204,7 @@ class RowTable(ScrollView, can_focus=True):
         return self._line(cells, style, width, roles=row != self.cursor or not self.has_focus)
 
     def on_resize(self, _: events.Resize) -> None:
-        self._widths = []
+        self._fitted = -1
         self._bring_cursor_in()
         self.refresh()
 
