@@ -2,7 +2,8 @@
 
 A migration, once released, never changes; a new one is added. `PRAGMA user_version` counts them.
 Times of events are ISO 8601 in UTC, JSON columns are canonical JSON text, paths are BLOBs because
-file names need not be UTF-8.
+file names need not be UTF-8. In tables without rowid the key's columns come first: SQLite 3.40's integrity check
+takes others for NULL.
 """
 
 from __future__ import annotations
@@ -141,13 +142,13 @@ CREATE TABLE cohorts(
 );
 CREATE TABLE cohort_items(
   cohort_id INTEGER NOT NULL REFERENCES cohorts(id),
+  leaf TEXT NOT NULL,
   photo_id INTEGER NOT NULL REFERENCES photos(id),
   face_id INTEGER NOT NULL,
   subject_id INTEGER NOT NULL REFERENCES subjects(id),
   content_hash TEXT NOT NULL,
   crop TEXT NOT NULL, masks TEXT NOT NULL,
   grant_hash TEXT NOT NULL,
-  leaf TEXT NOT NULL,
   PRIMARY KEY(cohort_id, leaf)
 ) WITHOUT ROWID;
 CREATE INDEX cohort_items_by_subject ON cohort_items(subject_id, cohort_id);

@@ -1,0 +1,60 @@
+"""The doctor finds what is wrong with a catalog, and says nothing of one that is well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core import doctor, withdrawal
+from storage import artifacts, subjects
+from storage.catalog import Catalog
+from storage.records import CohortRules, Purpose
+from tests import composites
+from tests.composites import Composite
+from tests.tiny_base import write_tiny_base
+
+
+@pytest.fixture
+def made(catalog: Catalog, tmp_path: Path) -> Composite:
+    base = write_tiny_base(tmp_path / "base")
+    return composites.build(catalog, base, ["Ann", "Ben"], CohortRules(Purpose.TRAIN_INDIVIDUAL))
+
+
+def complaints(catalog: Catalog) -> list[str]:
+    return [finding.what for finding in doctor.examine(catalog) if not finding.ok]
+
+
+def test_a_catalog_that_is_well(catalog: Catalog, made: Composite) -> None:
+    findings = doctor.examine(catalog)
+    assert all(finding.ok for finding in findings)
+    assert {f"model {name}" for name in made.loras} <= {finding.what for finding in findings}
+
+
+def test_a_changed_and_a_missing_model_file(catalog: Catalog, made: Composite) -> None:
+    changed, missing = (catalog.models / artifacts.get_model(catalog, name).path for name in made.loras)
+    content = bytearray(changed.read_bytes())
+    content[-1] ^= 1
+    changed.write_bytes(bytes(content))
+    missing.unlink()
+    assert complaints(catalog) == [
+        f"model {made.loras[0]}: its file was changed since it was recorded",
+        f"model {made.loras[1]}: its file is missing",
+    ]
+
+
+def test_files_that_others_may_read(catalog: Catalog) -> None:
+    catalog.ledger_path.chmod(0o644)
+    assert complaints(catalog) == ["open to other users: ledger.jsonl"]
+
+
+def test_a_changed_ledger_file(catalog: Catalog) -> None:
+    subjects.add(catalog, "Ann", minor=True)
+    text = catalog.ledger_path.read_text(encoding="utf-8")
+    catalog.ledger_path.write_text(text.replace("age", "aga", 1), encoding="utf-8")
+    assert complaints(catalog) == ["ledger: broken at event 1"]
+
+
+def test_what_a_withdrawal_quarantined_is_no_complaint(catalog: Catalog, made: Composite) -> None:
+    withdrawal.withdraw(catalog, "Ann", [Purpose.TRAIN_INDIVIDUAL], by="me")
+    assert complaints(catalog) == []
