@@ -55,6 +55,7 @@ def test_a_changed_ledger_file(catalog: Catalog) -> None:
     assert complaints(catalog) == ["ledger: broken at event 1"]
 
 
-def test_what_a_withdrawal_quarantined_is_no_complaint(catalog: Catalog, made: Composite) -> None:
+@pytest.mark.usefixtures("made")
+def test_what_a_withdrawal_quarantined_is_no_complaint(catalog: Catalog) -> None:
     withdrawal.withdraw(catalog, "Ann", [Purpose.TRAIN_INDIVIDUAL], by="me")
     assert complaints(catalog) == []
