@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core import image
+from core import framing, image
 from core.base_model import Base
 from core.errors import BadImage
 from core.training import latent_cache
 from core.training.latent_cache import Array
-from storage import photos
+from storage import faces, photos
 from storage.artifacts import file_hash
 from storage.catalog import Catalog
 from storage.records import Box, CohortItem, Photo
@@ -29,7 +29,7 @@ OVERSAMPLE = 2.0  # a photograph is decoded at up to so many times the size need
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """One group's pictures, encoded: latents and their mirror images [n, c, h, w], weights [n, 1, h, w] 0 or 1."""
+    """One group's pictures, encoded: latents and their mirror images [n, c, h, w], loss weights [n, 1, h, w], 0..1."""
 
     latents: Tensor
     mirrored: Tensor
@@ -39,8 +39,10 @@ class Pictures:
         return int(self.latents.shape[0])
 
 
-def prepare(catalog: Catalog, base: Base, items: Sequence[CohortItem], resolution: int) -> Pictures:
-    """Encode the items, in their order, or read them from the cache.
+def prepare(
+    catalog: Catalog, base: Base, items: Sequence[CohortItem], resolution: int, background: float = 1.0
+) -> Pictures:
+    """Encode the items, in their order, or read them from the cache; what is not the face weighs `background`.
 
     Raises BadImage for a photograph that is gone, or whose bytes are no longer those that were frozen.
     """
@@ -53,8 +55,20 @@ def prepare(catalog: Catalog, base: Base, items: Sequence[CohortItem], resolutio
             arrays = _encode(base, *picture_of(known[item.photo_id], item, resolution))
             latent_cache.write(kept, *arrays)
         encoded.append(arrays)
-    stacks = [torch.from_numpy(np.stack(column)).to(base.device) for column in zip(*encoded, strict=True)]
-    return Pictures(*stacks)
+    latents, mirrored, free = (torch.from_numpy(np.stack(column)) for column in zip(*encoded, strict=True))
+    weights = free * _face_weights(catalog, items, int(free.shape[-1]), background)
+    return Pictures(latents.to(base.device), mirrored.to(base.device), weights.to(base.device))
+
+
+def _face_weights(catalog: Catalog, items: Sequence[CohortItem], side: int, background: float) -> Tensor:
+    """1 where an item's face with its margin lies, `background` around it: [n, 1, side, side]."""
+    boxes = {face.id: framing.around(face.box) for face in faces.get_many(catalog, {item.face_id for item in items})}
+    weights = torch.full((len(items), 1, side, side), background)
+    for weight, item in zip(weights, items, strict=True):
+        box = boxes.get(item.face_id, item.crop)  # a face that was sought again since has another number
+        left, top, right, bottom = _within(box, _square(item.crop), side, reach=0)
+        weight[:, top:bottom, left:right] = 1
+    return weights
 
 
 def picture_of(photo: Photo, item: CohortItem, resolution: int) -> tuple[Image.Image, Array]:
@@ -102,12 +116,12 @@ def _square(crop: Box) -> tuple[float, float, float, float]:
     return x - half, y - half, x + half, y + half
 
 
-def _within(mask: Box, square: tuple[float, float, float, float], resolution: int) -> Box:
-    """A mask in the pixels of the resized crop, widened by the Lanczos kernel's reach: 3 of the coarser pixels."""
+def _within(box: Box, square: tuple[float, float, float, float], resolution: int, reach: int | None = None) -> Box:
+    """A box in the pixels of the resized crop, widened by `reach`: the Lanczos kernel's, 3 of the coarser pixels."""
     scale = resolution / (square[2] - square[0])
-    reach = math.ceil(3 * max(1.0, scale))
-    left, top = ((mask[axis] - square[axis]) * scale for axis in (0, 1))
-    right, bottom = ((mask[axis + 2] - square[axis]) * scale for axis in (0, 1))
+    reach = math.ceil(3 * max(1.0, scale)) if reach is None else reach
+    left, top = ((box[axis] - square[axis]) * scale for axis in (0, 1))
+    right, bottom = ((box[axis + 2] - square[axis]) * scale for axis in (0, 1))
     return (
         max(0, math.floor(left) - reach),
         max(0, math.floor(top) - reach),

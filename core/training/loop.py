@@ -193,7 +193,7 @@ def _train_one(
     groups = []
     for subject_id, uid in task.people:
         items = [item for item in task.items if item.subject_id == subject_id]
-        pictures = prepare(catalog, base, items, resolution)
+        pictures = prepare(catalog, base, items, resolution, recipe.background)
         trigger = task.trigger if task.kind is ModelKind.LORA else trigger_of(uid)
         groups.append(Group(uid, trigger, pictures, tuple(item.leaf for item in items)))
     fit = Fit(base, recipe, groups, task.key)

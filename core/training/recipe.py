@@ -47,6 +47,8 @@ class Recipe(BaseModel):
     """Largest norm of the gradient of one step."""
     min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
     """Weight of each noise level (Hang et al., "Min-SNR Weighting", 2023); None: all weigh the same."""
+    background: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Weight in the loss of what is around the face: less of it, and a LoRA learns the person before the place."""
     caption: Annotated[str, Field(min_length=1, max_length=1000)] = "photo of {trigger} person"
     """What every picture is called; {trigger} is the person's word."""
     shared_trigger: Annotated[float, Field(ge=0, le=1)] = 0.5
