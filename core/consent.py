@@ -87,13 +87,18 @@ def face_ruling(
     """What one face permits, or None where a person marked it out of the rules.
 
     `subject` is the face's and `events` are theirs, oldest first. `taken_at` is as `taken` gives it: aware
-    where the camera's offset is known. The age estimate is never asked.
+    where the camera's offset is known. The age estimate is never asked, and likeness may refuse but never
+    permits: a face that only clustering gave to a person stays `unknown` where that person's is granted.
     """
     if face.mark is not None:
         return None
     if subject is None or face.subject_id != subject.id:
         return Ruling(Status.UNKNOWN, None, None, "nobody has said who this is")
-    return _person(subject, events, purpose, taken_at, at)
+    ruling = _person(subject, events, purpose, taken_at, at)
+    if ruling.status is Status.GRANTED and not face.assigned_by_person:
+        why = f"{subject.name}: taken for them by likeness, and nobody has confirmed it"
+        return Ruling(Status.UNKNOWN, None, ruling.until, why)
+    return ruling
 
 
 def photo_ruling(

@@ -118,7 +118,7 @@ CREATE TRIGGER dirty_new_face AFTER INSERT ON faces
 BEGIN INSERT OR IGNORE INTO status_dirty VALUES (new.photo_id); END;
 CREATE TRIGGER dirty_lost_face AFTER DELETE ON faces
 BEGIN INSERT OR IGNORE INTO status_dirty VALUES (old.photo_id); END;
-CREATE TRIGGER dirty_face AFTER UPDATE OF subject_id, mark ON faces
+CREATE TRIGGER dirty_face AFTER UPDATE OF subject_id, assigned_by_person, mark ON faces
 BEGIN INSERT OR IGNORE INTO status_dirty VALUES (new.photo_id); END;
 CREATE TRIGGER dirty_subject AFTER UPDATE OF born, adult_attested_by, minor ON subjects
 BEGIN

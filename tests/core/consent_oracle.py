@@ -80,7 +80,8 @@ def face_status(
                 return "age-unsettled"
             if photo.taken_at is not None and not adult_when_taken(subject.born, photo.taken_at, photo.taken_offset):
                 return "minor"
-    return ledger_status(subject, events, purpose, at)
+    status = ledger_status(subject, events, purpose, at)
+    return "unknown" if status == "granted" and not face.assigned_by_person else status
 
 
 def photo_status(

@@ -39,7 +39,7 @@ def grant(*purposes: Purpose, **more: Any) -> Event:
 
 
 def face(subject_id: int | None = 1, mark: FaceMark | None = None, id: int = 1) -> Face:
-    return Face(id, 1, (0, 0, 9, 9), 0.9, "dlib", b"", subject_id=subject_id, mark=mark)
+    return Face(id, 1, (0, 0, 9, 9), 0.9, "dlib", b"", subject_id=subject_id, assigned_by_person=True, mark=mark)
 
 
 def photo(taken: datetime | None = datetime(2021, 1, 1), offset: int | None = 0, **more: Any) -> Photo:
@@ -325,3 +325,17 @@ def test_a_person_stands_as_in_a_picture_taken_now() -> None:
     young = replace(ANN, born=date(2010, 1, 1))
     ruling = consent.person_ruling(young, [grant()], COMPOSITE, NOW)
     assert (ruling.status, ruling.until) == (Status.MINOR, datetime(2028, 1, 1, 12, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_likeness_refuses_but_never_permits(purpose: Purpose) -> None:
+    alike = replace(face(), assigned_by_person=False)
+    child = replace(ANN, minor=True)
+    taken = datetime(2020, 1, 1, tzinfo=UTC)
+    ruled = consent.face_ruling(alike, ANN, [grant()], purpose, taken, NOW)
+    assert ruled is not None
+    assert (ruled.status, ruled.event_hash) == (Status.UNKNOWN, None)
+    assert "by likeness" in ruled.why
+    refused = consent.face_ruling(alike, child, [], purpose, taken, NOW)
+    assert refused is not None
+    assert refused.status is (Status.MINOR if purpose in ADULT_ONLY_PURPOSES else Status.UNKNOWN)

@@ -126,6 +126,7 @@ def worlds(draw: st.DrawFn) -> World:
             embedding=b"",
             age_estimate=draw(st.none() | st.floats(1, 90)),
             subject_id=owner,
+            assigned_by_person=draw(st.sampled_from([True, True, True, False])),
             mark=draw(marks),
         )
         for place, owner in enumerate(owners)
@@ -219,7 +220,7 @@ def test_a_no_ends_every_grant_before_it(world: World, number: int, kind: EventK
 @often
 @given(worlds(), st.sampled_from([1, 2, 3, None]))
 def test_one_more_face_never_permits_more(world: World, owner: int | None) -> None:
-    more = Face(77, 1, (0, 0, 9, 9), 0.9, "dlib", b"", subject_id=owner)
+    more = Face(77, 1, (0, 0, 9, 9), 0.9, "dlib", b"", subject_id=owner, assigned_by_person=True)
     wider = replace(world, faces=[*world.faces, more])
     for purpose in Purpose:
         before, after = ruled(world, purpose, world.at), ruled(wider, purpose, world.at)
@@ -234,7 +235,7 @@ def test_one_more_face_never_permits_more(world: World, owner: int | None) -> No
 @example(
     World(
         Photo(1, b"/p", "/p", 1, 1, 1, 1, taken_at=datetime(2020, 1, 1), faces_space="dlib"),
-        [Face(10, 1, (0, 0, 9, 9), 0.9, "dlib", b"", subject_id=1)],
+        [Face(10, 1, (0, 0, 9, 9), 0.9, "dlib", b"", subject_id=1, assigned_by_person=True)],
         [Subject(1, "uid1", "Person 1")],
         [Event(1, datetime(2019, 1, 1, tzinfo=UTC), EventKind.GRANT, "uid1", tuple(Purpose), hash="h")],
         datetime(2021, 1, 1, tzinfo=UTC),
@@ -254,7 +255,7 @@ def test_every_hour_around_an_eighteenth_birthday(born: date, offset: int | None
     turn = datetime.combine(oracle.eighteenth_birthday(born), datetime.min.time(), UTC)
     moments = [turn + timedelta(hours=hour) + nudge for hour in HOURS for nudge in NUDGES]
     person = Subject(1, "uid1", "Person 1", born=born)
-    face = Face(10, 1, (0, 0, 9, 9), 0.9, "dlib", b"", subject_id=1)
+    face = Face(10, 1, (0, 0, 9, 9), 0.9, "dlib", b"", subject_id=1, assigned_by_person=True)
     known = offset if offset is not None and -720 <= offset <= 840 else None
     for taken, at in [(moment, LATER) for moment in moments] + [
         (turn + timedelta(days=9), moment) for moment in moments
