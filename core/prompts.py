@@ -58,6 +58,11 @@ class Finding:
     topic: str
     word: str
 
+    @property
+    def asked(self) -> str:
+        """The topic in words."""
+        return "a minor" if self.topic == "minor" else "sexual content"
+
 
 def find(text: str) -> Finding | None:
     """The first thing in a prompt, negative prompt or caption that may not be asked for; None if there is none."""
@@ -84,8 +89,9 @@ def check(*texts: str) -> None:
         finding = find(text)
         if finding is None:
             continue
-        asked = "a minor" if finding.topic == "minor" else "sexual content"
-        raise PromptRefused(f"the prompt asks for {asked}: {finding.word!r}", "Kyodaku draws adults, and decently")
+        raise PromptRefused(
+            f"the prompt asks for {finding.asked}: {finding.word!r}", "Kyodaku draws adults, and decently"
+        )
 
 
 def plain(text: str) -> str:

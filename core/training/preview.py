@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from core import consent
+from core import consent, prompts
 from core.base_model import Base
 from core.generate import ONE_PERSON, checks_of, contact_sheet, draw, guidance_of
 from core.generated_checks import Checker
@@ -38,9 +38,10 @@ def may_draw(catalog: Catalog, subject_ids: Sequence[int]) -> bool:
 def draw_preview(base: Base, checker: Checker, path: Path, recipe: Recipe, model: str, trigger: str) -> int:
     """Draw with the LoRA that the UNet wears, and keep what the checks let pass as one sheet; gives how many.
 
-    The file carries no hash of the model: it is drawn before there is one.
+    The file carries no hash of the model: it is drawn before there is one. Raises PromptRefused.
     """
     text = recipe.caption.format(trigger=trigger)
+    prompts.check(text)
     kept, notes = [], []
     for batch in draw(base, [text] * recipe.previews, seed=SEED, steps=STEPS):
         for picture, seen in zip(batch, checker.look(batch), strict=True):

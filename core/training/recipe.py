@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal
 from blake3 import blake3
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from core.errors import BadRecipe
+from core import prompts
+from core.errors import BadRecipe, PromptRefused
 
 SHARED_TRIGGER = "kyodaku"  # half the captions say this in place of the person's own word: a composite answers to it
+TRIGGER = "{trigger}"  # stands in a caption for that word
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 Targets = Literal["attention", "attention+ff", "attention+conv", "attention+ff+conv"]
@@ -68,9 +70,17 @@ class Recipe(BaseModel):
 
     @field_validator("caption")
     @classmethod
-    def _caption_names_the_trigger(cls, caption: str) -> str:
-        if "{trigger}" not in caption:
-            raise ValueError("must hold {trigger}")
+    def _caption_is_decent(cls, caption: str) -> str:
+        """Raises PromptRefused for what no prompt may ask for: a preview is drawn from the caption."""
+        if TRIGGER not in caption:
+            raise ValueError(f"must hold {TRIGGER}")
+        text = caption.replace(TRIGGER, SHARED_TRIGGER)
+        if "{" in text or "}" in text:
+            raise ValueError(f"holds a brace other than {TRIGGER}'s")
+        if (finding := prompts.find(text)) is not None:
+            raise PromptRefused(
+                f"caption: it names {finding.asked}: {finding.word!r}", "Kyodaku draws adults, and decently"
+            )
         return caption
 
     @property
@@ -82,7 +92,7 @@ class Recipe(BaseModel):
 def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe in a TOML file, or the default one, with some fields given otherwise.
 
-    Raises BadRecipe naming the file and the field.
+    Raises BadRecipe naming the file and the field, PromptRefused for a caption that no prompt may be.
     """
     fields: dict[str, Any] = {}
     if path is not None:

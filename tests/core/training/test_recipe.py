@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadRecipe
+from core.errors import BadRecipe, PromptRefused
 from core.training import recipe
 from core.training.fit import rate
 from core.training.recipe import Recipe
@@ -27,6 +27,8 @@ def test_toml_and_overrides(tmp_path: Path) -> None:
         ("rank = 0", "rank: .*greater than or equal to 1"),
         ('rank = "8"', "rank: .*integer"),
         ('caption = "a photo"', "caption: .*{trigger}"),
+        ('caption = "{trigger} {0}"', "caption: .*a brace other than"),
+        ('caption = "{trigger} {trigger.upper}"', "caption: .*a brace other than"),
         ('targets = "all"', "targets"),
         ("rank = ", "no TOML"),
     ],
@@ -36,6 +38,22 @@ def test_faults(tmp_path: Path, text: str, said: str) -> None:
     path.write_text(text)
     with pytest.raises(BadRecipe, match=said):
         recipe.load(path)
+
+
+@pytest.mark.parametrize(
+    ("caption", "said"),
+    [
+        ("photo of {trigger} child", "a minor: 'child'"),
+        ("{trigger}, 12 years old", "a minor"),
+        ("photo of {trigger} n4ked", "sexual content"),
+    ],
+)
+def test_a_caption_is_held_to_the_rule_of_prompts(caption: str, said: str) -> None:
+    with pytest.raises(PromptRefused, match=said) as refused:
+        recipe.load(overrides={"caption": caption})
+    assert refused.value.exit_status == 1
+    with pytest.raises(PromptRefused):
+        Recipe(caption=caption)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
