@@ -17,7 +17,18 @@ def loaded_by(*modules: str) -> set[str]:
     return set(ran.stdout.split())
 
 
-@pytest.mark.parametrize("entry", ["tui.cli", "tui.app", "core.jobs", "core.withdrawal", "core.people"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "tui.cli",
+        "tui.app",
+        "tui.commands.models",
+        "tui.commands.pictures",
+        "core.jobs",
+        "core.withdrawal",
+        "core.people",
+    ],
+)
 def test_what_answers_keys_and_commands_loads_no_model_library(entry: str) -> None:
     assert not loaded_by(entry) & set(HEAVY)
 

@@ -13,24 +13,26 @@ from typing import Annotated
 import typer
 
 from storage.errors import BAD_INPUT, DAMAGED, INTERRUPTED, KyodakuError
-from tui.commands import archive, cohorts, consent, jobs, models, people, pictures, subjects, training, upkeep
 from tui.output import complain
 from tui.place import catalog_folder
 
-app = typer.Typer(
-    name="kyodaku",
-    no_args_is_help=False,
-    pretty_exceptions_enable=False,
-    add_completion=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for room in (archive, cohorts, consent, jobs, models, people, pictures, subjects, training, upkeep):
-    room.register(app)
+
+def command_line() -> typer.Typer:
+    """All commands. Their modules are loaded here, so that opening the app does not wait for them."""
+    from tui.commands import archive, cohorts, consent, jobs, models, people, pictures, subjects, training, upkeep
+
+    commands = typer.Typer(
+        name="kyodaku",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    commands.callback()(root)
+    for room in (archive, cohorts, consent, jobs, models, people, pictures, subjects, training, upkeep):
+        room.register(commands)
+    return commands
 
 
-@app.callback(invoke_without_command=True)
 def root(
-    context: typer.Context,
     catalog: Annotated[
         Path | None,
         typer.Option("-C", "--catalog", help="The catalog folder. Default: $KYODAKU_CATALOG, else your data folder."),
@@ -43,10 +45,6 @@ def root(
 
     A first run: kyodaku init, kyodaku index ~/Pictures, kyodaku faces, kyodaku people cluster.
     """
-    if context.invoked_subcommand is None:
-        from tui.app import run  # textual is loaded only when the app opens
-
-        raise typer.Exit(run(catalog_folder(catalog)))
 
 
 def main() -> None:
@@ -54,10 +52,23 @@ def main() -> None:
     sys.exit(status_of(sys.argv[1:]))
 
 
+def open_app(catalog: Path | None) -> int:
+    """The terminal app on the catalog in force; its exit status."""
+    from tui.app import run
+
+    return run(catalog_folder(catalog))
+
+
 def status_of(arguments: list[str]) -> int:
     """Run one command; what goes wrong becomes one line on stderr and the exit status of the contract."""
     try:
-        outcome = app(arguments, prog_name="kyodaku", standalone_mode=False)
+        match arguments:
+            case []:
+                return open_app(None)
+            case ["-C" | "--catalog", folder]:
+                return open_app(Path(folder))
+            case _:
+                outcome = command_line()(arguments, prog_name="kyodaku", standalone_mode=False)
     except KyodakuError as error:
         complain(error.message, error.hint)
         return error.exit_status
@@ -68,11 +79,20 @@ def status_of(arguments: list[str]) -> int:
         complain("interrupted; what was done is kept")
         return INTERRUPTED
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            complain("another program has been writing to the catalog for too long", "try again when it is done")
+            return BAD_INPUT
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+            complain("the disk is full; nothing was written", "make room and try again")
+            return BAD_INPUT
         complain(f"the catalog can't be used: {error}", "kyodaku doctor says more")
         return DAMAGED
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OverflowError as error:
+        complain(f"a number is too large: {error}")
+        return BAD_INPUT
     except OSError as error:
         complain(f"{error.filename or 'a file'}: {error.strerror or error}")
         return BAD_INPUT

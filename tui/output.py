@@ -47,7 +47,7 @@ def plain(value: Any) -> Any:
 def emit(value: Any, text: str | Iterable[str], *, as_json: bool) -> None:
     """Print `value` as JSON, or `text` (a string, or lines as they come) for people."""
     if as_json:
-        print(json.dumps(plain(value), ensure_ascii=False, indent=2))
+        print(json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False))
         return
     for line in [text] if isinstance(text, str) else text:
         print(line)

@@ -17,6 +17,7 @@ from storage.records import Photo
 from tui.output import AsJson, Progress, emit, table
 from tui.place import catalog_folder, opened
 
+MOST_DIGITS = 19  # of an id that fits SQLite's integers
 FIND_HELP = f"""Photographs that match.
 
 Terms are joined by a blank (and), `or`, `not` or `-`, with parentheses; quotes hold blanks together; a bare word is
@@ -110,7 +111,7 @@ def show(
 
 
 def _photo(catalog: Catalog, given: str) -> Photo:
-    if given.isdigit():
+    if given.isascii() and given.isdigit() and len(given) < MOST_DIGITS:
         return photos.get(catalog, int(given))
     record = photos.by_path(catalog, bytes(Path(given).resolve()))
     if record is None:

@@ -13,10 +13,10 @@ from core.errors import BadValue, CatalogDamaged
 from core.interchange import receipt as receipts
 from storage import ledger
 from storage.records import Purpose
-from tui.commands.subjects import parse_subject
 from tui.output import AsJson, Progress, emit
 from tui.place import opened
 
+MOST_DIGITS = 5  # of a number of days: centuries
 Who = Annotated[str, typer.Argument(metavar="SUBJECT", help="Id or exact name.")]
 Purposes = Annotated[
     str,
@@ -58,7 +58,7 @@ def grant(
     with opened(context) as catalog:
         result = consent_actions.grant(
             catalog,
-            [parse_subject(subject)],
+            [subject],
             consent_actions.parse_purposes(purpose),
             by=by,
             valid_from=_time(from_time, "--from"),
@@ -79,9 +79,7 @@ def refuse(
 ) -> None:
     """A person says no to these purposes."""
     with opened(context) as catalog:
-        result = consent_actions.refuse(
-            catalog, [parse_subject(subject)], consent_actions.parse_purposes(purpose), by=by, note=note
-        )
+        result = consent_actions.refuse(catalog, [subject], consent_actions.parse_purposes(purpose), by=by, note=note)
     emit(result[0], result[0].lines(), as_json=as_json)
 
 
@@ -98,7 +96,7 @@ def withdraw(
     """A person takes consent back: out of photographs, cohorts and models, and averages are made again without them."""
     purposes = list(Purpose) if purpose is None else consent_actions.parse_purposes(purpose)
     with opened(context) as catalog, Progress() as progress:
-        who = parse_subject(subject)
+        who = subject
         if dry_run:
             reach = withdrawal.reach(catalog, who, purposes)
             emit(reach, reach.lines(), as_json=as_json)
@@ -115,7 +113,7 @@ def show(
 ) -> None:
     """Where a person stands for each purpose, and the events behind it."""
     with opened(context) as catalog:
-        told = consent_actions.show(catalog, parse_subject(subject), _time(at, "--at") or datetime.now(UTC))
+        told = consent_actions.show(catalog, subject, _time(at, "--at"))
     emit(told, told.lines(), as_json=as_json)
 
 
@@ -125,10 +123,8 @@ def due(
     as_json: AsJson = False,
 ) -> None:
     """Grants that end soon."""
-    if not (within.endswith("d") and within[:-1].isdigit()):
-        raise BadValue(f"--within {within!r} is no number of days", "as in 30d")
     with opened(context) as catalog:
-        ending = consent_actions.due(catalog, timedelta(days=int(within[:-1])))
+        ending = consent_actions.due(catalog, _days(within))
     emit(ending, [f"{one.until:%Y-%m-%d} {one.subject}: {one.purpose}" for one in ending], as_json=as_json)
 
 
@@ -140,7 +136,7 @@ def receipt(
 ) -> None:
     """What a person is given: what they allowed, which photographs, cohorts and models."""
     with opened(context) as catalog:
-        made = receipts.receipt(catalog, parse_subject(subject))
+        made = receipts.receipt(catalog, subject)
     if out is not None:
         receipts.write(made, out)
     emit(made, str(out) if out else receipts.lines(made), as_json=as_json)
@@ -171,11 +167,17 @@ def rebuild(context: typer.Context, as_json: AsJson = False) -> None:
     emit({"kept": kept}, said, as_json=as_json)
 
 
+def _days(text: str) -> timedelta:
+    number = text.removesuffix("d")
+    if text == number or not (number.isascii() and number.isdigit()) or len(number) > MOST_DIGITS:
+        raise BadValue(f"--within {text!r} is no number of days", "as in 30d")
+    return timedelta(days=int(number))
+
+
 def _time(text: str | None, option: str) -> datetime | None:
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise BadValue(f"{option} {text!r} is no time", "write it as 2026-01-31 or 2026-01-31T12:00+09:00") from error
-    return moment.astimezone(UTC)

@@ -58,10 +58,11 @@ def log(context: typer.Context, job: Id, as_json: AsJson = False) -> None:
     emit({"id": job, "log": lines}, lines, as_json=as_json)
 
 
-def follow(context: typer.Context, job: Id) -> None:
+def follow(context: typer.Context, job: Id, as_json: AsJson = False) -> None:
     """Watch a job until it ends. Ctrl-C stops the watching, not the job."""
     with opened(context) as catalog:
-        watch(catalog, job)
+        ended = watch(catalog, job)
+    emit(_document(ended), f"job {job}: {ended.state}", as_json=as_json)
 
 
 def cancel(context: typer.Context, job: Id, as_json: AsJson = False) -> None:

@@ -10,7 +10,6 @@ import typer
 from core import models, withdrawal
 from core.errors import BadValue
 from storage.records import Model
-from tui.commands.subjects import parse_subject
 from tui.output import AsJson, Progress, emit, table
 from tui.place import opened
 
@@ -114,7 +113,7 @@ def affected(
 ) -> None:
     """Models that hold anything of a person."""
     with opened(context) as catalog:
-        found = models.affected(catalog, parse_subject(subject))
+        found = models.affected(catalog, subject)
     emit(found, [f"{one.name} ({one.kind}, {one.state})" for one in found], as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import Annotated
 
 import typer
@@ -92,28 +93,22 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Two names were one person."""
-    from tui.commands.subjects import parse_subject
-
     with opened(context) as catalog:
-        result = people.merge(catalog, parse_subject(kept), parse_subject(folded))
+        result = people.merge(catalog, kept, folded)
     emit(result, f"{result.subject}: {result.faces} faces", as_json=as_json)
 
 
 def split(context: typer.Context, subject: str, faces: Faces, as_json: AsJson = False) -> None:
     """These faces are not that person's: they become unnamed again, and no clustering puts them back."""
-    from tui.commands.subjects import parse_subject
-
     with opened(context) as catalog:
-        result = people.split(catalog, parse_subject(subject), faces)
+        result = people.split(catalog, subject, faces)
     emit(result, f"{result.subject}: {result.faces} faces", as_json=as_json)
 
 
 def assign(context: typer.Context, face: int, subject: str, as_json: AsJson = False) -> None:
     """This face is that person's."""
-    from tui.commands.subjects import parse_subject
-
     with opened(context) as catalog:
-        result = people.assign(catalog, face, parse_subject(subject))
+        result = people.assign(catalog, face, subject)
     emit(result, f"{result.subject}: {result.faces} faces", as_json=as_json)
 
 
@@ -121,13 +116,15 @@ def ignore(
     context: typer.Context,
     face: int,
     why: Annotated[str, typer.Option(help="Why; it goes to the ledger.")],
-    by: Annotated[str, typer.Option(help="Who says so.")],
-    mark: Annotated[str, typer.Option(help="'not a face' or 'unrecognisable'.")] = FaceMark.NOT_A_FACE,
+    by: Annotated[str | None, typer.Option(help="Who says so; default: your user name.")] = None,
+    mark: Annotated[str, typer.Option(help="'not a face', 'unrecognisable', or 'none' to count it again.")] = (
+        FaceMark.NOT_A_FACE
+    ),
     as_json: AsJson = False,
 ) -> None:
     """Take a detection out of the rules: it is no face, or nobody could recognise it."""
-    if mark not in list(FaceMark):
-        raise BadValue(f"--mark {mark!r} is neither 'not a face' nor 'unrecognisable'")
+    if mark not in [*FaceMark, "none"]:
+        raise BadValue(f"--mark {mark!r} is unknown", "one of " + ", ".join([*FaceMark, "none"]))
     with opened(context) as catalog:
-        people.ignore(catalog, face, FaceMark(mark), why, by)
-    emit({"face": face, "mark": mark}, f"face {face}: {mark}", as_json=as_json)
+        people.ignore(catalog, face, None if mark == "none" else FaceMark(mark), why, by or getpass.getuser())
+    emit({"subject": None, "faces": 1, "face": face, "mark": mark}, f"face {face}: {mark}", as_json=as_json)

@@ -68,9 +68,10 @@ def audit(
 ) -> None:
     """Does what the model draws look like anyone in the catalog? Exit status 1 when it does, or can't be told."""
     from core.audit import audit as examine  # torch is loaded only where it is used
+    from core.audit_report import plain
 
     with opened(context) as catalog, Progress() as progress:
         report = examine(catalog, model, n=number, seed=seed, fmr=fmr, device=device, report=progress)
-    emit(report, report.lines(), as_json=as_json)
+    emit(plain(report), report.lines(), as_json=as_json)
     if report.verdict != "nobody":
         raise typer.Exit(REFUSED)
