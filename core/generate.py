@@ -28,6 +28,7 @@ WHOLE = frozenset({ModelKind.BAKE, ModelKind.SOUP})  # models that are checkpoin
 LARGE = 256  # pixels: bases below it are toys
 GUIDANCE = 7.5  # of classifier-free guidance, what Stable Diffusion is used with
 GUIDANCE_SMALL = 1.5  # measured on the sample base: from 2.5 on its faces break up
+NO_AGE = frozenset({Status.MINOR, Status.AGE_UNSETTLED})  # what no share of a model is small enough for
 ONE_PERSON = 0.5  # a share of a model from which on its pictures are of one person
 TILE = 128  # pixels of a picture on a contact sheet, at least
 
@@ -66,42 +67,59 @@ class Drawn:
 def permit(catalog: Catalog, model: Model) -> None:
     """Raises unless pictures may be drawn with the model now.
 
-    Tainted: it is not `ok`. Refused: half of it or more is one person who has not allowed `train-individual`; a grant
-    for composites is none for pictures of oneself.
+    Tainted: it is not `ok`. Refused: somebody in it is a minor or of unsettled age, or half of it or more is one person
+    who has not allowed `train-individual`; a grant for composites is none for pictures of oneself.
     """
     if model.state is not ModelState.OK:
         why = f": {model.why}" if model.why else ""
         raise Tainted(f"model {model.name!r} is {model.state}{why}", "see: kyodaku models show " + model.name)
     now = ledger.instant(catalog)
-    for subject_id, share in artifacts.shares_of(catalog, model.id).items():
-        if share < ONE_PERSON:
-            continue
-        subject = subjects.get(catalog, subject_id)
-        ruling = consent.person_ruling(subject, ledger.events_of(catalog, subject.uid), Purpose.TRAIN_INDIVIDUAL, now)
-        if ruling.status is not Status.GRANTED:
+    shares = artifacts.shares_of(catalog, model.id)
+    people = subjects.get_many(catalog, shares)
+    events = ledger.events_of_many(catalog, [person.uid for person in people.values()])
+    for subject_id, share in shares.items():
+        subject = people[subject_id]
+        ruling = consent.person_ruling(subject, events.get(subject.uid, ()), Purpose.TRAIN_INDIVIDUAL, now)
+        if ruling.status in NO_AGE:
+            raise Refused(
+                f"{subject.name} is in model {model.name!r}: {ruling.status} ({ruling.why})",
+                "settle their age, or withdraw them: the model is then made anew without them",
+            )
+        if share >= ONE_PERSON and ruling.status is not Status.GRANTED:
             raise Refused(
                 f"model {model.name!r} draws {subject.name} alone: train-individual is {ruling.status} ({ruling.why})",
                 "average it with others, or ask them",
             )
 
 
+def permit_base(catalog: Catalog, unet_hash: str) -> None:
+    """`permit` for a base that is one of the catalog's own models, by its UNet's hash; others are nobody's."""
+    own = artifacts.with_content(catalog, unet_hash)
+    if own is not None:
+        permit(catalog, own)
+
+
 def open_model(catalog: Catalog, name: str, device: str = "auto") -> Opened:
     """A model of the catalog by name, or a base by path, ready to draw.
 
-    Raises NoSuchRecord, Tainted, Refused, BadBase, BadLora.
+    A base by path may be a model of the catalog, and is then one. Raises NoSuchRecord, Tainted, Refused, BadBase,
+    BadLora.
     """
     try:
         model = artifacts.get_model(catalog, name)
     except NoSuchRecord:
         if not Path(name).exists():
             raise
-        return Opened(Path(name).name, base_model.load(Path(name), device), None, "")
+        base = base_model.load(Path(name), device)
+        permit_base(catalog, base.unet_hash)
+        return Opened(Path(name).name, base, None, "")
     permit(catalog, model)
     weights = catalog.models / model.path
     trigger = model.trigger or SHARED_TRIGGER
     if model.kind in WHOLE:
         return Opened(name, base_model.load(weights, device), model, trigger)
     base = base_model.load(Path(model.base), device)
+    permit_base(catalog, base.unet_hash)
     add_lora(base, weights, model.content_hash)
     return Opened(name, base, model, trigger)
 

@@ -15,6 +15,7 @@ from core.base_model import Base, pick_device
 from core.base_model import load as load_base
 from core.cohort import recheck, subject_root
 from core.errors import BadValue, ConsentLost, NameTaken, NoSuchRecord, Tainted
+from core.generate import permit_base
 from core.generated_checks import Checker
 from core.merging.formats import write_lora
 from core.progress import Report, Step, silent
@@ -98,7 +99,8 @@ def train(
 
     With a job they leave checkpoints in its folder, and what is finished is found again on resume. A LoRA depends on
     the recipe, the base and its own people's pictures alone. `processes` (default: one a core, on a small base) changes
-    the speed and no byte. Raises ConsentLost, Tainted, BadBase, BadImage, BadValue, NameTaken.
+    the speed and no byte. A base that is a model of the catalog must be one that may be drawn with. Raises
+    ConsentLost, Refused, Tainted, BadBase, BadImage, BadValue, NameTaken.
     """
     if mode not in MODES:
         raise BadValue(f"there is no way of training {mode!r}", f"one of: {', '.join(MODES)}")
@@ -122,6 +124,7 @@ def serve(settings: Settings, tasks: Iterator[Task]) -> Iterator[Message]:
     base = load_base(settings.base, settings.device)
     checker = Checker(str(base.device)) if settings.recipe.previews else None
     with closing(catalogs.open_catalog(settings.catalog, readonly=True)) as catalog:
+        permit_base(catalog, base.unet_hash)
         for task in tasks:
             yield from _train_one(catalog, settings, base, checker, task)
 
@@ -212,7 +215,7 @@ def _train_one(
         raise
     path = catalog.models / f"{task.name}.safetensors"
     write_lora(path, fit.layers(), _metadata(base, recipe, task, resolution))
-    if checker is not None and preview.may_draw(catalog, [subject_id for subject_id, _ in task.people]):
+    if checker is not None and preview.may_draw(catalog, base.unet_hash, [subject_id for subject_id, _ in task.people]):
         preview.draw_preview(base, checker, preview.path_of(catalog, task.name), recipe, task.name, task.trigger)
     if kept is not None:
         artifacts.erase(kept)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from core import consent, prompts
 from core.base_model import Base
-from core.generate import ONE_PERSON, checks_of, contact_sheet, draw, guidance_of
+from core.errors import Refused
+from core.generate import ONE_PERSON, checks_of, contact_sheet, draw, guidance_of, permit_base
 from core.generated_checks import Checker
 from core.generated_marks import Origin, save
 from core.training.recipe import Recipe
@@ -24,8 +25,15 @@ def path_of(catalog: Catalog, model: str) -> Path:
     return catalog.models / f"{model}.preview.png"
 
 
-def may_draw(catalog: Catalog, subject_ids: Sequence[int]) -> bool:
-    """Whether a LoRA of these people may be drawn with; one of a single person needs their `train-individual`."""
+def may_draw(catalog: Catalog, base_hash: str, subject_ids: Sequence[int]) -> bool:
+    """Whether a LoRA of these people on this base may be drawn with.
+
+    One of a single person needs their `train-individual`, and a base that is a model of the catalog what it needs.
+    """
+    try:
+        permit_base(catalog, base_hash)
+    except Refused:
+        return False
     now = ledger.instant(catalog)
     people = subjects.get_many(catalog, subject_ids if len(subject_ids) * ONE_PERSON <= 1 else ())
     rulings = [

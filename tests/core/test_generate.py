@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,13 @@ from core import base_model
 from core.errors import BadBase, BadLora, BadValue, NoSuchRecord, PromptRefused, Refused, Tainted, UnreadablePath
 from core.generate import add_lora, draw, generate, open_model
 from core.generated_checks import Checker, Seen, _reason
+from core.merging.catalogued import merge_bake
 from core.merging.formats import kohya_name, read_lora
 from core.training.loop import train
 from core.training.recipe import Recipe, trigger_of
-from storage import artifacts
+from storage import artifacts, ledger, subjects
 from storage.catalog import Catalog
-from storage.records import ModelState, Purpose
+from storage.records import EventKind, ModelState, Purpose
 from tests import small_archive
 from tests.small_archive import SmallArchive
 from tests.tiny_base import SIDE, write_tiny_base
@@ -115,6 +117,34 @@ def test_one_person_is_drawn_only_with_their_word_for_it(catalog: Catalog, tmp_p
     (name,) = train(catalog, "one", tiny_base, "v1", recipe=RECIPE.model_copy(update={"previews": 2}))
     assert not list(catalog.models.glob("*.preview.png"))
     with pytest.raises(Refused, match="train-individual is unknown"):
+        open_model(catalog, name)
+
+
+def test_a_model_is_one_by_its_path_too(catalog: Catalog, tmp_path: Path, tiny_base: Path) -> None:
+    """A baked model named by its folder, as a base to draw with or to train on, needs what it needs by name."""
+    archive = small_archive.build(
+        catalog, tmp_path / "archive", people=1, pictures=2, purposes=(Purpose.TRAIN_COMPOSITE,)
+    )
+    archive.freeze("one")
+    (name,) = train(catalog, "one", tiny_base, "v1", recipe=RECIPE)
+    baked = catalog.models / merge_bake(catalog, name, tiny_base, "baked").path
+    with pytest.raises(Refused, match="train-individual is unknown"):
+        open_model(catalog, str(baked))
+    with pytest.raises(Refused, match="train-individual is unknown"):
+        train(catalog, "one", baked, "v2", recipe=RECIPE, processes=1)
+    ledger.append(
+        catalog, kind=EventKind.GRANT, subject_uid=archive.people[0].uid, purposes=(Purpose.TRAIN_INDIVIDUAL,), by="me"
+    )
+    assert open_model(catalog, str(baked)).model is None
+
+
+def test_no_share_of_a_minor_is_small_enough(catalog: Catalog, tmp_path: Path, tiny_base: Path) -> None:
+    archive = small_archive.build(catalog, tmp_path / "archive", people=3, pictures=1)
+    archive.freeze("all")
+    (name,) = train(catalog, "all", tiny_base, "v1", mode="pooled", recipe=RECIPE)
+    assert open_model(catalog, name).model is not None
+    subjects.edit(catalog, replace(archive.people[2], adult_attested_by=None, adult_attested_how=None))
+    with pytest.raises(Refused, match="Person 2 is in model 'v1': age-unsettled"):
         open_model(catalog, name)
 
 
