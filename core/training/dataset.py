@@ -24,7 +24,6 @@ from storage.catalog import Catalog
 from storage.records import Box, CohortItem, Photo
 
 FILL = (127, 127, 127)  # stands for other people's pixels before encoding
-OVERSAMPLE = 2.0  # a photograph is decoded at up to so many times the size needed, then shrunk well
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +84,10 @@ def picture_of(photo: Photo, item: CohortItem, resolution: int) -> tuple[Image.I
         ) from error
     if not same:
         raise BadImage(f"{photo.path_text} changed since the cohort was frozen", "index again, then freeze again")
-    width, height = photo.width or 0, photo.height or 0
     square = _square(item.crop)
-    side = square[2] - square[0]
-    longest = math.ceil(max(width, height) * min(1.0, OVERSAMPLE * resolution / side))
-    whole = image.load(path, photo.orientation, longest=longest)
-    # A reduced decode rounds each side by itself, so each has its own scale.
-    across, down = whole.width / width, whole.height / height
-    box = (
-        max(0.0, square[0] * across),
-        max(0.0, square[1] * down),
-        min(float(whole.width), square[2] * across),
-        min(float(whole.height), square[3] * down),
-    )
-    crop = whole.resize((resolution, resolution), Image.Resampling.LANCZOS, box=box)
+    # Cut before anything is resampled: a filter, the decoder's own at a reduced scale too, reads beyond its box.
+    whole = image.load(path, photo.orientation)
+    crop = whole.crop(square).resize((resolution, resolution), Image.Resampling.LANCZOS)
     free = np.ones((resolution, resolution), dtype=np.float32)
     for mask in item.masks:
         left, top, right, bottom = _within(mask, square, resolution)
@@ -108,15 +97,15 @@ def picture_of(photo: Photo, item: CohortItem, resolution: int) -> tuple[Image.I
     return crop, free
 
 
-def _square(crop: Box) -> tuple[float, float, float, float]:
-    """The largest square in the middle of a crop."""
+def _square(crop: Box) -> Box:
+    """The largest square of whole pixels in the middle of a crop."""
     x0, y0, x1, y1 = crop
-    half = min(x1 - x0, y1 - y0) / 2
-    x, y = (x0 + x1) / 2, (y0 + y1) / 2
-    return x - half, y - half, x + half, y + half
+    side = min(x1 - x0, y1 - y0)
+    left, top = x0 + (x1 - x0 - side) // 2, y0 + (y1 - y0 - side) // 2
+    return left, top, left + side, top + side
 
 
-def _within(box: Box, square: tuple[float, float, float, float], resolution: int, reach: int | None = None) -> Box:
+def _within(box: Box, square: Box, resolution: int, reach: int | None = None) -> Box:
     """A box in the pixels of the resized crop, widened by `reach`: the Lanczos kernel's, 3 of the coarser pixels."""
     scale = resolution / (square[2] - square[0])
     reach = math.ceil(3 * max(1.0, scale)) if reach is None else reach

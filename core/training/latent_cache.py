@@ -20,6 +20,7 @@ from storage.tensors import TensorSpec, read_header, read_tensor, write_tensors
 
 Array = NDArray[np.float32]
 CHECKPOINT = ".checkpoint"  # suffix of what a run keeps in its job's folder
+VERSION = 2  # of how a picture is cut and resized; files of another are not read
 NAMES = ("latent", "mirrored", "weight")
 
 
@@ -48,7 +49,7 @@ def erase_subject(catalog: Catalog, subject_uid: str) -> list[Path]:
 
 def path_of(catalog: Catalog, item: CohortItem, resolution: int, vae_hash: str) -> Path:
     """The file for this picture at this size under this encoder."""
-    told = json.dumps([item.content_hash, item.crop, item.masks, resolution, vae_hash])
+    told = json.dumps([VERSION, item.content_hash, item.crop, item.masks, resolution, vae_hash])
     return folder_of(catalog, item.subject_uid) / f"{blake3(told.encode()).hexdigest()}.safetensors"
 
 

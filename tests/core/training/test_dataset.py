@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
-from core import base_model
+from core import base_model, framing
 from core.base_model import Base
 from core.training import latent_cache
 from core.training.dataset import FILL, embed_captions, picture_of, prepare
 from storage import artifacts, photos
 from storage.artifacts import file_hash
 from storage.records import CohortItem
-from tests.small_archive import SIDE, SmallArchive
+from tests.small_archive import FACE, SIDE, SmallArchive
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,41 @@ def test_no_masked_pixel_shows_through_the_resampling(archive: SmallArchive, ite
         own = replace(photo, path=str(path).encode())
         shown.append(np.asarray(picture_of(own, masked, resolution)[0], dtype=int))
     assert (shown[0] == shown[1]).all()
+
+
+@pytest.mark.parametrize("resolution", [16, 64])
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_nothing_around_the_crop_shows_in_it(
+    archive: SmallArchive, item: CohortItem, tmp_path: Path, suffix: str, resolution: int
+) -> None:
+    """Pixels outside the crop may be a neighbour's: whatever they are, the same is encoded."""
+    crop = (160, 96, 288, 225)  # a JPEG's blocks end at its left, top and right; it is no square
+    shown = []
+    for colour in ((255, 255, 255), (0, 0, 0)):
+        whole = Image.new("RGB", (512, 480), colour)
+        whole.paste(Image.new("RGB", (128, 144), (90, 90, 90)), (160, 96))
+        whole.paste((200, 150, 120), (190, 130, 240, 190))
+        path = tmp_path / f"{colour[0]}{suffix}"
+        whole.save(path, **({"quality": 95, "subsampling": 0} if suffix == ".jpg" else {}))
+        photo = replace(photos.get(archive.catalog, item.photo_id), path=bytes(path), width=512, height=480)
+        own = replace(item, content_hash=file_hash(path), crop=crop, masks=())
+        shown.append(np.asarray(picture_of(photo, own, resolution)[0], dtype=int))
+    assert (shown[0] == shown[1]).all()
+    assert shown[0].max() - shown[0].min() > 50
+
+
+def test_the_face_weighs_more_than_what_is_around_it(archive: SmallArchive, base: Base, item: CohortItem) -> None:
+    """`background` weighs what lies outside the face with its margin; under a mask nothing weighs anything."""
+    own = replace(item, crop=(0, 0, SIDE, SIDE), masks=((0, 0, 6, 6),))
+    (weights,) = prepare(archive.catalog, base, [own], 32, 0.25).weights
+    left, top, right, bottom = (edge / 4 for edge in framing.around(FACE))  # 64 pixels a side are 16 latents
+    inside = weights[0, max(0, math.floor(top)) : math.ceil(bottom), max(0, math.floor(left)) : math.ceil(right)]
+    assert set(inside.unique().tolist()) <= {0.0, 1.0}
+    assert inside[-1, -1] == 1
+    assert weights[0, -1, -1] == weights[0, -1, 0] == 0.25
+    assert weights[0, 0, 0] == 0
+    (even,) = prepare(archive.catalog, base, [own], 32).weights
+    assert set(even.unique().tolist()) == {0.0, 1.0}
 
 
 def test_latents_are_read_again_only_under_the_same_key(archive: SmallArchive, base: Base, item: CohortItem) -> None:
