@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from storage.records import Box
 
-FACTOR = 2.0  # side of the crop, in lengths of the face's longer side: head, hair and shoulders
+FACTOR = 1.5  # side of the crop, in lengths of the face's longer side: the whole head, and little of the place
 TIGHTEST = 1.15  # what a crop is shrunk to at most, so that the whole face stays in it
 STEPS = 18  # sizes tried between the two
 MARGIN = 0.35  # of a face's box on each side: a detector's box leaves out hair, ears and chin

@@ -104,7 +104,7 @@ def test_heads_too_near_to_cut_apart(catalog: Catalog) -> None:
 
 def test_masks_hide_the_others(catalog: Catalog) -> None:
     ann, kim = adult(catalog, "Ann"), adult(catalog, "Kim", Purpose.PRINT)
-    beside = (230, 100, 270, 150)
+    beside = (212, 100, 252, 150)
     photograph(catalog, [(ann, FACE), (kim, beside)])
     cohort.freeze(catalog, made(catalog, replace(INDIVIDUAL, group=GroupRule.MASK)))
     [item] = items(catalog)

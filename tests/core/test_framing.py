@@ -39,14 +39,14 @@ def test_alone_in_the_picture_it_is_the_square_around_the_face(face: Box) -> Non
     crop = framing.crop_alone(face, [], WIDTH, HEIGHT)
     assert crop == framing.whole_crop(face, WIDTH, HEIGHT)
     assert crop is not None
-    assert crop[2] - crop[0] == min(2 * longest, HEIGHT)
+    assert crop[2] - crop[0] == min(round(framing.FACTOR * longest), HEIGHT)
 
 
 def test_it_is_the_largest_and_the_nearest_to_the_middle() -> None:
     face = (80, 60, 100, 80)
-    assert framing.crop_alone(face, [], WIDTH, HEIGHT) == (70, 50, 110, 90)
+    assert framing.crop_alone(face, [], WIDTH, HEIGHT) == (75, 55, 105, 85)
     beside = framing.crop_alone(face, [(110, 60, 130, 80)], WIDTH, HEIGHT)
-    assert beside == (63, 50, 103, 90)  # the other's head begins at 103: moved, as large as it was
+    assert beside == (73, 55, 103, 85)  # the other's head begins at 103: moved, as large as it was
     between = framing.crop_alone(face, [(110, 60, 130, 80), (50, 60, 70, 80)], WIDTH, HEIGHT)
     assert between is not None
     assert (between[0] >= 77, between[2] <= 103, between[2] - between[0]) == (True, True, 26)
