@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def train(
     context: typer.Context,
     cohort: Annotated[str, typer.Argument(help="A frozen cohort.")],
-    base: Annotated[Path, typer.Option(help="The base: a diffusers folder or one .safetensors file.")],
+    base: Annotated[Path, typer.Option(help="The base: a diffusers folder (SD 1.x or 2.x).")],
     name: Annotated[str, typer.Option(help="What the models are called.")],
     per_subject: Annotated[bool, typer.Option("--per-subject", help="One LoRA a person (the default).")] = False,
     pooled: Annotated[bool, typer.Option("--pooled", help="One LoRA on everybody's pictures.")] = False,
