@@ -5,34 +5,42 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from core import consent
 from core.consent import Ruling
 from core.errors import BadValue, Refused, UnreadablePath
+from core.progress import Report, silent
+from core.taking_out import take_out_lost
+from core.withdrawal import Settled, settle_taken
 from storage import artifacts, ledger, subjects
 from storage.catalog import Catalog
 from storage.records import ADULT_ONLY_PURPOSES, Event, EventKind, Purpose, Status, Subject
 
 Who = Subject | int | str
 """A subject's record, id or exact name."""
+NOTHING = Settled([], [], {})
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event that was recorded: its number and hash, of whom, and where they stand since, by purpose."""
+    """An event that was recorded: its number and hash, of whom, and where they stand since, by purpose.
+
+    `settled` is what became of models that they may be in no more.
+    """
 
     event: int
     hash: str
     subject: str
     status: dict[Purpose, Status]
+    settled: Settled = NOTHING
 
     def lines(self) -> list[str]:
         """For a person to read."""
         standing = [f"  {purpose}: {status}" for purpose, status in self.status.items()]
-        return [f"event {self.event} ({self.hash[:12]}…), {self.subject}:", *standing]
+        return [f"event {self.event} ({self.hash[:12]}…), {self.subject}:", *standing, *self.settled.lines()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +121,13 @@ def refuse(
     evidence: Path | None = None,
     note: str | None = None,
     at: datetime | None = None,
+    remake: bool = True,
+    report: Report = silent,
 ) -> list[Recorded]:
     """Record that each of these people does not allow these purposes: one event each, all or none.
 
-    Raises BadValue, NoSuchRecord, UnreadablePath.
+    What was trained under an earlier grant is taken out of use in the same transaction, and settled after it;
+    with `remake` False merges wait for `withdrawal.settle`. Raises BadValue, NoSuchRecord, UnreadablePath.
     """
     at = at or datetime.now(UTC)
     asked = _asked_purposes(purposes)
@@ -126,7 +137,12 @@ def refuse(
             Event(0, at, EventKind.REFUSAL, person.uid, asked, by=_said_by(by), evidence=proof, note=note)
             for person in _found(catalog, people)
         ]
-        return _recorded(catalog, drafts, at)
+        recorded = _recorded(catalog, drafts, at)
+        taken = [take_out_lost(catalog, subjects.get(catalog, one.subject)) for one in recorded]
+    return [
+        replace(one, settled=settle_taken(catalog, out, remake=remake, report=report))
+        for one, out in zip(recorded, taken, strict=True)
+    ]
 
 
 def show(catalog: Catalog, who: Who, at: datetime | None = None) -> Shown:

@@ -1,4 +1,4 @@
-"""A person takes consent back: what that reaches, what becomes of it, and the models remade without them.
+"""A person takes consent back, or may not be in models any more: what that reaches, and the models remade.
 
 The event, the cohorts it taints and the models it takes out of use are one transaction. What follows only
 carries that out, and may be interrupted: `settle` erases what may not lie on disk any more and remakes what
@@ -8,32 +8,29 @@ is still tainted, and may be run again at any time.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core import composition, consent, models
+from core import consent, models
 from core.errors import BadValue, KyodakuError, Refused
 from core.progress import Report, Step, silent
+from core.taking_out import (
+    TakenOut,
+    lost_purposes,
+    parted,
+    reached_cohorts,
+    reached_models,
+    take_out,
+    take_out_lost,
+)
 from core.training.latent_cache import erase_subject
 from storage import artifacts, faces, ledger, subjects
 from storage.catalog import Catalog
-from storage.records import (
-    TRAIN_PURPOSES,
-    Cohort,
-    EventKind,
-    Job,
-    Model,
-    ModelKind,
-    ModelState,
-    Purpose,
-    Status,
-    Subject,
-)
+from storage.records import EventKind, Job, Model, ModelState, Purpose, Status, Subject
 
 SHOWN = 20  # photographs named in a line; the JSON names them all
-IN_USE = frozenset({ModelState.OK, ModelState.TAINTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +64,20 @@ class Settled:
     remade: Sequence[str]
     quarantined: Sequence[str]
     waiting: dict[str, str]
+
+    def lines(self) -> list[str]:
+        """For a person to read; none where nothing was done."""
+        told = [f"taken out of use: {_list(self.quarantined)}"] if self.quarantined else []
+        told += [f"made anew without them: {_list(self.remade)}"] if self.remade else []
+        return told + [f"{name} waits, out of use: {why}" for name, why in self.waiting.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A subject as it is on record now, and what became of the models it may be in no more."""
+
+    subject: Subject
+    settled: Settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +114,11 @@ def reach(catalog: Catalog, subject: int | str, purposes: Sequence[Purpose]) -> 
     """
     person = subjects.get(catalog, subject)
     found = reached_models(catalog, person, purposes)
-    lost, remade = _parted(catalog, found)
+    lost, remade = parted(catalog, found)
     return Reach(
         subject=person.name,
         photos=faces.photos_of_subject(catalog, person.id),
-        cohorts=[cohort.name for cohort in _cohorts(catalog, person, purposes)],
+        cohorts=[cohort.name for cohort in reached_cohorts(catalog, person, purposes)],
         models=[model.name for model in found],
         quarantined=[model.name for model in lost],
         remade=[model.name for model in remade],
@@ -145,15 +156,9 @@ def withdraw(
             note=note,
             at=at,
         )
-        cohorts = _cohorts(catalog, person, purposes)
-        artifacts.taint_cohorts(catalog, [cohort.id for cohort in cohorts])
-        found = reached_models(catalog, person, purposes)
-        lost, _ = _parted(catalog, found)
-        why = f"{person.name} withdrew"
-        artifacts.set_state(catalog, [model.id for model in found], ModelState.TAINTED, why)
-        artifacts.set_state(catalog, [model.id for model in lost], ModelState.QUARANTINED, _why_lost(why))
+        taken = take_out(catalog, person, purposes, f"{person.name} withdrew")
     settled = settle(catalog, remake=remake, report=report)
-    names = [model.name for model in found]
+    names = [model.name for model in taken.models]
     events = ledger.events_of(catalog, person.uid)
     now = ledger.instant(catalog, at)
     return Withdrawal(
@@ -162,19 +167,54 @@ def withdraw(
         subject=person.name,
         status={purpose: consent.person_ruling(person, events, purpose, now).status for purpose in Purpose},
         photos=faces.photos_of_subject(catalog, person.id),
-        cohorts=[cohort.name for cohort in cohorts],
+        cohorts=[cohort.name for cohort in taken.cohorts],
         models=names,
-        quarantined=[*(model.name for model in lost), *(name for name in settled.quarantined if name in names)],
+        quarantined=[*(model.name for model in taken.lost), *(name for name in settled.quarantined if name in names)],
         remade=[name for name in settled.remade if name in names],
         waiting={name: said for name, said in settled.waiting.items() if name in names},
         seconds=time.monotonic() - started,
     )
 
 
+def edit_subject(
+    catalog: Catalog,
+    subject: Subject,
+    *,
+    by: str | None = None,
+    at: datetime | None = None,
+    remake: bool = True,
+    report: Report = silent,
+) -> Corrected:
+    """Write a subject's name and facts of age anew, and take out of use what these no longer allow; then settle.
+
+    Who turns out a minor, or of no settled age, now or in a picture that trained, leaves every model, as one
+    who withdraws. One transaction; `remake` is as in `withdraw`. Raises NoSuchRecord, NameTaken, BadValue.
+    """
+    with catalog.transaction():
+        person = subjects.edit(catalog, subject, by=by, at=at)
+        taken = take_out_lost(catalog, person)
+    if taken.cohorts:
+        erase_subject(catalog, person.uid)  # settle does so only where they are lost today
+    return Corrected(person, settle_taken(catalog, taken, remake=remake, report=report))
+
+
+def settle_taken(catalog: Catalog, taken: TakenOut, *, remake: bool = True, report: Report = silent) -> Settled:
+    """Carry out what was just taken out of use, and tell what became of it; nothing is touched if nothing was."""
+    if not taken.cohorts and not taken.models:
+        return Settled([], [], {})
+    settled = settle(catalog, remake=remake, report=report)
+    names = {model.name for model in taken.models}
+    return Settled(
+        remade=[name for name in settled.remade if name in names],
+        quarantined=[*(model.name for model in taken.lost), *(one for one in settled.quarantined if one in names)],
+        waiting={name: said for name, said in settled.waiting.items() if name in names},
+    )
+
+
 def settle(catalog: Catalog, *, remake: bool = True, report: Report = silent) -> Settled:
     """Carry out what withdrawals on record ask for; run again after a crash it goes on where that left it.
 
-    Erases the files of models out of use and what was kept of people who withdrew, then remakes tainted
+    Erases the files of models out of use and what was kept of people lost to training, then remakes tainted
     merges, ingredients first. One that may not be any more is quarantined; one that can't be remade now
     (no base, no space) waits, tainted.
     """
@@ -217,62 +257,10 @@ def _remake_all(catalog: Catalog, tainted: Sequence[Model], report: Report) -> S
     return Settled(remade, quarantined, waiting)
 
 
-def reached_models(catalog: Catalog, person: Subject, purposes: Iterable[Purpose]) -> list[Model]:
-    """Every model in use that holds anything of the person for one of these purposes; ingredients first.
-
-    Those trained for it, those of several people (for `train-composite`), and whatever was made from either.
-    """
-    asked = set(purposes)
-    first = []
-    for model in artifacts.models_of_subject(catalog, person.id):
-        several = len(artifacts.shares_of(catalog, model.id)) > 1
-        meant = composition.purpose_of(catalog, model, 2 if several else 1)
-        trained_for = _trained_for(catalog, model)
-        if meant in asked or (trained_for is not None and trained_for in asked):
-            first.append(model.id)
-    ids = sorted({*first, *artifacts.descendants(catalog, first)})
-    return [model for model in artifacts.get_models(catalog, ids) if model.state in IN_USE]
-
-
-def _trained_for(catalog: Catalog, model: Model) -> Purpose | None:
-    return None if model.cohort_id is None else artifacts.get_cohort(catalog, model.cohort_id).rules.purpose
-
-
-def _parted(catalog: Catalog, found: Sequence[Model]) -> tuple[list[Model], list[Model]]:
-    """Models reached, parted into those that can't be had without the person and those to remake.
-
-    What was trained can't; a merge can while an ingredient is left that isn't lost, a bake while its only one is.
-    """
-    lost: dict[int, Model] = {}
-    remade = []
-    for model in found:
-        arrows = artifacts.inputs_of(catalog, model.id)
-        gone = [arrow.input_id in lost for arrow in arrows]
-        needs_all = model.kind is ModelKind.BAKE
-        if model.kind not in models.MERGES or (any(gone) if needs_all else all(gone)):
-            lost[model.id] = model
-        else:
-            remade.append(model)
-    return list(lost.values()), remade
-
-
-def _why_lost(why: str) -> str:
-    return f"{why}; it can't be had without them, and must be trained again"
-
-
-def _cohorts(catalog: Catalog, person: Subject, purposes: Iterable[Purpose]) -> list[Cohort]:
-    asked = set(purposes)
-    return [one for one in artifacts.cohorts_of_subject(catalog, person.id) if one.rules.purpose in asked]
-
-
 def _erase_kept(catalog: Catalog) -> None:
-    """Erase what training kept of people who withdrew from it: encoded pictures, and checkpoints that saw them."""
-    everyone = subjects.list_all(catalog)
-    events = ledger.events_of_many(catalog, [person.uid for person in everyone])
-    now = ledger.instant(catalog)
-    for person in everyone:
-        rulings = [consent.subject_status(events[person.uid], purpose, now) for purpose in TRAIN_PURPOSES]
-        if any(ruling.status is Status.WITHDRAWN for ruling in rulings):
+    """Erase what training kept of people lost to it: encoded pictures, and checkpoints that saw them."""
+    for person in subjects.get_many(catalog, artifacts.subjects_of_cohorts(catalog)).values():
+        if lost_purposes(catalog, person):
             erase_subject(catalog, person.uid)
 
 

@@ -262,6 +262,11 @@ def cohorts_of_subject(catalog: Catalog, subject_id: int) -> list[Cohort]:
     return [_cohort(row) for row in rows]
 
 
+def subjects_of_cohorts(catalog: Catalog) -> list[int]:
+    """Ids of everyone of whom a frozen cohort holds a picture."""
+    return [row[0] for row in catalog.connection.execute("SELECT DISTINCT subject_id FROM cohort_items")]
+
+
 def taint_cohorts(catalog: Catalog, cohort_ids: Sequence[int]) -> None:
     """Mark frozen cohorts as reached by a withdrawal."""
     with catalog.transaction() as db:

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -299,6 +299,43 @@ def test_a_withdrawal_while_merging_is_seen(catalog: Catalog, six: Composite) ->
         artifacts.get_model(catalog, "mean")
     assert not (catalog.models / "mean.safetensors").exists()
     assert not list(catalog.models.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    "found", [{"minor": True}, {"born": date(2015, 5, 5)}, {"born": None}, {"born": date(2004, 1, 1)}], ids=str
+)
+def test_who_turns_out_a_minor_is_in_no_model(catalog: Catalog, six: Composite, found: dict[str, object]) -> None:
+    """Today, or (the last) in the pictures of 2020 alone."""
+    merge_average(catalog, six.loras, "mean")
+    merge_average(catalog, six.loras[1:], "never")
+    kept = catalog.cache / "latents" / six.people[0].uid / "a.safetensors"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"encoded")
+    done = withdrawal.edit_subject(catalog, replace(six.people[0], **found), by="me")  # type: ignore[arg-type]
+    assert done.settled == withdrawal.Settled(["mean"], [six.loras[0]], {})
+    assert content(catalog, "mean") == content(catalog, "never")
+    assert artifacts.get_model(catalog, six.loras[0]).state is ModelState.QUARANTINED
+    assert not (catalog.models / f"{six.loras[0]}.safetensors").exists()
+    assert not kept.exists()
+    assert artifacts.get_cohort(catalog, "c").tainted
+
+
+def test_an_age_that_stays_settled_takes_nothing_out(catalog: Catalog, six: Composite) -> None:
+    done = withdrawal.edit_subject(catalog, replace(six.people[0], name="Anna", born=date(1981, 1, 1)), by="me")
+    assert (done.subject.name, done.settled) == ("Anna", withdrawal.Settled([], [], {}))
+    assert not artifacts.get_cohort(catalog, "c").tainted
+
+
+def test_who_refuses_after_a_grant_is_in_no_model(catalog: Catalog, six: Composite) -> None:
+    merge_average(catalog, six.loras, "mean")
+    merge_average(catalog, six.loras[1:], "never")
+    [other] = consent_actions.refuse(catalog, ["Ann"], [Purpose.PRINT], by="me")
+    assert other.settled == consent_actions.NOTHING
+    [done] = consent_actions.refuse(catalog, ["Ann"], COMPOSITE, by="me", remake=False)
+    assert (done.settled.quarantined, list(done.settled.waiting)) == ([six.loras[0]], ["mean"])
+    assert not (catalog.models / f"{six.loras[0]}.safetensors").exists()
+    assert withdrawal.settle(catalog).remade == ["mean"]
+    assert content(catalog, "mean") == content(catalog, "never")
 
 
 def test_what_cannot_be_withdrawn(catalog: Catalog, six: Composite) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from core import import_people
+from core import import_people, withdrawal
 from core.errors import BadValue
 from storage import subjects
 from storage.records import Subject
-from tui.output import AsJson, emit, table
+from tui.output import AsJson, Progress, emit, table
 from tui.place import opened
 
 Who = Annotated[str, typer.Argument(help="Id or exact name.")]
@@ -80,8 +80,11 @@ def edit(
     guardian: Guardian = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what is on record; what is not given stays. Age changes go to the ledger."""
-    with opened(context) as catalog:
+    """Change what is on record; what is not given stays. Age changes go to the ledger.
+
+    Who turns out to be under 18, or of no settled age, is taken out of all models, which are made again without them.
+    """
+    with opened(context) as catalog, Progress() as progress:
         known = subjects.get(catalog, parse_subject(subject))
         changes = {
             "name": name,
@@ -92,8 +95,11 @@ def edit(
             "guardian": guardian,
         }
         given = {field: value for field, value in changes.items() if value is not None}
-        changed = subjects.edit(catalog, replace(known, **given))  # type: ignore[arg-type]
-    _tell(changed, as_json)
+        changed = withdrawal.edit_subject(catalog, replace(known, **given), report=progress)  # type: ignore[arg-type]
+    if as_json:
+        emit({**asdict(changed.subject), "settled": changed.settled}, "", as_json=True)
+        return
+    emit(changed.subject, [_line(changed.subject), *changed.settled.lines()], as_json=False)
 
 
 def show(context: typer.Context, subject: Who, as_json: AsJson = False) -> None:
@@ -140,6 +146,10 @@ def _attestation(by: str | None, how: str | None) -> str | None:
 
 
 def _tell(subject: Subject, as_json: bool) -> None:
+    emit(subject, _line(subject), as_json=as_json)
+
+
+def _line(subject: Subject) -> str:
     age = f"born {subject.born}" if subject.born else "no birth date"
     vouched = f", adult attested by {subject.adult_attested_by}" if subject.adult_attested_by else ""
-    emit(subject, f"subject {subject.id}: {subject.name}, {age}{vouched}", as_json=as_json)
+    return f"subject {subject.id}: {subject.name}, {age}{vouched}"

@@ -199,11 +199,12 @@ class ConsentRoom(Room):
         if answers is None:
             return
         purposes, self._by = ticked(answers), answers["by"]
-        await self.desk.write(
+        [done] = await self.desk.write(
             lambda catalog: consent_actions.refuse(
-                catalog, [subject.id], purposes, by=answers["by"], note=answers["note"] or None
+                catalog, [subject.id], purposes, by=answers["by"], note=answers["note"] or None, remake=False
             )
         )
+        await self._told_taken_out(done.settled)
         await self._told(f"{subject.name} refuses {', '.join(purposes)}")
 
     def do_withdraw(self) -> None:
@@ -297,7 +298,8 @@ class ConsentRoom(Room):
             minor=bool(answers["minor"]),
             guardian=answers["guardian"] or None,
         )
-        await self.desk.write(lambda catalog: subjects.edit(catalog, changed))
+        done = await self.desk.write(lambda catalog: withdrawal.edit_subject(catalog, changed, remake=False))
+        await self._told_taken_out(done.settled)
         await self._told(f"{subject.name}'s age is on record as told")
 
     async def _reach_line(self, subject: Subject) -> str:
@@ -306,6 +308,15 @@ class ConsentRoom(Room):
             f"It reaches {len(reached):,} photographs in which {subject.name} is seen. "
             "A group picture also needs everyone else in it."
         )
+
+    async def _told_taken_out(self, settled: withdrawal.Settled) -> None:
+        """Say which models are out of use now, if any, and have a job remake what can be: that loads torch."""
+        lines = settled.lines()
+        if settled.waiting:
+            job = await self.desk.write(lambda catalog: jobs.submit(catalog, "remake", {}))
+            lines += ["", f"Job {job.id} makes them again without the person; 6 shows it."]
+        if lines:
+            await self.app.push_screen_wait(Reading(Text("\n".join(display(line) for line in lines))))
 
     async def _told(self, message: str) -> None:
         self.kyodaku.settle_statuses()
