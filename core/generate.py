@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 from core import base_model, consent, portraits, prompts
-from core import image as images
 from core.base_model import Base
 from core.errors import BadLora, BadValue, NoSuchRecord, Refused, Tainted, UnreadablePath
 from core.generated_checks import Checker, Seen
 from core.generated_marks import Origin, save
 from core.progress import Report, Step, silent
+from core.start_picture import start_picture
 from core.training.recipe import SHARED_TRIGGER
 from storage import artifacts, ledger, subjects
 from storage.catalog import Catalog
@@ -195,19 +195,24 @@ def generate(
 ) -> Drawn:
     """Draw `n` pictures of a model (by name) or base (by path) into `out`, with a contact sheet.
 
-    `{trigger}` in the prompt stands for the model's word. Pictures that the checks withhold are not written. Raises
-    PromptRefused, NoSuchRecord, Tainted, Refused, BadBase, BadValue, BadImage.
+    `{trigger}` in the prompt stands for the model's word. `image` is what to start from, if whoever is in it allows it
+    (`core.start_picture`). Pictures that the checks withhold are not written. Raises PromptRefused, NoSuchRecord,
+    Tainted, Refused, BadBase, BadValue, BadImage.
     """
     prompts.check(prompt, negative)
+    if image is not None and int(steps * strength) < 1:  # so many of the steps are drawn
+        raise BadValue(f"{steps} steps at strength {strength:g} draw nothing", "give more steps, or more strength")
     opened = open_model(catalog, model, device)
     text = opened.prompt(prompt)
     side = _check_size(opened.base, size)
-    start = None if image is None else _start(image, side)
+    checker = Checker(str(opened.base.device))
+    start = None
+    if image is not None:
+        start = images_square(start_picture(catalog, image, checker)).resize((side, side), Image.Resampling.LANCZOS)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnreadablePath(f"{out} can't be made: {error.strerror}", "name another folder") from error
-    checker = Checker(str(opened.base.device))
     kept: list[tuple[Path, Image.Image]] = []
     withheld: list[str] = []
     done = 0
@@ -253,11 +258,6 @@ def _check_size(base: Base, size: int | None) -> int:
     if size is not None and size % grain:
         raise BadValue(f"pictures of {size} pixels can't be drawn with this base", f"give a multiple of {grain}")
     return size or base.resolution
-
-
-def _start(path: Path, side: int) -> Image.Image:
-    whole = images.load(path, images.probe(path).orientation)
-    return images_square(whole).resize((side, side), Image.Resampling.LANCZOS)
 
 
 def images_square(picture: Image.Image) -> Image.Image:

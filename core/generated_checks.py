@@ -51,6 +51,10 @@ class Checker:
             seen.append(Seen(score, ages, _reason(score, ages)))
         return seen
 
+    def faces(self, picture: Image.Image) -> int:
+        """How many faces an RGB picture may show, the unsure ones counted; a small picture is enlarged first."""
+        return len(self._detector.detect([enlarged(picture)])[0])
+
 
 def enlarged(picture: Image.Image) -> Image.Image:
     """The picture with its shorter side at least `SEEN_AT`, bicubic."""

@@ -98,6 +98,11 @@ def test_image_to_image_says_so(archive: SmallArchive, tiny_base: Path, tmp_path
     drawn = generate(archive.catalog, str(tiny_base), "photo", out=tmp_path / "o", n=1, steps=4, image=start)
     with Image.open(drawn.images[0]) as picture:
         assert "compositeWithTrainedAlgorithmicMedia" in picture.text["XML:com.adobe.xmp"]  # type: ignore[attr-defined]
+    with pytest.raises(BadValue, match="draw nothing"):
+        generate(archive.catalog, str(tiny_base), "photo", out=tmp_path / "o", steps=4, image=start, strength=0.2)
+    archive.withdraw(archive.people[0], Purpose.TRAIN_INDIVIDUAL)
+    with pytest.raises(Refused, match="Person 0"):
+        generate(archive.catalog, str(tiny_base), "photo", out=tmp_path / "o", n=1, steps=4, image=start)
 
 
 @pytest.mark.parametrize(("prompt", "negative"), [("photo of a teenager", ""), ("a person", "nude")])

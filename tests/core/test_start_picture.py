@@ -1,0 +1,71 @@
+"""What image-to-image may start from: nobody who has not said so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from core.errors import BadImage, Refused
+from core.generated_checks import Checker
+from core.start_picture import start_picture
+from storage import faces, ledger, photos
+from storage.catalog import Catalog
+from storage.records import EventKind, FaceMark, Purpose
+from tests import small_archive
+from tests.small_archive import SmallArchive
+
+SAMPLE = Path(__file__).parents[2] / "sample_data" / "photos"
+
+
+@pytest.fixture(scope="module")
+def checker() -> Checker:
+    return Checker()
+
+
+@pytest.fixture
+def archive(catalog: Catalog, tmp_path: Path) -> SmallArchive:
+    return small_archive.build(catalog, tmp_path / "archive", people=1, pictures=1)
+
+
+def test_a_stranger_is_refused_however_the_file_is_marked(catalog: Catalog, tmp_path: Path, checker: Checker) -> None:
+    sample = next(path for path in sorted(SAMPLE.rglob("DSCF*.JPG")) if checker.faces(Image.open(path).convert("RGB")))
+    with pytest.raises(Refused, match="somebody is seen in it"):
+        start_picture(catalog, sample, checker)
+    marked = tmp_path / "generated.png"
+    Image.open(sample).save(marked)
+    with pytest.raises(Refused, match="somebody is seen in it"):
+        start_picture(catalog, marked, checker)
+
+
+def test_a_picture_of_nobody_is_fine(catalog: Catalog, tmp_path: Path, checker: Checker) -> None:
+    path = tmp_path / "sky.png"
+    Image.new("RGB", (256, 256), (90, 120, 200)).save(path)
+    assert start_picture(catalog, path, checker).size == (256, 256)
+    path.write_bytes(b"")
+    with pytest.raises(BadImage):
+        start_picture(catalog, path, checker)
+
+
+def test_whom_the_catalog_knows_decides(archive: SmallArchive, tmp_path: Path, checker: Checker) -> None:
+    catalog, (person,) = archive.catalog, archive.people
+    copy = tmp_path / "copy.png"
+    copy.write_bytes((archive.folder / "0-0.png").read_bytes())
+    assert start_picture(catalog, copy, checker).size == (64, 64)
+    ledger.append(
+        catalog, kind=EventKind.REFUSAL, subject_uid=person.uid, purposes=(Purpose.TRAIN_INDIVIDUAL,), by="me"
+    )
+    with pytest.raises(Refused, match="Person 0: refused train-individual"):
+        start_picture(catalog, copy, checker)
+
+
+def test_a_face_that_nobody_named_is_refused(archive: SmallArchive, checker: Checker) -> None:
+    catalog, path = archive.catalog, archive.folder / "0-0.png"
+    (photo,) = photos.get_many(catalog, [1])
+    (face,) = faces.of_photo(catalog, photo.id)
+    faces.assign(catalog, [face.id], None, by_person=True)
+    with pytest.raises(Refused, match="nobody has said who this is"):
+        start_picture(catalog, path, checker)
+    faces.set_mark(catalog, [face.id], FaceMark.NOT_A_FACE)
+    assert start_picture(catalog, path, checker).size == (64, 64)
