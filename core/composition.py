@@ -122,8 +122,8 @@ def without_lost(catalog: Catalog, parts: Sequence[Input], at: datetime | None =
     """The ingredients of a merge that is remade: all but those whose people are lost to it.
 
     Lost is who withdrew, refused, or may not be in any model; a grant that has merely ended stands behind
-    what was made while it ran, and a remake only takes away. Raises Tainted where an ingredient of several
-    people can't be used, Refused where nobody is left.
+    what was made while it ran, and a remake only takes away. Raises Tainted where an ingredient waits to be
+    remade itself, Refused where one of several people is gone for good or nobody is left.
     """
     lost = {person.id for person, status, _ in _standing(catalog, parts, at) if status in LOST}
     left = []
@@ -132,10 +132,12 @@ def without_lost(catalog: Catalog, parts: Sequence[Input], at: datetime | None =
         gone = bool(part.shares) and part.shares.keys() <= lost
         if gone or (part.model.kind is ModelKind.LORA and not usable):
             continue
+        if part.model.state is ModelState.TAINTED:
+            raise Tainted(f"its ingredient {part.model.name} waits to be made anew itself", "make that anew first")
         if not usable or part.shares.keys() & lost:
-            raise Tainted(
+            raise Refused(
                 f"its ingredient {part.model.name} can't be had without them: {part.model.why or part.model.state}",
-                "make that anew first",
+                "make another one",
             )
         left.append(part)
     if not left:

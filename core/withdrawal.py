@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from core import consent, models
-from core.errors import BadValue, KyodakuError, Refused
+from core.errors import BadValue, KyodakuError, Refused, Tainted
 from core.progress import Report, Step, silent
 from core.taking_out import (
     TakenOut,
@@ -246,6 +246,8 @@ def _remake_all(catalog: Catalog, tainted: Sequence[Model], report: Report) -> S
         report(Step("remaking models", number, len(tainted), model.name))
         try:
             catalogued.remake(catalog, model)
+        except Tainted as error:  # an ingredient waits, or a withdrawal came in between: the next run sees it
+            waiting[model.name] = error.message
         except Refused as error:
             artifacts.set_state(catalog, [model.id], ModelState.QUARANTINED, f"{model.why}; {error.message}")
             quarantined.append(model.name)

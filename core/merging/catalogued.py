@@ -17,7 +17,7 @@ from typing import Any
 
 from core import composition
 from core.composition import CHECKPOINTS, LORAS, Input
-from core.errors import BadBase, BadValue, NameTaken, Tainted
+from core.errors import BadBase, BadValue, NameTaken, Refused, Tainted
 from core.merging.average import average
 from core.merging.bake import bake
 from core.merging.soup import soup
@@ -128,7 +128,8 @@ def remake(catalog: Catalog, model: Model, report: Report = silent) -> Model:
 def remaining(catalog: Catalog, model: Model) -> Merge:
     """A merge as it is to be remade: without the ingredients whose people are lost.
 
-    Raises Refused (or a kind of it) where none are left, too few, or one can't be had without the lost.
+    Raises Tainted where an ingredient waits to be remade, Refused (or another kind of it) where none are left,
+    too few, or one can't be had without the lost.
     """
     arrows = artifacts.inputs_of(catalog, model.id)
     models = artifacts.get_models(catalog, [arrow.input_id for arrow in arrows])
@@ -233,11 +234,11 @@ def _base_part(parts: Sequence[Input]) -> Input | None:
 
 
 def _bakeable(model: Model, parts: Sequence[Input], left: Sequence[Input]) -> list[Input]:
-    """Both the LoRA and the base must be left of a bake. Raises Tainted."""
+    """Both the LoRA and the base must be left of a bake. Raises Refused."""
     gone = {part.model.id for part in parts} - {part.model.id for part in left}
     if gone:
         lost = next(part.model for part in parts if part.model.id in gone)
-        raise Tainted(f"{model.name} can't be had without {lost.name}", "bake another one")
+        raise Refused(f"{model.name} can't be had without {lost.name}", "bake another one")
     return list(left)
 
 

@@ -223,6 +223,23 @@ def test_a_base_that_is_away_is_waited_for(catalog: Catalog, six: Composite, tmp
     assert withdrawal.settle(catalog).remade == ["baked"]
 
 
+def test_what_is_made_of_a_waiting_merge_waits_with_it(catalog: Catalog, six: Composite, tmp_path: Path) -> None:
+    base = tmp_path / "lent"
+    shutil.copytree(six.base, base)
+    for prefix, loras in (("", six.loras), ("never-", six.loras[1:])):
+        merge_average(catalog, loras, f"{prefix}mean")
+        merge_bake(catalog, f"{prefix}mean", base, f"{prefix}baked")
+        merge_bake(catalog, f"{prefix}mean", base, f"{prefix}half", weight=0.5)
+        merge_soup(catalog, [f"{prefix}baked", f"{prefix}half"], f"{prefix}soup")
+    base.rename(tmp_path / "away")
+    done = withdrawal.withdraw(catalog, "Ann", COMPOSITE, by="me")
+    assert (done.quarantined, sorted(done.waiting)) == ([six.loras[0]], ["baked", "half", "soup"])
+    assert artifacts.get_model(catalog, "soup").state is ModelState.TAINTED
+    (tmp_path / "away").rename(base)
+    assert withdrawal.settle(catalog) == withdrawal.Settled(["baked", "half", "soup"], [], {})
+    assert content(catalog, "soup") == content(catalog, "never-soup")
+
+
 def test_too_few_are_left(catalog: Catalog, six: Composite) -> None:
     merge_average(catalog, six.loras[:3], "three")
     merge_bake(catalog, "three", six.base, "baked")
