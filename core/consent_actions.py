@@ -14,14 +14,13 @@ from core.consent import Ruling
 from core.errors import BadValue, Refused, UnreadablePath
 from core.progress import Report, silent
 from core.taking_out import take_out_lost
-from core.withdrawal import Settled, settle_taken
+from core.withdrawal import NOTHING, Settled, settle_taken
 from storage import artifacts, ledger, subjects
 from storage.catalog import Catalog
 from storage.records import ADULT_ONLY_PURPOSES, Event, EventKind, Purpose, Status, Subject
 
 Who = Subject | int | str
 """A subject's record, id or exact name."""
-NOTHING = Settled([], [], {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 A face on which a person has decided (named with its cluster, assigned, or split off) stays as decided.
 The others follow: each takes the name and cluster of the nearest decided face that it was grouped with,
 if that lies within the threshold; so a person's new photographs find their name by themselves.
+
+Where a correction moves a face that has trained, what was trained on it is taken out of use with the correction.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from core.errors import BadValue, NoSuchRecord, Refused
 from core.faces.follow import settle
 from core.faces.linkage import average_linkage, usual_threshold
 from core.progress import Report, silent
+from core.taking_out import TakenOut, take_out_faces
+from core.withdrawal import NOTHING, Settled, settle_taken
 from storage import artifacts, faces, ledger, photos, subjects
 from storage.catalog import Catalog
 from storage.faces import Group
@@ -36,10 +40,18 @@ class ClusterResult:
 
 @dataclass(frozen=True, slots=True)
 class Belongs:
-    """A subject's name and how many faces, unmarked ones, are theirs now."""
+    """A subject's name and how many faces, unmarked ones, are theirs now.
+
+    `settled` is what became of models that were trained on a face as on somebody's whose it is not.
+    """
 
     subject: str
     faces: int
+    settled: Settled = NOTHING
+
+    def lines(self) -> list[str]:
+        """For a person to read."""
+        return [f"{self.subject}: {self.faces:,} faces", *self.settled.lines()]
 
 
 def cluster(catalog: Catalog, threshold: float | None = None, report: Report = silent) -> ClusterResult:
@@ -88,8 +100,10 @@ def name(catalog: Catalog, cluster: int, name: str) -> Belongs:
         except NoSuchRecord:
             subject = subjects.add(catalog, name)
         meant = [face for face in members if not (face.assigned_by_person and face.subject_id is not None)]
-        faces.assign(catalog, [face.id for face in meant or members], subject.id, by_person=True)
-        return _belongs(catalog, subject)
+        ids = [face.id for face in meant or members]
+        faces.assign(catalog, ids, subject.id, by_person=True)
+        taken = take_out_faces(catalog, ids)
+    return _belongs(catalog, subject, taken)
 
 
 def assign(catalog: Catalog, face_id: int, subject: int | str) -> Belongs:
@@ -100,7 +114,8 @@ def assign(catalog: Catalog, face_id: int, subject: int | str) -> Belongs:
         place = faces.main_cluster(catalog, owner.id) or faces.next_cluster(catalog)
         faces.assign(catalog, [face.id], owner.id, by_person=True)
         faces.place(catalog, [face.id], place)
-        return _belongs(catalog, owner)
+        taken = take_out_faces(catalog, [face.id])
+    return _belongs(catalog, owner, taken)
 
 
 def split(catalog: Catalog, subject: int | str, face_ids: Iterable[int]) -> Belongs:
@@ -118,7 +133,8 @@ def split(catalog: Catalog, subject: int | str, face_ids: Iterable[int]) -> Belo
         ids = [face.id for face in chosen]
         faces.assign(catalog, ids, None, by_person=True)
         faces.place(catalog, ids, faces.next_cluster(catalog))
-        return _belongs(catalog, owner)
+        taken = take_out_faces(catalog, ids)
+    return _belongs(catalog, owner, taken)
 
 
 def merge(catalog: Catalog, kept: int | str, folded: int | str) -> Belongs:
@@ -134,7 +150,8 @@ def merge(catalog: Catalog, kept: int | str, folded: int | str) -> Belongs:
         _refuse_unsafe_merge(catalog, stays, goes)
         theirs = [face.id for face in faces.of_subject(catalog, goes.id)]
         faces.assign(catalog, theirs, stays.id, by_person=True)
-        return _belongs(catalog, stays)
+        taken = take_out_faces(catalog, theirs)
+    return _belongs(catalog, stays, taken)
 
 
 def _refuse_unsafe_merge(catalog: Catalog, stays: Subject, goes: Subject) -> None:
@@ -191,5 +208,8 @@ def ignore(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: 
         return faces.get(catalog, face_id)
 
 
-def _belongs(catalog: Catalog, subject: Subject) -> Belongs:
-    return Belongs(subject.name, faces.count(catalog, "f.subject_id = ? AND f.mark IS NULL", (subject.id,)))
+def _belongs(catalog: Catalog, subject: Subject, taken: TakenOut) -> Belongs:
+    """Files of models out of use are erased now; merges wait for `models remake`, which loads torch."""
+    settled = settle_taken(catalog, taken, remake=False)
+    held = faces.count(catalog, "f.subject_id = ? AND f.mark IS NULL", (subject.id,))
+    return Belongs(subject.name, held, settled)

@@ -1,7 +1,8 @@
 """What a person who may not be in models any more takes out of use with them: cohorts, models, what was made of those.
 
 A withdrawal is one reason. The others are a refusal after a grant, and an age that turns out to be under 18,
-or not to be known, now or when a picture was taken. Nothing here erases or remakes: the caller's transaction
+or not to be known, now or when a picture was taken. A face that was trained from as one person's and turns
+out to be another's takes the same with it. Nothing here erases or remakes: the caller's transaction
 holds the reason and what it takes out of use, and `core.withdrawal.settle` carries that out.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from core import composition, consent, models
 from core.composition import LOST
 from core.selection import People, photographs
-from storage import artifacts, ledger
+from storage import artifacts, ledger, subjects
 from storage.catalog import Catalog
 from storage.records import TRAIN_PURPOSES, Cohort, Model, ModelKind, ModelState, Purpose, Status, Subject
 
@@ -59,12 +60,28 @@ def take_out_lost(catalog: Catalog, person: Subject) -> TakenOut:
             for status in sorted(set(lost.values()))
         ]
         for cohort, status in _cohorts_lost(catalog, person):
-            first = _of_cohort(catalog, cohort, person)
+            first = _of_cohort(catalog, cohort.id, person.id)
             parts.append(_take_out(catalog, [cohort], _with_made_of(catalog, first), _why(person, status)))
-    cohorts = {one.id: one for part in parts for one in part.cohorts}
-    found = {one.id: one for part in parts for one in part.models}
-    beyond = {one.id: one for part in parts for one in part.lost}
-    return TakenOut(list(cohorts.values()), [found[key] for key in sorted(found)], list(beyond.values()))
+    return _together(parts)
+
+
+def take_out_faces(catalog: Catalog, face_ids: Iterable[int]) -> TakenOut:
+    """Take out what was trained on these faces as on those of people whose they are not, in the caller's transaction.
+
+    The cohort that holds such a face is tainted, the models trained on it as its old owner's are quarantined,
+    and merges of these remade without them: so that no withdrawal of the real owner's has to reach them.
+    """
+    with catalog.transaction():
+        taken = [
+            _take_out(
+                catalog,
+                [artifacts.get_cohort(catalog, cohort_id)],
+                _with_made_of(catalog, _of_cohort(catalog, cohort_id, subject_id)),
+                f"trained on a face that is not {subjects.get(catalog, subject_id).name}'s",
+            )
+            for cohort_id, subject_id in artifacts.items_now_others(catalog, face_ids=face_ids)
+        ]
+    return _together(taken)
 
 
 def lost_purposes(catalog: Catalog, person: Subject) -> dict[Purpose, Status]:
@@ -78,7 +95,8 @@ def lost_purposes(catalog: Catalog, person: Subject) -> dict[Purpose, Status]:
 def reached_models(catalog: Catalog, person: Subject, purposes: Iterable[Purpose]) -> list[Model]:
     """Every model in use that holds anything of the person for one of these purposes; ingredients first.
 
-    Those trained for it, those of several people (for `train-composite`), and whatever was made from either.
+    Those trained for it, those of several people (for `train-composite`), and whatever was made from either;
+    also those trained on a face of theirs that was taken for somebody else's and has been put right since.
     """
     asked = set(purposes)
     first = []
@@ -88,13 +106,19 @@ def reached_models(catalog: Catalog, person: Subject, purposes: Iterable[Purpose
         trained_for = _trained_for(catalog, model)
         if meant in asked or (trained_for is not None and trained_for in asked):
             first.append(model.id)
+    for cohort_id, other in artifacts.items_now_others(catalog, subject_id=person.id):
+        if artifacts.get_cohort(catalog, cohort_id).rules.purpose in asked:
+            first += _of_cohort(catalog, cohort_id, other)
     return _with_made_of(catalog, first)
 
 
 def reached_cohorts(catalog: Catalog, person: Subject, purposes: Iterable[Purpose]) -> list[Cohort]:
-    """The frozen cohorts for one of these purposes that hold a picture of the person."""
+    """The frozen cohorts for one of these purposes that hold a picture of the person, under whatever name."""
     asked = set(purposes)
-    return [one for one in artifacts.cohorts_of_subject(catalog, person.id) if one.rules.purpose in asked]
+    others = {cohort_id for cohort_id, _ in artifacts.items_now_others(catalog, subject_id=person.id)}
+    held = {one.id for one in artifacts.cohorts_of_subject(catalog, person.id)}
+    found = [artifacts.get_cohort(catalog, key) for key in sorted(held | others)]
+    return [one for one in found if one.rules.purpose in asked]
 
 
 def parted(catalog: Catalog, found: Sequence[Model]) -> tuple[list[Model], list[Model]]:
@@ -124,6 +148,13 @@ def _take_out(catalog: Catalog, cohorts: Sequence[Cohort], found: Sequence[Model
     return TakenOut(cohorts, found, lost)
 
 
+def _together(parts: Sequence[TakenOut]) -> TakenOut:
+    cohorts = {one.id: one for part in parts for one in part.cohorts}
+    found = {one.id: one for part in parts for one in part.models}
+    lost = {one.id: one for part in parts for one in part.lost}
+    return TakenOut(list(cohorts.values()), [found[key] for key in sorted(found)], list(lost.values()))
+
+
 def _with_made_of(catalog: Catalog, first: Sequence[int]) -> list[Model]:
     """The models of these ids and all that was made of them, those in use, ingredients first."""
     ids = sorted({*first, *artifacts.descendants(catalog, first)})
@@ -134,9 +165,9 @@ def _trained_for(catalog: Catalog, model: Model) -> Purpose | None:
     return None if model.cohort_id is None else artifacts.get_cohort(catalog, model.cohort_id).rules.purpose
 
 
-def _of_cohort(catalog: Catalog, cohort: Cohort, person: Subject) -> list[int]:
+def _of_cohort(catalog: Catalog, cohort_id: int, subject_id: int) -> list[int]:
     """Ids of the models that were trained on a cohort's pictures of a person."""
-    return [one.id for one in artifacts.models_of_subject(catalog, person.id) if one.cohort_id == cohort.id]
+    return [one.id for one in artifacts.models_of_subject(catalog, subject_id) if one.cohort_id == cohort_id]
 
 
 def _cohorts_lost(catalog: Catalog, person: Subject) -> list[tuple[Cohort, Status]]:

@@ -72,6 +72,9 @@ class Settled:
         return told + [f"{name} waits, out of use: {why}" for name, why in self.waiting.items()]
 
 
+NOTHING = Settled([], [], {})
+
+
 @dataclass(frozen=True, slots=True)
 class Corrected:
     """A subject as it is on record now, and what became of the models it may be in no more."""
@@ -201,7 +204,7 @@ def edit_subject(
 def settle_taken(catalog: Catalog, taken: TakenOut, *, remake: bool = True, report: Report = silent) -> Settled:
     """Carry out what was just taken out of use, and tell what became of it; nothing is touched if nothing was."""
     if not taken.cohorts and not taken.models:
-        return Settled([], [], {})
+        return NOTHING
     settled = settle(catalog, remake=remake, report=report)
     names = {model.name for model in taken.models}
     return Settled(

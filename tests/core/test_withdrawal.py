@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from core import consent_actions, models, withdrawal
+from core import consent_actions, models, people, withdrawal
 from core.errors import BadValue, NoSuchRecord, Refused, Tainted
 from core.merging.catalogued import merge_average, merge_bake, merge_soup
 from core.progress import Step
-from storage import artifacts, ledger, subjects
+from storage import artifacts, faces, ledger, subjects
 from storage import catalog as catalogs
 from storage.catalog import Catalog
 from storage.records import CohortRules, ModelState, Purpose, Status
 from tests import composites
 from tests.composites import Composite, content
 from tests.tiny_base import write_tiny_base
-from tests.world import GRANTED
+from tests.world import FACE, GRANTED, adult, photograph
 
 COMPOSITE = [Purpose.TRAIN_COMPOSITE]
 NAMES = ["Ann", "Ben", "Kim", "Lou", "Mae", "Noy"]
@@ -347,12 +347,51 @@ def test_who_refuses_after_a_grant_is_in_no_model(catalog: Catalog, six: Composi
     merge_average(catalog, six.loras, "mean")
     merge_average(catalog, six.loras[1:], "never")
     [other] = consent_actions.refuse(catalog, ["Ann"], [Purpose.PRINT], by="me")
-    assert other.settled == consent_actions.NOTHING
+    assert other.settled == withdrawal.NOTHING
     [done] = consent_actions.refuse(catalog, ["Ann"], COMPOSITE, by="me", remake=False)
     assert (done.settled.quarantined, list(done.settled.waiting)) == ([six.loras[0]], ["mean"])
     assert not (catalog.models / f"{six.loras[0]}.safetensors").exists()
     assert withdrawal.settle(catalog).remade == ["mean"]
     assert content(catalog, "mean") == content(catalog, "never")
+
+
+@pytest.mark.parametrize("how", ["assign", "split", "name"])
+def test_a_face_put_right_takes_out_what_it_trained(catalog: Catalog, six: Composite, how: str) -> None:
+    """A picture of Bea's trained as Ann's: it must not be in Ann's LoRA, where Bea's withdrawal would not reach."""
+    merge_average(catalog, six.loras, "mean")
+    merge_average(catalog, six.loras[1:], "never")
+    face = faces.of_subject(catalog, six.people[0].id)[0]
+    adult(catalog, "Bea")
+    if how == "assign":
+        done = people.assign(catalog, face.id, "Bea")
+    elif how == "split":
+        done = people.split(catalog, "Ann", [face.id])
+    else:
+        faces.place(catalog, [face.id], 9)
+        done = people.name(catalog, 9, "Bea")
+    assert (done.settled.quarantined, list(done.settled.waiting)) == ([six.loras[0]], ["mean"])
+    assert "not Ann's" in (artifacts.get_model(catalog, six.loras[0]).why or "")
+    assert not (catalog.models / f"{six.loras[0]}.safetensors").exists()
+    assert artifacts.get_cohort(catalog, "c").tainted
+    assert withdrawal.settle(catalog).remade == ["mean"]
+    assert content(catalog, "mean") == content(catalog, "never")
+    assert people.assign(catalog, face.id, "Bea").settled == withdrawal.NOTHING or how != "assign"
+
+
+def test_a_face_that_clustering_moved_is_reached_by_its_owner(catalog: Catalog, six: Composite) -> None:
+    """No person said so, so nothing is taken out until its owner withdraws; then it is."""
+    face = faces.of_subject(catalog, six.people[0].id)[0]
+    bea = adult(catalog, "Bea")
+    faces.assign(catalog, [face.id], bea.id, by_person=True)
+    done = withdrawal.withdraw(catalog, "Bea", COMPOSITE, by="me")
+    assert (done.cohorts, done.quarantined) == (["c"], [six.loras[0]])
+
+
+def test_a_face_that_never_trained_takes_nothing_out(catalog: Catalog, six: Composite) -> None:
+    photograph(catalog, [(six.people[0], FACE)])
+    face = faces.of_subject(catalog, six.people[0].id)[-1]
+    assert people.split(catalog, "Ann", [face.id]).settled == withdrawal.NOTHING
+    assert artifacts.get_model(catalog, six.loras[0]).state is ModelState.OK
 
 
 def test_what_cannot_be_withdrawn(catalog: Catalog, six: Composite) -> None:
