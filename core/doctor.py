@@ -9,6 +9,7 @@ from core import models
 from storage import artifacts, ledger
 from storage.catalog import DATABASE, Catalog
 from storage.records import ModelState
+from storage.safe_text import display
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +61,7 @@ def _models(catalog: Catalog) -> Iterator[Finding]:
             yield Finding(False, f"model {model.name}: {problem}", "restore it, or delete it and make it again")
         else:
             yield Finding(True, f"model {model.name}")
+    for name in models.unknown_files(catalog):
+        yield Finding(
+            False, f"models: unknown file {display(name)}: remove it", f"nothing on record is in it: {catalog.models}"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,13 +197,38 @@ def delete(catalog: Catalog, name: str) -> Model:
 def erase_files(catalog: Catalog, models: Sequence[Model]) -> None:
     """Remove models' files from disk, with the pictures that show what they draw."""
     for model in models:
-        for path in files_of(catalog, model):
-            if path.exists():
-                artifacts.erase(path)
+        _erase(files_of(catalog, model))
+
+
+def erase_traces(catalog: Catalog, model: Model) -> None:
+    """Remove the pictures that show what a model draws; its weights stay."""
+    _erase(traces_of(catalog, model))
+
+
+def _erase(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.exists():
+            artifacts.erase(path)
+
+
+def unknown_files(catalog: Catalog) -> list[str]:
+    """Names in the folder of models that belong to no model that was not deleted, nor to a writer."""
+    kept = set(ModelState) - {ModelState.DELETED}
+    known = {path for model in artifacts.all_models(catalog, kept) for path in files_of(catalog, model)}
+    return sorted(
+        path.name
+        for path in catalog.models.iterdir()
+        if path not in known and not (path.name.startswith(".") and path.name.endswith(artifacts.PART))
+    )
 
 
 def files_of(catalog: Catalog, model: Model) -> Iterator[Path]:
     """Where a model's weights and what shows what it draws lie, whether there or not."""
     yield catalog.models / model.path
+    yield from traces_of(catalog, model)
+
+
+def traces_of(catalog: Catalog, model: Model) -> Iterator[Path]:
+    """Where the pictures that show what a model draws lie, whether there or not."""
     for ending in TRACES:
         yield catalog.models / f"{model.path.removesuffix('.safetensors')}{ending}"

@@ -43,6 +43,16 @@ def test_a_changed_and_a_missing_model_file(catalog: Catalog, made: Composite) -
     ]
 
 
+def test_a_file_that_no_model_names(catalog: Catalog, made: Composite) -> None:
+    known = [f"{made.loras[0]}.preview.png", ".a.safetensors.1.0a1b2c3d.part"]
+    for name in (*known, "stray.safetensors", "old.preview.png"):
+        (catalog.models / name).write_bytes(b"weights")
+    assert complaints(catalog) == [
+        "models: unknown file old.preview.png: remove it",
+        "models: unknown file stray.safetensors: remove it",
+    ]
+
+
 def test_files_that_others_may_read(catalog: Catalog) -> None:
     catalog.ledger_path.chmod(0o644)
     assert complaints(catalog) == ["open to other users: ledger.jsonl"]
