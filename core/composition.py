@@ -20,6 +20,7 @@ from storage.records import CohortRules, Model, ModelKind, ModelState, Purpose, 
 
 ROUNDING = 1e-9  # shares are sums of quotients
 LOST = frozenset({Status.WITHDRAWN, Status.REFUSED, Status.MINOR, Status.AGE_UNSETTLED})
+ONE_PERSON = 0.5  # a share of a model from which on its pictures are of one person
 NAMED = 5  # people named in a message; the rest are counted
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core import consent, models
+from core import composition, consent, models
 from core.errors import BadValue, KyodakuError, Refused, Tainted
 from core.progress import Report, Step, silent
 from core.taking_out import (
@@ -217,14 +217,16 @@ def settle_taken(catalog: Catalog, taken: TakenOut, *, remake: bool = True, repo
 def settle(catalog: Catalog, *, remake: bool = True, report: Report = silent) -> Settled:
     """Carry out what withdrawals on record ask for; run again after a crash it goes on where that left it.
 
-    Erases the files of models out of use and what was kept of people lost to training, then remakes tainted
+    Erases the files of models out of use, what was kept of people lost to training, pictures of people who may
+    not be drawn alone, and what writers that were killed left half-written; then remakes tainted
     merges, ingredients first. One that may not be any more is quarantined; one that can't be remade now
     (no base, no space) waits, tainted.
     """
-    artifacts.sweep_parts(catalog.models)
+    _sweep(catalog)
     out_of_use = artifacts.all_models(catalog, [ModelState.TAINTED, ModelState.QUARANTINED])
     models.erase_files(catalog, out_of_use)
     _erase_kept(catalog)
+    _erase_portraits(catalog)
     tainted = [model for model in out_of_use if model.state is ModelState.TAINTED]
     if not remake or not tainted:
         return Settled([], [], {model.name: model.why or "" for model in tainted})
@@ -267,6 +269,28 @@ def _erase_kept(catalog: Catalog) -> None:
     for person in subjects.get_many(catalog, artifacts.subjects_of_cohorts(catalog)).values():
         if lost_purposes(catalog, person):
             erase_subject(catalog, person.uid)
+
+
+def _erase_portraits(catalog: Catalog) -> None:
+    """Erase pictures drawn by models of one person alone who does not allow, or no longer, to be drawn alone.
+
+    The weights stay: they may be an ingredient of a composite that the person allows. A grant that merely
+    ended stands behind what was drawn while it ran.
+    """
+    for model in artifacts.all_models(catalog, [ModelState.OK]):
+        shares = artifacts.shares_of(catalog, model.id)
+        alone = subjects.get_many(catalog, [key for key, share in shares.items() if share >= composition.ONE_PERSON])
+        for person in alone.values():
+            events = ledger.events_of(catalog, person.uid)
+            ruling = consent.person_ruling(person, events, Purpose.TRAIN_INDIVIDUAL, ledger.instant(catalog))
+            if ruling.status not in (Status.GRANTED, Status.EXPIRED):
+                models.erase_traces(catalog, model)
+
+
+def _sweep(catalog: Catalog) -> None:
+    """Remove what writers that no longer run left half-written among the models and in the jobs' folders."""
+    for folder in (catalog.models, *(path for path in catalog.jobs.glob("*") if path.is_dir())):
+        artifacts.sweep_parts(folder)
 
 
 def _list(names: Sequence[str]) -> str:

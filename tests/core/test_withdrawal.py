@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core import consent_actions, models, people, withdrawal
+from core import composition, consent_actions, generate, models, people, withdrawal
 from core.errors import BadValue, NoSuchRecord, Refused, Tainted
 from core.merging.catalogued import merge_average, merge_bake, merge_soup
 from core.progress import Step
@@ -392,6 +392,36 @@ def test_a_face_that_never_trained_takes_nothing_out(catalog: Catalog, six: Comp
     face = faces.of_subject(catalog, six.people[0].id)[-1]
     assert people.split(catalog, "Ann", [face.id]).settled == withdrawal.NOTHING
     assert artifacts.get_model(catalog, six.loras[0]).state is ModelState.OK
+
+
+def test_who_may_not_be_drawn_alone_is_not_shown_alone(catalog: Catalog, six: Composite) -> None:
+    """The LoRA stays, for the composite; what shows the one person goes."""
+    merge_average(catalog, six.loras, "mean")
+    gone = [catalog.models / f"{six.loras[0]}.preview.png", catalog.models / f"{six.loras[0]}.audit" / "sheet.png"]
+    kept = [catalog.models / f"{six.loras[1]}.preview.png", catalog.models / "mean.audit" / "sheet.png"]
+    for path in (*gone, *kept):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"a picture")
+    withdrawal.withdraw(catalog, "Ann", [Purpose.TRAIN_INDIVIDUAL], by="me")
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in kept)
+    assert models.verify(catalog, six.loras[0]).ok
+    assert composition.ONE_PERSON == generate.ONE_PERSON
+
+
+def test_half_written_checkpoints_are_swept(catalog: Catalog) -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    folder = catalog.jobs / "7"
+    folder.mkdir(parents=True)
+    left = folder / f".p.checkpoint.{pid}.0a1b2c3d.part"
+    at_work = folder / f".p.checkpoint.{os.getpid()}.0a1b2c3d.part"
+    for path in (left, at_work):
+        path.write_bytes(b"somebody's weights")
+    withdrawal.settle(catalog)
+    assert (left.exists(), at_work.exists()) == (False, True)
 
 
 def test_what_cannot_be_withdrawn(catalog: Catalog, six: Composite) -> None:
