@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from core.base_model import Base, pick_device
 from core.base_model import load as load_base
@@ -32,6 +32,7 @@ from storage.records import Cohort, CohortItem, Job, Model, ModelKind
 
 MODES = ("per-subject", "pooled")
 METADATA_VERSION = "1"
+WEIGHTS = ".safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ class Settings:
     device: str
     threads: int
     folder: Path | None  # for checkpoints
+
+    def checkpoint(self, task: Task) -> Path | None:
+        """Where a task's checkpoint lies; None: none is kept."""
+        return None if self.folder is None else self.folder / f"{task.name}{latent_cache.CHECKPOINT}"
 
 
 def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
@@ -123,10 +128,11 @@ def serve(settings: Settings, tasks: Iterator[Task]) -> Iterator[Message]:
     torch.set_num_threads(settings.threads)
     base = load_base(settings.base, settings.device)
     checker = Checker(str(base.device)) if settings.recipe.previews else None
-    with closing(catalogs.open_catalog(settings.catalog, readonly=True)) as catalog:
+    with closing(catalogs.open_catalog(settings.catalog, readonly=True)) as catalog, ExitStack() as unregistered:
         permit_base(catalog, base.unet_hash)
-        for task in tasks:
-            yield from _train_one(catalog, settings, base, checker, task)
+        for task in tasks:  # one is asked for when the one before is registered
+            unregistered.close()
+            yield from _train_one(catalog, settings, base, checker, task, unregistered)
 
 
 def _run(
@@ -142,15 +148,18 @@ def _run(
     ready = total - len(tasks)
     at = {task.name: 0 for task in tasks}
     named = {task.name: task for task in tasks}
-    with closing(Workers(serve, settings, tasks, processes)) as workers:
-        for message in workers.messages():
-            at[message.task] = message.step
-            if message.done:
-                ready += 1
-                _register(catalog, settings, named[message.task], message, job)
-            note = f"{ready} of {total} LoRAs ready, loss {message.loss:.4f}"
-            done = (total - len(tasks)) * steps + sum(at.values())
-            report(Step("training", done, total * steps, note))
+    try:
+        with closing(Workers(serve, settings, tasks, processes)) as workers, closing(workers.messages()) as messages:
+            for message in messages:
+                at[message.task] = message.step
+                if message.done:
+                    ready += 1
+                    _register(catalog, settings, named[message.task], message, job)
+                note = f"{ready} of {total} LoRAs ready, loss {message.loss:.4f}"
+                done = (total - len(tasks)) * steps + sum(at.values())
+                report(Step("training", done, total * steps, note))
+    finally:
+        artifacts.sweep_parts(catalog.models)  # of processes that were ended
 
 
 def _cohort(catalog: Catalog, name: str) -> Cohort:
@@ -189,37 +198,47 @@ def _is_made(catalog: Catalog, task: Task, cohort: Cohort, job: int | None) -> b
 
 
 def _train_one(
-    catalog: Catalog, settings: Settings, base: Base, checker: Checker | None, task: Task
+    catalog: Catalog, settings: Settings, base: Base, checker: Checker | None, task: Task, unregistered: ExitStack
 ) -> Iterator[Message]:
     recipe = settings.recipe
     resolution = recipe.resolution or base.resolution
-    groups = []
-    for subject_id, uid in task.people:
-        items = [item for item in task.items if item.subject_id == subject_id]
-        pictures = prepare(catalog, base, items, resolution, recipe.background)
-        trigger = task.trigger if task.kind is ModelKind.LORA else trigger_of(uid)
-        groups.append(Group(uid, trigger, pictures, tuple(item.leaf for item in items)))
-    fit = Fit(base, recipe, groups, task.key)
-    kept = None if settings.folder is None else settings.folder / f"{task.name}{latent_cache.CHECKPOINT}"
+    kept = settings.checkpoint(task)
 
     def look_at_consent() -> None:
         _look_at_consent(catalog, settings.cohort, task)
 
     loss = 0.0
     try:
+        groups = list(_groups(catalog, base, recipe, task, resolution, look_at_consent))
+        fit = Fit(base, recipe, groups, task.key)
         for step, loss in fit.steps(before_epoch=look_at_consent, kept=kept):
             yield Message(task.name, step, loss)
+        look_at_consent()
     except ConsentLost:
         for _, uid in task.people:  # what a withdrawal erased may have been written again since
             latent_cache.erase_subject(catalog, uid)
         raise
-    path = catalog.models / f"{task.name}.safetensors"
-    write_lora(path, fit.layers(), _metadata(base, recipe, task, resolution))
+    # What is made stays under a name of nobody's until it is registered: a run that dies leaves what is swept.
+    made = unregistered.enter_context(artifacts.staged(catalog.models / f"{task.name}{WEIGHTS}"))
+    write_lora(made, fit.layers(), _metadata(base, recipe, task, resolution))
+    drawn = None
     if checker is not None and preview.may_draw(catalog, base.unet_hash, [subject_id for subject_id, _ in task.people]):
-        preview.draw_preview(base, checker, preview.path_of(catalog, task.name), recipe, task.name, task.trigger)
-    if kept is not None:
-        artifacts.erase(kept)
-    yield Message(task.name, recipe.steps, loss, done=True, base_hash=base.unet_hash)
+        drawn = unregistered.enter_context(artifacts.staged(preview.path_of(catalog, task.name)))
+        if not preview.draw_preview(base, checker, drawn, recipe, task.name, task.trigger):
+            drawn = None
+    yield Message(task.name, recipe.steps, loss, done=True, base_hash=base.unet_hash, weights=made, preview=drawn)
+
+
+def _groups(
+    catalog: Catalog, base: Base, recipe: Recipe, task: Task, resolution: int, look_at_consent: Callable[[], None]
+) -> Iterator[Group]:
+    """Each person's pictures, encoded; consent is looked at before anything of theirs is read."""
+    for subject_id, uid in task.people:
+        look_at_consent()
+        items = [item for item in task.items if item.subject_id == subject_id]
+        pictures = prepare(catalog, base, items, resolution, recipe.background)
+        trigger = task.trigger if task.kind is ModelKind.LORA else trigger_of(uid)
+        yield Group(uid, trigger, pictures, tuple(item.leaf for item in items))
 
 
 def _look_at_consent(catalog: Catalog, cohort: Cohort, task: Task) -> None:
@@ -230,33 +249,42 @@ def _look_at_consent(catalog: Catalog, cohort: Cohort, task: Task) -> None:
 
 
 def _register(catalog: Catalog, settings: Settings, task: Task, message: Message, job: int | None) -> None:
-    path = catalog.models / f"{task.name}.safetensors"
+    """Put what was made in its place and on record, or neither."""
+    made = cast(Path, message.weights)
+    path = catalog.models / f"{task.name}{WEIGHTS}"
+    placed: list[Path] = []
     count = len(task.people)
-    with catalog.transaction():
-        # Under the write lock: a withdrawal comes before this, and is seen here, or after, and finds the model.
-        try:
+    try:
+        with catalog.transaction():
+            # Under the write lock: a withdrawal comes before this, and is seen here, or after, and finds the model.
             _look_at_consent(catalog, settings.cohort, task)
-        except ConsentLost:
-            artifacts.erase(path)
-            artifacts.erase(preview.path_of(catalog, task.name))
-            raise
-        artifacts.add_model(
-            catalog,
-            Model(
-                id=0,
-                name=task.name,
-                kind=task.kind,
-                path=path.name,
-                content_hash=artifacts.file_hash(path),
-                base=str(settings.base),
-                base_hash=message.base_hash,
-                trigger=task.trigger,
-                cohort_id=settings.cohort.id,
-                recipe={**settings.recipe.model_dump(), "job": job},
-                created_at=datetime.now(UTC),
-            ),
-            shares={subject_id: 1 / count for subject_id, _ in task.people},
-        )
+            artifacts.add_model(
+                catalog,
+                Model(
+                    id=0,
+                    name=task.name,
+                    kind=task.kind,
+                    path=path.name,
+                    content_hash=artifacts.file_hash(made),
+                    base=str(settings.base),
+                    base_hash=message.base_hash,
+                    trigger=task.trigger,
+                    cohort_id=settings.cohort.id,
+                    recipe={**settings.recipe.model_dump(), "job": job},
+                    created_at=datetime.now(UTC),
+                ),
+                shares={subject_id: 1 / count for subject_id, _ in task.people},
+            )
+            for part, place in ((made, path), (message.preview, preview.path_of(catalog, task.name))):
+                if part is not None:
+                    placed.append(place)
+                    artifacts.put_in_place(part, place)
+    except BaseException:
+        for place in placed:
+            artifacts.erase(place)
+        raise
+    if (kept := settings.checkpoint(task)) is not None:
+        artifacts.erase(kept)
 
 
 def _metadata(base: Base, recipe: Recipe, task: Task, resolution: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -21,13 +21,15 @@ TaskT = TypeVar("TaskT")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a process tells: a step done on a task, and at the end that the LoRA is written."""
+    """What a process tells: a step done on a task, and at the end where the LoRA is staged, and its preview if any."""
 
     task: str
     step: int
     loss: float
     done: bool = False
     base_hash: str = ""
+    weights: Path | None = None
+    preview: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Workers(Generic[TaskT]):
                 theirs.close()
                 self._processes[ours] = process
 
-    def messages(self) -> Iterator[Message]:
+    def messages(self) -> Generator[Message]:
         """All messages as they come, until every task is done. Raises what a task raised."""
         if not self._processes:
             yield from self._serve(self._settings, iter(self._waiting))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,57 @@ def test_what_withdrew_before_is_never_read(archive: SmallArchive, tiny_base: Pa
     with pytest.raises(ConsentLost, match="Person 1"):
         train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE)
     assert not (archive.catalog.cache / "latents").exists()
+
+
+def test_consent_is_asked_before_a_picture_is_read(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze()
+
+    def withdraw_the_next(step: Step, /) -> None:
+        if step.done == 2:
+            archive.withdraw(archive.people[1])
+            for path in archive.folder.glob("1-*.png"):
+                path.write_bytes(b"")  # reading it would say so
+
+    with pytest.raises(ConsentLost, match="Person 1"):
+        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1, report=withdraw_the_next)
+    assert len(artifacts.all_models(archive.catalog)) == 1
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_was_not_registered_leaves_no_file(archive: SmallArchive, tiny_base: Path, processes: int) -> None:
+    """However a run ends, what stands in the models' folder is on record, and so within a withdrawal's reach."""
+    archive.freeze()
+
+    with pytest.raises(KeyboardInterrupt):
+        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=processes, report=Stop(8))
+
+    def withdraw_at_the_end(step: Step, /) -> None:
+        if step.done == 17:
+            archive.withdraw(archive.people[2])
+
+    with pytest.raises(ConsentLost, match="Person 2"):
+        train(archive.catalog, "all", tiny_base, "v2", recipe=RECIPE, processes=1, report=withdraw_at_the_end)
+    known = {model.path for model in artifacts.all_models(archive.catalog)}
+    assert {path.name for path in archive.catalog.models.iterdir()} == known
+    assert len([path for path in known if path.startswith("v2.")]) == 2
+
+
+def test_a_name_taken_meanwhile_is_not_overwritten(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze("alone", of=1)
+    (first,) = train(archive.catalog, "alone", tiny_base, "other", recipe=RECIPE)
+    model = artifacts.get_model(archive.catalog, first)
+    name = first.replace("other", "v1")
+    theirs = archive.catalog.models / f"{name}.safetensors"
+
+    def take_the_name(step: Step, /) -> None:
+        if step.done == 1:
+            theirs.write_bytes(b"another's")
+            artifacts.add_model(archive.catalog, replace(model, name=name, path=theirs.name), shares={})
+
+    with pytest.raises(NameTaken):
+        train(archive.catalog, "alone", tiny_base, "v1", recipe=RECIPE, processes=1, report=take_the_name)
+    assert theirs.read_bytes() == b"another's"
+    assert len(list(archive.catalog.models.iterdir())) == 2
 
 
 def test_a_photograph_that_changed_is_not_trained_on(archive: SmallArchive, tiny_base: Path) -> None:
