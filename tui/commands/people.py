@@ -83,7 +83,7 @@ def name_cluster(
     """Say who a cluster is."""
     with opened(context) as catalog:
         result = people.name(catalog, cluster_id, name)
-    emit(result, f"{result.subject}: {result.faces} faces", as_json=as_json)
+    emit(result, result.lines(), as_json=as_json)
 
 
 def merge(
@@ -95,21 +95,21 @@ def merge(
     """Two names were one person."""
     with opened(context) as catalog:
         result = people.merge(catalog, kept, folded)
-    emit(result, f"{result.subject}: {result.faces} faces", as_json=as_json)
+    emit(result, result.lines(), as_json=as_json)
 
 
 def split(context: typer.Context, subject: str, faces: Faces, as_json: AsJson = False) -> None:
     """These faces are not that person's: they become unnamed again, and no clustering puts them back."""
     with opened(context) as catalog:
         result = people.split(catalog, subject, faces)
-    emit(result, f"{result.subject}: {result.faces} faces", as_json=as_json)
+    emit(result, result.lines(), as_json=as_json)
 
 
 def assign(context: typer.Context, face: int, subject: str, as_json: AsJson = False) -> None:
     """This face is that person's."""
     with opened(context) as catalog:
         result = people.assign(catalog, face, subject)
-    emit(result, f"{result.subject}: {result.faces} faces", as_json=as_json)
+    emit(result, result.lines(), as_json=as_json)
 
 
 def ignore(
