@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -262,6 +263,8 @@ def job_line(catalog: Catalog) -> str:
 
 def run(catalog_folder: Path) -> int:
     """Open the app on the catalog in `catalog_folder`; the exit status. Raises what `open_catalog` raises."""
+    # Started under nohup the hang-up is ignored, and the app would read a line that has ended for ever.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     open_catalog(catalog_folder).close()  # migrates an older one, and says at once what is wrong with it
     app = KyodakuApp(catalog_folder, terminal.ask())
     try:
