@@ -81,8 +81,10 @@ def trained(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Kyodaku:
 
 
 def model_bytes(kyodaku: Kyodaku, model: dict[str, Any]) -> str:
-    """sha256 of a model's file."""
-    return hashlib.sha256((kyodaku.catalog / "models" / model["path"]).read_bytes()).hexdigest()
+    """sha256 of a model's file, or of all files of its folder in order."""
+    path = kyodaku.catalog / "models" / model["path"]
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def test_a_second_index_sees_nothing_new(trained: Kyodaku, archive: Path) -> None:

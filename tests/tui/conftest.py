@@ -101,7 +101,7 @@ def _people(catalog: Catalog) -> None:
         born = date(2010, 5, 1) if cluster == 3 else date(1980 + cluster, 5, 1)
         person = subjects.add(catalog, name, born=born, by="Chan", at=NOW - timedelta(days=40))
         catalog.connection.execute("UPDATE subjects SET uid = ? WHERE id = ?", (f"{cluster:032x}", person.id))
-        faces.assign(catalog, [face.id for face in faces.of_cluster(catalog, cluster)], person.id, by_person=False)
+        faces.assign(catalog, [face.id for face in faces.of_cluster(catalog, cluster)], person.id, by_person=True)
     for uid, kind, purposes in (
         (1, EventKind.GRANT, tuple(Purpose)),
         (2, EventKind.GRANT, (Purpose.PRINT,)),

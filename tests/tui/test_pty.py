@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
+
+import pytest
 
 from tests.tui.terminal_driver import Terminal
 
@@ -62,8 +65,14 @@ def test_a_terminal_is_asked_what_it_can_draw_before_the_app_owns_the_keyboard(s
         assert terminal.wait_end() == 0
 
 
-def test_a_line_that_hangs_up_ends_the_app(sample: Path) -> None:
-    with Terminal(sample) as terminal:
-        terminal.wait_for("60 photographs")
-        terminal.hang_up()
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN], ids=["plainly", "under nohup"])
+def test_a_line_that_hangs_up_ends_the_app(sample: Path, handler: signal.Handlers) -> None:
+    """What is started under nohup inherits an ignored hang-up; the app ends all the same."""
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        with Terminal(sample) as terminal:
+            terminal.wait_for("60 photographs")
+            terminal.hang_up()
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert terminal.status is not None
