@@ -24,8 +24,9 @@ from core.audit_stats import (
     spread,
     upper_bound,
 )
+from core.composition import ONE_PERSON
 from core.errors import BadValue
-from core.generate import ONE_PERSON, Opened, open_model
+from core.generate import Opened, open_model
 from core.progress import Report, silent
 from storage import artifacts, subjects
 from storage.catalog import Catalog

@@ -12,6 +12,7 @@ from PIL import Image
 
 from core import base_model, consent, portraits, prompts
 from core.base_model import Base
+from core.composition import ONE_PERSON
 from core.errors import BadLora, BadValue, NoSuchRecord, Refused, Tainted, UnreadablePath
 from core.generated_checks import Checker, Seen
 from core.generated_marks import Origin, save
@@ -29,7 +30,6 @@ LARGE = 256  # pixels: bases below it are toys
 GUIDANCE = 7.5  # of classifier-free guidance, what Stable Diffusion is used with
 GUIDANCE_SMALL = 1.5  # measured on the sample base: from 2.5 on its faces break up
 NO_AGE = frozenset({Status.MINOR, Status.AGE_UNSETTLED})  # what no share of a model is small enough for
-ONE_PERSON = 0.5  # a share of a model from which on its pictures are of one person
 TILE = 128  # pixels of a picture on a contact sheet, at least
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from core import consent, prompts
 from core.base_model import Base
+from core.composition import ONE_PERSON
 from core.errors import Refused
-from core.generate import ONE_PERSON, checks_of, contact_sheet, draw, guidance_of, permit_base
+from core.generate import checks_of, contact_sheet, draw, guidance_of, permit_base
 from core.generated_checks import Checker
 from core.generated_marks import Origin, save
 from core.training.recipe import Recipe

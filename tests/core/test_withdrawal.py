@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core import composition, consent_actions, generate, models, people, withdrawal
+from core import consent_actions, models, people, withdrawal
 from core.errors import BadValue, NoSuchRecord, Refused, Tainted
 from core.merging.catalogued import merge_average, merge_bake, merge_soup
 from core.progress import Step
@@ -406,7 +406,6 @@ def test_who_may_not_be_drawn_alone_is_not_shown_alone(catalog: Catalog, six: Co
     assert not any(path.exists() for path in gone)
     assert all(path.exists() for path in kept)
     assert models.verify(catalog, six.loras[0]).ok
-    assert composition.ONE_PERSON == generate.ONE_PERSON
 
 
 def test_half_written_checkpoints_are_swept(catalog: Catalog) -> None:
