@@ -40,11 +40,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="subject")
 
 
-def parse_subject(given: str) -> int | str:
-    """An id if it is a number, else a name."""
-    return int(given) if given.isdigit() else given
-
-
 def add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The person's name; unique in the catalog.")],
@@ -85,7 +80,7 @@ def edit(
     Who turns out to be under 18, or of no settled age, is taken out of all models, which are made again without them.
     """
     with opened(context) as catalog, Progress() as progress:
-        known = subjects.get(catalog, parse_subject(subject))
+        known = subjects.get(catalog, subject)
         changes = {
             "name": name,
             "born": _date(born),
@@ -105,7 +100,7 @@ def edit(
 def show(context: typer.Context, subject: Who, as_json: AsJson = False) -> None:
     """One person."""
     with opened(context) as catalog:
-        found = subjects.get(catalog, parse_subject(subject))
+        found = subjects.get(catalog, subject)
     _tell(found, as_json)
 
 
