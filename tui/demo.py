@@ -185,7 +185,7 @@ def audit(demo: Demo) -> None:
     if likeness is not None and likeness["base"] is not None:
         own, base = likeness["model"], likeness["base"]
         demo.say(f"mean distance to {person}: {own['mean']:.3f} ± {own['sd']:.3f} by their own LoRA,")
-        demo.say(f"  {base['mean']:.3f} ± {base['sd']:.3f} by the base: {base['mean'] - own['mean']:+.3f} nearer;")
+        demo.say(f"  {base['mean']:.3f} ± {base['sd']:.3f} by the base, {own['mean'] - base['mean']:+.3f} from it;")
         demo.say(f"  median rank of the person among {likeness['people']}: {likeness['median_rank']:g}")
         demo.say(f"  (by the base {likeness['base_median_rank']:g})")
     _audited(demo, "composite")
@@ -207,6 +207,10 @@ def _audited(demo: Demo, model: str) -> Any:
     )
     demo.say(f"  at most {report['upper_bound95']:.1%} with 95 % confidence; the catalog's own strangers would match")
     demo.say(f"  {report['strangers_matched'] or 0:.1%} of the time in the same search")
+    if report["shift"] is not None:
+        shift = report["shift"]
+        demo.say("  a face lies nearer to somebody in the model than to somebody else with probability")
+        demo.say(f"  {shift['members_nearer']:.2f}; for the base's faces it is {shift['base_members_nearer']:.2f}")
     shutil.copytree(report["folder"], demo.folder / "audits" / model)
     demo.summary.setdefault("audits", {})[model] = report
     return report
