@@ -211,6 +211,8 @@ def _opened(source: Path | bytes | BinaryIO) -> Iterator[Image.Image]:
         raise BadImage(f"{name}it has more pixels than is safe to decode") from error
     except UnidentifiedImageError as error:
         raise BadImage(f"{name}it is no picture in a known format", f"known are {', '.join(FORMATS)}") from error
+    except MemoryError as error:
+        raise BadImage(f"{name}it takes more memory than is safe") from error
     except (Exception, RecursionError) as error:
         # Decoders raise anything at all on hostile bytes: OSError, ValueError, SyntaxError, struct.error …
         kind = str(error) or type(error).__name__

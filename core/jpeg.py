@@ -24,7 +24,7 @@ class Frame:
     complete: bool  # an end marker follows the first scan
 
 
-def frame_of(data: bytes) -> Frame | None:
+def frame_of(data: bytes | bytearray) -> Frame | None:
     """The frame, or None where `data` is no JPEG or ends before its first scan."""
     if not data.startswith(MAGIC):
         return None

@@ -1,7 +1,7 @@
 """Bring the catalog up to date with the archive: what is new, changed, moved, gone, and what can't be read.
 
 A file is unchanged when size, modification and change time and inode are as they were: it is then
-not opened. `core.walk` finds what must be read, `core.reading` reads it in processes,
+not opened. `core.walk` finds what must be read, `core.readers` reads it in processes,
 `core.settling` decides which photograph it is. The archive is only read.
 """
 
@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.progress import Report, Step, silent
-from core.reading import Readers, Reading, read_file
+from core.readers import Readers
+from core.reading import Reading
 from core.settling import Settled, Settler
 from core.walk import Listing, Target, targets, walk
 from storage.catalog import Catalog
@@ -23,8 +24,7 @@ from storage.catalog import Catalog
 _CHUNK = 32  # files a process reads before it answers
 _BATCH = 512  # files settled in one transaction
 _AHEAD = 100_000  # files that the walk may be ahead: the total is known soon, and memory stays bounded
-_FEW = 256  # so many files are read sooner than a process starts
-_PLAIN = (b".jpg", b".jpeg", b".png", b".tif", b".tiff")  # read by Python alone, which no file crashes
+_FEW = 256  # so many files must be waiting before the walk is done for a process to be worth its start
 _MOST_WARNINGS = 1_000
 _REPORT_SECONDS = 0.1
 
@@ -68,7 +68,7 @@ def index(
     wanted = targets(catalog, roots)
     run = _Run(Settler(catalog, dry_run), report)
     with Readers(jobs or len(os.sched_getaffinity(0))) as readers:
-        run.go(catalog, wanted, readers, in_place=jobs is None)
+        run.go(catalog, wanted, readers)
     return run.result()
 
 
@@ -91,14 +91,12 @@ class _Run:
     settled: Settled = field(default_factory=Settled)
     warnings: list[str] = field(default_factory=list)
 
-    def go(self, catalog: Catalog, wanted: Sequence[Target], readers: Readers, *, in_place: bool) -> None:
-        """Walk, read and write at once; the few files of a small change may be read `in_place`."""
+    def go(self, catalog: Catalog, wanted: Sequence[Target], readers: Readers) -> None:
+        """Walk, read and write at once."""
         listings = walk(catalog, wanted)
         while not self.walked or self.waiting or len(readers):
             if not self.walked and len(self.waiting) < _AHEAD:
                 self._take(next(listings, None))
-            if in_place and self.walked and not len(readers) and self._few_and_plain():
-                self._read_here()
             self._feed(readers)
             while readers.ready or (len(readers) and (self.walked or len(self.waiting) >= _AHEAD)):
                 self._collect(readers.collect())
@@ -121,14 +119,6 @@ class _Run:
         self.settler.missing.update(listing.missing)
         if listing.warning is not None:
             self._warn(listing.warning)
-
-    def _few_and_plain(self) -> bool:
-        return len(self.waiting) <= _FEW and all(path.lower().endswith(_PLAIN) for path in self.waiting)
-
-    def _read_here(self) -> None:
-        while self.waiting:
-            found = read_file(self.waiting.popleft())
-            self._collect([] if found is None else [found])
 
     def _feed(self, readers: Readers) -> None:
         # no process starts before it is known that there is more than a few files' work for it

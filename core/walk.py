@@ -115,10 +115,10 @@ def _sorted_out(entries: Iterator[os.DirEntry[bytes]]) -> tuple[list[bytes], lis
     folders: list[bytes] = []
     files: list[os.DirEntry[bytes]] = []
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            folders.append(entry.path)
-        elif named_like_a_picture(entry.name) and entry.is_file(follow_symlinks=False):
+        if named_like_a_picture(entry.name) and entry.is_file(follow_symlinks=False):
             files.append(entry)
+        elif entry.is_dir(follow_symlinks=False):
+            folders.append(entry.path)
     folders.sort()
     files.sort(key=lambda entry: entry.name)
     return folders, files
@@ -126,25 +126,25 @@ def _sorted_out(entries: Iterator[os.DirEntry[bytes]]) -> tuple[list[bytes], lis
 
 def _compared(folder: bytes, files: list[os.DirEntry[bytes]], known: dict[bytes, KnownFile]) -> Listing:
     found = Listing()
+    untold: list[OSError] = []
     for entry in files:
         try:
             stat = entry.stat(follow_symlinks=False)
-        except OSError:
-            continue  # gone again, or a mount that just failed: what is known of it counts as missing
-        _compare(found, photos.join(folder, entry.name), stat, known.pop(entry.name, None))
+        except FileNotFoundError:
+            continue  # gone since the folder was listed
+        except OSError as error:  # a mount that fails: what is known of the file may well be true
+            known.pop(entry.name, None)
+            untold.append(error)
+            continue
+        _compare(found, entry.path, stat, known.pop(entry.name, None))
     found.missing = _present(known.values())
+    if untold:
+        found.warning = f"{display(folder)}: {len(untold):,} files can't be looked at: {untold[0].strerror}"
     return found
 
 
 def _compare(found: Listing, path: bytes, stat: os.stat_result, row: KnownFile | None) -> None:
-    if (
-        row is None
-        or row.content_hash is None
-        or row.mtime_ns != stat.st_mtime_ns
-        or row.size != stat.st_size
-        or row.ctime_ns != stat.st_ctime_ns
-        or row.inode != stat.st_ino
-    ):
+    if row is None or row.content_hash is None or not _as_it_was(row, stat):
         found.to_read.append(path)
         return
     if row.state == "present":
@@ -152,6 +152,12 @@ def _compare(found: Listing, path: bytes, stat: os.stat_result, row: KnownFile |
     else:
         found.back.append(row.id)
     found.failed += row.failed
+
+
+def _as_it_was(row: KnownFile, stat: os.stat_result) -> bool:
+    there = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    kept = row[1:5]
+    return there == kept or tuple(map(photos.kept, there)) == kept
 
 
 def _present(rows: Iterable[KnownFile]) -> list[int]:

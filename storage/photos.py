@@ -28,6 +28,7 @@ _READ = (  # what a scan reads from the file
     "iso", "focal_mm", "lat", "lon", "place", "country", "rating", "caption", "error",
 )
 # fmt: on
+_HALF = 1 << 63
 _IDS_A_PAGE = 10_000
 _PATHS_A_QUERY = 10_000  # two parameters each; SQLite takes 32,766
 
@@ -73,6 +74,11 @@ class ScanBatch:
     back: Sequence[int] = ()
     gone: Sequence[int] = ()
     displaced: Sequence[int] = ()
+
+
+def kept(number: int) -> int:
+    """A number of a stat as SQLite keeps it, signed in 64 bits: some file systems have inodes, or times, beyond."""
+    return number if -_HALF <= number < _HALF else (number + _HALF) % (2 * _HALF) - _HALF
 
 
 def join(folder: bytes, name: bytes) -> bytes:
@@ -274,13 +280,18 @@ def at_paths(catalog: Catalog, paths: Sequence[bytes]) -> dict[bytes, KnownFile]
     return found
 
 
-def with_content(catalog: Catalog, hashes: Iterable[str]) -> dict[str, list[Located]]:
-    """The known files that hold this content, by hash, each list by ascending id."""
+def newest_id(catalog: Catalog) -> int:
+    """The highest id, 0 in an empty catalog."""
+    return int(catalog.connection.execute("SELECT coalesce(max(id), 0) FROM photos").fetchone()[0])
+
+
+def with_content(catalog: Catalog, hashes: Iterable[str], newest: int = _HALF - 1) -> dict[str, list[Located]]:
+    """The known files that hold this content, by hash, each list by ascending id, up to the id `newest`."""
     rows = _tuples(
         catalog,
         f"SELECT (SELECT path FROM folders WHERE folders.id = folder_id), name, {_KNOWN} FROM photos"
-        " WHERE content_hash IN (SELECT value FROM json_each(?)) ORDER BY id",
-        (json.dumps(sorted(set(hashes))),),
+        " WHERE content_hash IN (SELECT value FROM json_each(?)) AND id <= ? ORDER BY id",
+        (json.dumps(sorted(set(hashes))), newest),
     )
     found: dict[str, list[Located]] = {}
     for row in rows:

@@ -46,7 +46,7 @@ def take_picture() -> TakePicture:
 
 @pytest.fixture
 def without_root_powers() -> Iterator[None]:
-    """File permissions bind this thread, also when the tests run as root."""
+    """File permissions bind this thread and the processes it starts, also when the tests run as root."""
     with _without_capabilities():
         yield
 
@@ -68,9 +68,12 @@ def _without_capabilities() -> Iterator[None]:
             pytest.skip("capabilities can't be read here")
     except AttributeError:
         pytest.skip("no capabilities on this system")
+    set_secure_bits, no_root = 28, 1  # a program that root starts gets none of root's powers back
+    libc.prctl(set_secure_bits, no_root, 0, 0, 0)
     bound = (Data * 2)(*(Data(0, d.permitted, d.inheritable) for d in old))
     assert libc.capset(ctypes.byref(header), bound) == 0
     try:
         yield
     finally:
         assert libc.capset(ctypes.byref(header), old) == 0
+        libc.prctl(set_secure_bits, 0, 0, 0, 0)

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import reading, scan
-from core.errors import BadValue, JobFailed, UnreadablePath
+from core import readers, reading, scan
+from core.errors import BadValue, UnreadablePath
 from core.progress import Step
+from core.readers import Readers
 from core.scan import ScanResult
 from storage import catalog as catalogs
 from storage import photos
@@ -343,6 +343,15 @@ def test_a_file_that_may_not_be_read_keeps_what_is_known_and_is_tried_again(
     assert (after.error, faces_of(catalog, after)) == (None, 1)
 
 
+class Here(Readers):
+    """Readers that read in the test's own process."""
+
+    def _append(self, paths: list[bytes]) -> None:
+        chunk = readers._Chunk(paths)
+        chunk.finish([found for path in paths if (found := reading.read_file(path))])
+        self._queue.append(chunk)
+
+
 def test_a_file_that_changes_while_it_is_read(
     catalog: Catalog, archive: Path, take_picture: TakePicture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,56 +365,13 @@ def test_a_file_that_changes_while_it_is_read(
 
     with monkeypatch.context() as patch:
         patch.setattr(reading, "_read", while_written)
+        patch.setattr(scan, "Readers", Here)
         assert counts(scan.index(catalog, [archive])) == {"seen": 1, "new": 1, "errors": 1}
     (row,) = photos.page(catalog, limit=9)
     assert (row.error, row.content_hash) == (reading.CHANGED, None)
     scan.index(catalog, [archive])
     (row,) = photos.page(catalog, limit=9)
     assert row.error is None
-
-
-def test_a_file_that_takes_too_long_is_given_up(
-    archive: Path, take_picture: TakePicture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = take_picture(archive / "1.jpg", 1)
-    monkeypatch.setattr(reading, "_MOST_SECONDS", 0.01)
-    monkeypatch.setattr(reading, "_read", lambda *_: signal.pause())
-    found = reading.read_file(os.fsencode(path))
-    assert found is not None
-    assert "longer" in str(found.photo.error)
-
-
-class Deadly(reading.Readers):
-    """Readers whose process dies of one file."""
-
-    def __init__(self, poison: Callable[[list[bytes]], bool]) -> None:
-        super().__init__(1)
-        self.poison = poison
-
-    def _submit(self, paths: list[bytes]) -> Future[list[reading.Reading]]:
-        future = super()._submit(paths)
-        if self.poison(paths):
-            assert self._pool is not None
-            return self._pool.submit(os.abort)  # type: ignore[arg-type]
-        return future
-
-
-def test_a_file_that_kills_its_reader_costs_only_itself(archive: Path, take_picture: TakePicture) -> None:
-    paths = [os.fsencode(take_picture(archive / f"{n}.jpg", n)) for n in range(6)]
-    with Deadly(lambda chunk: paths[2] in chunk) as readers:
-        for start in (0, 2, 4):
-            readers.submit(paths[start : start + 2])
-        found = [*readers.collect(), *readers.collect(), *readers.collect()]
-    assert [r.photo.path for r in found] == paths
-    assert {r.photo.path: r.photo.error for r in found if r.photo.error} == {paths[2]: "reading it crashes the decoder"}
-
-
-def test_when_no_process_can_start_no_photograph_is_blamed(archive: Path, take_picture: TakePicture) -> None:
-    path = os.fsencode(take_picture(archive / "a.jpg"))
-    with Deadly(lambda _: True) as readers:
-        readers.submit([path])
-        with pytest.raises(JobFailed, match="die at once"):
-            readers.collect()
 
 
 def test_a_dry_run_tells_the_same_and_writes_nothing(
