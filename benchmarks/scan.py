@@ -1,151 +1,245 @@
-"""How fast an archive is indexed, indexed again and searched, beside what a user would take instead.
+"""How fast an archive is indexed, and indexed again, beside what a user would take instead.
 
-    python benchmarks/scan.py [--files 2000] [--tree 30000] [--from sample_data/photos]
+    python -m benchmarks.scan [--files 30000] [--room FOLDER] [--only first,whole,rescan,renamed]
 
-Prints a table: each figure with its ratio to the peer in the same run on the same warm files.
-Peers: exifread alone on one core, exiftool where it is installed, and `find -printf` for a rescan.
+Peers run on the same warm files in the same run: exifread alone on one core, exiftool where it is
+installed, `find -printf` for a rescan. A room that is given is kept, with the archive and the catalog
+in it, and a later run goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
+import random
 import shutil
+import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import exifread
 
-from core import query, scan
+from benchmarks import made_archive
+from benchmarks.table import Row, show
+from core import places, scan
 from storage import catalog as catalogs
-from storage.catalog import Catalog
 
-SEARCHES = (
-    "taken:2019",
-    "camera:canon",
-    "iso:>=800",
-    "near:17.97,102.6,5",
-    "faces:0",
-    "DSC_00",
-    "camera:canon taken:2018.. -iso:>800",
-    "train-composite:unknown camera:canon taken:2019",
-)
+SAMPLE = 6_000  # distinct files that every reader reads
+MOST_RENAMED = 100_000
+PARTS = ("first", "whole", "rescan", "renamed")
+COMMAND = (sys.executable, "-P", "-c", "from tui.cli import main; main()")
+INDEX = (sys.executable, "-P", "-m", "benchmarks.scan", "--follow")
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    arguments.add_argument("--files", type=int, default=2_000, help="distinct files for the first index")
-    arguments.add_argument("--tree", type=int, default=30_000, help="files (hard links) for the rescan")
-    arguments.add_argument("--from", dest="source", type=Path, default=Path("sample_data/photos"))
-    given = arguments.parse_args()
-    originals = sorted(p for p in given.source.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg"} and p.stat().st_size)
-    if not originals:
-        sys.exit(f"no JPEGs in {given.source}")
-    with tempfile.TemporaryDirectory(prefix="kyodaku-benchmark-") as folder:
-        room = Path(folder)
-        first_index(room, originals, given.files)
-        rescan_and_search(room, originals, given.tree)
+def measure(scale: int, room: Path, parts: tuple[str, ...] = PARTS) -> list[Row]:
+    """Rows on an archive of `scale` files made in `room`: first index, memory, a kill, rescan, a renamed folder."""
+    room.mkdir(parents=True, exist_ok=True)
+    rows: list[Row] = []
+    if "first" in parts:
+        rows += first_index(room)
+    archive = made(room, scale)
+    if "whole" in parts:
+        rows += whole_index(room, archive, scale)
+    if "rescan" in parts:
+        rows += rescan(room, archive, scale)
+    if "renamed" in parts:
+        rows += renamed(room, archive, scale)
+    return rows
 
 
-def first_index(room: Path, originals: Sequence[Path], files: int) -> None:
+def made(room: Path, files: int) -> Path:
+    """The archive of so many files, made unless it is there."""
+    archive = room / f"archive-{files}"
+    if not archive.exists():
+        part = room / f"part-{files}"
+        shutil.rmtree(part, ignore_errors=True)
+        made_archive.make(part, files)
+        part.rename(archive)
+    return archive
+
+
+def first_index(room: Path) -> list[Row]:
     """Distinct files, each read once by every competitor, after a pass that warms the cache."""
-    archive = room / "distinct"
-    paths = distinct(archive, originals, files)
-    megabytes = sum(p.stat().st_size for p in paths) / 1e6
-    print(f"\nfirst index: {files:,} JPEGs, {megabytes:,.0f} MB, warm cache")
-    for path in paths:
-        path.read_bytes()
-    alone = measured(lambda: [exif_alone(path) for path in paths])
-    line("exifread alone, 1 core", files / alone.wall, "files/s")
+    archive = made(room, SAMPLE)
+    paths = [path for path in archive.rglob("*") if path.is_file()]
+    alone = min((measured(lambda: [exif_alone(path) for path in paths]) for _ in range(3)), key=lambda took: took.cpu)
+    rows = [Row(f"exifread alone, {SAMPLE:,} files", SAMPLE / alone.cpu, "files/s per core")]
+    places.nearest([(1.0, 2.0)])  # loads the table of towns
+    walls: dict[int, float] = {}
     for jobs in sorted({1, len(os.sched_getaffinity(0))}):
-        with catalogs.create(room / f"catalog{jobs}") as catalog:
-            scan.index(catalog, [few(room, paths)], jobs=1)  # loads the table of towns
-            ours = measured(lambda jobs=jobs, catalog=catalog: scan.index(catalog, [archive], jobs=jobs))  # type: ignore[misc]
-        line(f"kyodaku index --jobs {jobs}", files / ours.wall, "files/s", alone.wall / ours.wall, "exifread alone")
-        line("  by processor time", files / ours.cpu, "files/s", alone.cpu / ours.cpu, "exifread alone")
+        took = min((index_anew(room, archive, jobs) for _ in range(2)), key=lambda took: took.cpu)
+        walls[jobs] = took.wall
+        ratio = alone.cpu / took.cpu
+        rows.append(
+            Row(f"index --jobs {jobs}, by processor time", SAMPLE / took.cpu, "files/s per core", "exifread alone",
+                ratio, "at least 0.7", ratio >= 0.7)
+        )  # fmt: skip
+        rows.append(Row(f"index --jobs {jobs}, by the clock", SAMPLE / took.wall, "files/s", "exifread alone",
+                        alone.wall / took.wall))  # fmt: skip
     if shutil.which("exiftool"):
         peer = seconds(lambda: run("exiftool", "-fast2", "-json", "-r", "-q", str(archive)))
-        line("exiftool -fast2 -json -r", files / peer, "files/s", alone.wall / peer, "exifread alone")
-    else:
-        print("  exiftool is not installed: not measured")
+        rows.append(Row("exiftool -fast2 -json -r, one core", SAMPLE / peer, "files/s"))
+        for jobs, wall in walls.items():
+            ratio = peer / wall
+            goal = ("at least 5", ratio >= 5) if jobs == max(walls) else ("", None)
+            rows.append(Row(f"index --jobs {jobs}, by the clock", SAMPLE / wall, "files/s", "exiftool", ratio, *goal))
+    return rows
 
 
-def rescan_and_search(room: Path, originals: Sequence[Path], files: int) -> None:
-    """A tree in which nothing changed, then searches of its catalog."""
-    archive = room / "tree"
-    links(archive, originals, files)
-    with catalogs.create(room / "catalog-tree") as catalog:
+def index_anew(room: Path, archive: Path, jobs: int) -> Measured:
+    """A first index into a catalog that is thrown away."""
+    folder = room / "catalog-sample"
+    shutil.rmtree(folder, ignore_errors=True)
+    with catalogs.create(folder) as catalog:
+        return measured(lambda: scan.index(catalog, [archive], jobs=jobs))
+
+
+def whole_index(room: Path, archive: Path, files: int) -> list[Row]:
+    """Index all, killed at a random point and started again; memory of all processes together."""
+    folder = room / f"catalog-{files}"
+    if not folder.exists():
+        catalogs.create(folder).close()
+    before = kept(folder)
+    stop = before + random.randrange(files // 50, files // 5)
+    killed = follow(folder, archive, stop_at=stop)
+    there = kept(folder)
+    begun = time.perf_counter()
+    whole = follow(folder, archive)
+    took = time.perf_counter() - begun
+    megabytes = max(killed.peak, whole.peak) / 1e6
+    lost = max(0, killed.done - there)
+    return [
+        Row("killed with SIGKILL after", killed.done, "files"),
+        Row("lost by it: read and not written", lost, "files", goal="at most a batch",
+            kept=sound(folder) and lost <= scan.BATCH + 32),
+        Row("the next run: new", whole.new, "files", goal=f"the other {files - there:,}",
+            kept=whole.new == files - there),
+        Row("the next run, by the clock", whole.new / took, "files/s"),
+        Row("peak memory, all processes", megabytes, "MB", goal="under 500", kept=megabytes < 500),
+    ]  # fmt: skip
+
+
+def rescan(room: Path, archive: Path, files: int) -> list[Row]:
+    """The whole command on a tree in which nothing changed, beside find; medians of five, taken in turn."""
+    folder = room / f"catalog-{files}"
+    find, ours = [], []
+    for _ in range(5):
+        find.append(seconds(lambda: run("find", str(archive), "-type", "f", "-printf", "%s %T@\\n")))
+        ours.append(seconds(lambda: run(*COMMAND, "-C", str(folder), "index", str(archive))))
+    peer, own = statistics.median(find), statistics.median(ours)
+    return [
+        Row(f"find -printf, {files:,} files", peer, "s"),
+        Row("kyodaku index, nothing changed", own, "s", "find", own / peer, "at most 3", own <= 3 * peer),
+    ]
+
+
+def renamed(room: Path, archive: Path, files: int) -> list[Row]:
+    """Whole years moved into another folder, and found again by their content."""
+    years = sorted(path for path in archive.iterdir() if path.is_dir() and path.name.isdigit())
+    count, moved = 0, []
+    for year in years:
+        inside = sum(len(names) for _, _, names in os.walk(year))
+        if count + inside > min(MOST_RENAMED, files // 2) and moved:
+            break
+        count += inside
+        moved.append(year)
+    with catalogs.open_catalog(room / f"catalog-{files}") as catalog:
+        content = "SELECT id, content_hash FROM photos ORDER BY id"
+        before = catalog.connection.execute(content).fetchall()
+        (archive / "put away").mkdir()
+        for year in moved:
+            year.rename(archive / "put away" / year.name)
+        begun = time.perf_counter()
+        result = scan.index(catalog, [archive])
+        took = time.perf_counter() - begun
+        same = [tuple(row) for row in before] == [tuple(row) for row in catalog.connection.execute(content)]
+        for year in moved:
+            (archive / "put away" / year.name).rename(year)
+        (archive / "put away").rmdir()
         scan.index(catalog, [archive])
-        print(f"\nrescan: {files:,} files, nothing changed, warm cache, median of 5")
-        peer = statistics.median(
-            seconds(lambda: run("find", str(archive), "-type", "f", "-printf", "%s %T@\\n")) for _ in range(5)
-        )
-        ours = statistics.median(seconds(lambda: scan.index(catalog, [archive])) for _ in range(5))
-        line("find -type f -printf", peer, "s")
-        line("kyodaku index, again", ours, "s", ours / peer, "find")
-        print(f"  peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
-        search(catalog, files)
+    return [
+        Row("renamed, and known again", result.moved, "files", goal=f"all {count:,}, none new or gone",
+            kept=same and (result.moved, result.new, result.gone) == (count, 0, 0)),
+        Row("renamed files, by the clock", count / took, "files/s"),
+    ]  # fmt: skip
 
 
-def search(catalog: Catalog, files: int) -> None:
-    """The first page and the exact count of some searches."""
-    print(f"\nsearch: {files:,} photographs, ms, median of 15 (first page of 100 by date; exact count)")
-    query.count(catalog, "train-composite:unknown")  # statuses are ruled on once, by whoever asks first
-    for text in SEARCHES:
-        page = statistics.median(seconds(lambda text=text: query.find(catalog, text, limit=100)) for _ in range(15))  # type: ignore[misc]
-        count = statistics.median(seconds(lambda text=text: query.count(catalog, text)) for _ in range(15))  # type: ignore[misc]
-        print(f"  {text:<52}{page * 1000:>9.1f}{count * 1000:>9.1f}   {query.count(catalog, text):,} found")
+@dataclass(slots=True)
+class Followed:
+    """What was seen of a run in a process of its own: files done, new ones at its end, peak memory in bytes."""
+
+    done: int = 0
+    new: int = 0
+    peak: int = 0
 
 
-def distinct(archive: Path, originals: Sequence[Path], files: int) -> list[Path]:
-    """Copies with a few bytes behind the picture, which no reader minds, so that no two have one content."""
-    paths = []
-    contents = [path.read_bytes() for path in originals]
-    for number in range(files):
-        path = archive / f"{number // 500:04}" / f"DSC_{number:06}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(contents[number % len(contents)] + number.to_bytes(8, "big"))
-        paths.append(path)
-    return paths
+def follow(folder: Path, archive: Path, *, stop_at: int | None = None) -> Followed:
+    """Index in a process of its own, killed when it has told of `stop_at` files."""
+    seen = Followed()
+    with subprocess.Popen([*INDEX, folder, archive], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            what, _, number = line.partition(" ")
+            if what == "new":
+                seen.new = int(number)
+                continue
+            seen.done = int(number)
+            seen.peak = max(seen.peak, memory_of(process.pid))
+            if stop_at is not None and seen.done >= stop_at:
+                process.send_signal(signal.SIGKILL)
+                break
+    return seen
 
 
-def few(room: Path, paths: Sequence[Path]) -> Path:
-    """A folder of three of them."""
-    folder = room / "few"
-    folder.mkdir(exist_ok=True)
-    for path in paths[:3]:
-        shutil.copy(path, folder / path.name)
-    return folder
+def tell(folder: Path, archive: Path) -> None:
+    """The process that `follow` starts."""
+    with catalogs.open_catalog(folder) as catalog:
+        result = scan.index(catalog, [archive], report=lambda step: print("done", step.done, flush=True))
+    print("new", result.new, flush=True)
 
 
-def links(archive: Path, originals: Sequence[Path], files: int) -> None:
-    """A tree of hard links: ten years, nested, 200 files a folder."""
-    sources = []
-    for path in originals:
-        source = archive.parent / "sources" / f"{len(sources)}.jpg"
-        source.parent.mkdir(exist_ok=True)
-        shutil.copy(path, source)
-        sources.append(source)
-    for number in range(files):
-        folder = archive / str(2010 + number // 200 % 10) / f"{number // 2000 % 12 + 1:02}" / f"{number // 200:05}"
-        folder.mkdir(parents=True, exist_ok=True)
-        os.link(sources[number % len(sources)], folder / f"DSC_{number:06}.jpg")
+def memory_of(pid: int) -> int:
+    """Resident bytes of a process and its children, pages that they share counted for each."""
+    pids = [pid]
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        pids += map(int, children.read_text().split())
+    pages = 0
+    for one in pids:
+        try:
+            pages += int(Path(f"/proc/{one}/statm").read_text().split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def kept(folder: Path) -> int:
+    """Photographs on record."""
+    with sqlite3.connect(folder / catalogs.DATABASE) as connection:
+        return int(connection.execute("SELECT count(*) FROM photos").fetchone()[0])
+
+
+def sound(folder: Path) -> bool:
+    """Whether SQLite finds its file whole."""
+    with sqlite3.connect(folder / catalogs.DATABASE) as connection:
+        return bool(connection.execute("PRAGMA quick_check").fetchone()[0] == "ok")
 
 
 def exif_alone(path: Path) -> None:
+    """What the peer does with one file."""
     with path.open("rb") as file:
         exifread.process_file(file, details=False)
 
 
 def run(*command: str) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    """A command to its end, silent."""
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +251,7 @@ class Measured:
 
 
 def measured(work: Callable[[], object]) -> Measured:
+    """How long `work` takes."""
     start, before = time.perf_counter(), os.times()
     work()
     after = os.times()
@@ -164,18 +259,24 @@ def measured(work: Callable[[], object]) -> Measured:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    """How long `work` takes by the clock."""
+    return measured(work).wall
 
 
-def line(what: str, figure: float, unit: str, ratio: float | None = None, peer: str = "") -> None:
-    beside = "" if ratio is None else f"   {ratio:.2f} x {peer}"
-    print(
-        f"  {what:<30}{figure:>12,.3g} {unit}{beside}"
-        if figure < 100
-        else f"  {what:<30}{figure:>12,.0f} {unit}{beside}"
-    )
+def main() -> None:
+    """Measure what the command line asks for."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    arguments.add_argument("--files", type=int, default=30_000, help="files of the archive that is made")
+    arguments.add_argument("--room", type=Path, help="a folder to work in, which is kept; default: a temporary one")
+    arguments.add_argument("--only", default=",".join(PARTS), help=f"parts to measure: {', '.join(PARTS)}")
+    arguments.add_argument("--follow", nargs=2, type=Path, help=argparse.SUPPRESS)
+    given = arguments.parse_args()
+    if given.follow:
+        tell(*given.follow)
+        return
+    with tempfile.TemporaryDirectory(prefix="kyodaku-benchmark-") as folder:
+        rows = measure(given.files, given.room or Path(folder), tuple(given.only.split(",")))
+    show(f"scan, {given.files:,} files", rows)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,11 @@ from core.readers import Readers
 from core.reading import Reading
 from core.settling import Settled, Settler
 from core.walk import Listing, Target, targets, walk
+from storage import photos
 from storage.catalog import Catalog
 
 _CHUNK = 32  # files a process reads before it answers
-_BATCH = 512  # files settled in one transaction
+BATCH = 1024  # files settled in one transaction
 _AHEAD = 100_000  # files that the walk may be ahead: the total is known soon, and memory stays bounded
 _FEW = 256  # so many files must be waiting before the walk is done for a process to be worth its start
 _MOST_WARNINGS = 1_000
@@ -66,6 +67,7 @@ def index(
     catalog.
     """
     wanted = targets(catalog, roots)
+    photos.make_room(catalog)
     run = _Run(Settler(catalog, dry_run), report)
     with Readers(jobs or len(os.sched_getaffinity(0))) as readers:
         run.go(catalog, wanted, readers)
@@ -132,7 +134,7 @@ class _Run:
             self.errors += reading.photo.error is not None
             if reading.warning is not None:
                 self._warn(f"{reading.photo.path_text}: {reading.warning}")
-        if len(self.read) >= _BATCH:
+        if len(self.read) >= BATCH:
             self._settle()
         self._tell()
 

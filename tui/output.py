@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,13 +15,15 @@ from typing import Annotated, Any
 
 import typer
 
-from core.progress import Step
+from core.progress import Pace, Step
 from storage.safe_text import display
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_BETWEEN_FRAMES = 0.1
+BAR = 20
+LINE = 110  # cells, at most
 
 
 def plain(value: Any) -> Any:
@@ -70,34 +73,59 @@ class Progress:
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
-        self._started = time.monotonic()
         self._last = 0.0
         self._what = ""
+        self._pace = Pace()
 
     def __call__(self, step: Step, /) -> None:
         now = time.monotonic()
         if step.what != self._what:
-            self._what, self._started = step.what, now
+            self._what, self._pace = step.what, Pace()
+        if not self._pace.rate or now - self._last >= SECONDS_BETWEEN_FRAMES:
+            self._pace.see(now, step.done)
         gap = SECONDS_BETWEEN_FRAMES if self._terminal else SECONDS_BETWEEN_LINES
         finished = step.total is not None and step.done >= step.total
         if now - self._last < gap and not (finished and self._terminal):
             return
         self._last = now
-        print(self._line(step, now), end="\r" if self._terminal else "\n", file=sys.stderr, flush=True)
+        print(self._line(step), end="\r" if self._terminal else "\n", file=sys.stderr, flush=True)
 
-    def _line(self, step: Step, now: float) -> str:
-        line = f"{step.what}: {step.done:,}"
-        if step.total:
-            line += f" of {step.total:,}"
-            if 0 < step.done < step.total:
-                line += f", {(now - self._started) * (step.total - step.done) / step.done:.0f} s left"
-        if step.note:
-            line += f" ({display(step.note)})"
-        return f"{line[:110]:<110}" if self._terminal else line
+    def _line(self, step: Step) -> str:
+        line = progress_line(step, self._pace)
+        if not self._terminal:
+            return line
+        width = _line_width()
+        return f"{line[:width]:<{width}}"
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._terminal and self._what:
-            print(" " * 110, end="\r", file=sys.stderr, flush=True)
+            print(" " * _line_width(), end="\r", file=sys.stderr, flush=True)
+
+
+def progress_line(step: Step, pace: Pace) -> str:
+    """What is done, as numbers and a bar, how fast it goes, and how long the rest takes at this pace."""
+    parts = [f"{step.what}: {step.done:,}"]
+    if step.total:
+        share = min(1.0, step.done / step.total)
+        parts[0] += f" of {step.total:,} [{'#' * int(share * BAR):<{BAR}}] {int(share * 100)} %"
+    if pace.rate is not None:
+        parts.append(f"{pace.rate:,.0f}/s" if pace.rate >= 10 else f"{pace.rate:.1f}/s")
+        left = None if step.total is None or step.done >= step.total else pace.left(step.total)
+        if left is not None:
+            parts.append(f"{duration(left)} left")
+    return ", ".join(parts) + (f" ({display(step.note)})" if step.note else "")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `0:07`, `12:30` or `3:05:00`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _line_width() -> int:
+    """Cells of the line that is drawn over again: one that wraps would be left behind."""
+    return min(LINE, shutil.get_terminal_size().columns - 1)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import readers, reading, scan
+from core import readers, reading, scan, settling, walk
 from core.errors import BadValue, UnreadablePath
 from core.progress import Step
 from core.readers import Readers
@@ -149,6 +150,55 @@ def test_a_copy_is_another_photograph(catalog: Catalog, archive: Path, take_pict
     assert counts(scan.index(catalog, [archive])) == {"seen": 2, "new": 1, "unchanged": 1}
 
 
+def test_thousands_of_copies_are_each_looked_for_once_in_a_batch(
+    catalog: Catalog, archive: Path, take_picture: TakePicture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settling them by pairs would take a million looks here, and days for a hundred thousand blank frames."""
+    take_picture(archive / "blank.jpg", 1)
+    for n in range(1_000):
+        os.link(archive / "blank.jpg", archive / f"{n}.jpg")
+    looks: list[object] = []
+    left = settling.Settler._left
+    monkeypatch.setattr(settling.Settler, "_left", lambda *given: looks.append(1) or left(*given))
+    assert counts(scan.index(catalog, [archive])) == {"seen": 1_001, "new": 1_001}
+    assert not looks
+    ids = {p.id for p in photos.page(catalog, limit=9_999)}
+    for n in range(900):
+        (archive / f"{n}.jpg").rename(archive / f"x{n}.jpg")
+    (archive / "blank.jpg").rename(archive / "new.jpg")
+    os.link(archive / "new.jpg", archive / "copy.jpg")
+    assert counts(scan.index(catalog, [archive])) == {"seen": 1_002, "new": 1, "moved": 901, "unchanged": 100}
+    assert len(looks) <= 3_000
+    assert {p.id for p in photos.page(catalog, limit=9_999)} > ids
+
+
+def test_a_file_that_a_mount_fails_to_show_is_not_gone(
+    catalog: Catalog, archive: Path, take_picture: TakePicture
+) -> None:
+    class Entry:
+        def __init__(self, path: Path, error: OSError) -> None:
+            self.path, self.name, self.error = os.fsencode(path), os.fsencode(path.name), error
+
+        def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+            assert not follow_symlinks
+            raise self.error
+
+    names = ("failed.jpg", "gone.jpg", "unseen.jpg")
+    for n, name in enumerate(names):
+        take_picture(archive / name, n)
+    scan.index(catalog, [archive])
+    folder = os.fsencode(archive.resolve())
+    rows = {p.path.rpartition(b"/")[2].decode(): p.id for p in photos.page(catalog, limit=9)}
+    entries = [
+        Entry(archive / "failed.jpg", OSError(errno.EIO, "Input/output error")),
+        Entry(archive / "gone.jpg", FileNotFoundError()),
+    ]
+    found = walk._compared(folder, entries, photos.in_folder(catalog, folder))  # type: ignore[arg-type]
+    assert sorted(found.missing) == sorted([rows["gone.jpg"], rows["unseen.jpg"]])
+    assert found.warning is not None
+    assert "1 files can't be looked at: Input/output error" in found.warning
+
+
 def test_gone_files_are_kept_and_come_back(catalog: Catalog, archive: Path, take_picture: TakePicture) -> None:
     take_picture(archive / "a" / "1.jpg", 1)
     take_picture(archive / "b" / "2.jpg", 2)
@@ -196,7 +246,7 @@ def test_a_touched_file_keeps_its_faces(catalog: Catalog, archive: Path, take_pi
 def test_a_series_renamed_by_one_keeps_every_face(
     catalog: Catalog, archive: Path, take_picture: TakePicture, order: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scan, "_BATCH", 2)
+    monkeypatch.setattr(scan, "BATCH", 2)
     for n in range(1, 13):
         take_picture(archive / f"IMG_{n:04}.jpg", n)
     scan.index(catalog, [archive])
@@ -417,7 +467,7 @@ def test_progress_ends_at_its_total(catalog: Catalog, archive: Path, take_pictur
 def test_an_interrupted_run_keeps_its_batches(
     catalog: Catalog, archive: Path, take_picture: TakePicture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scan, "_BATCH", 8)
+    monkeypatch.setattr(scan, "BATCH", 8)
     monkeypatch.setattr(scan, "_CHUNK", 4)
     monkeypatch.setattr(scan, "_REPORT_SECONDS", 0)
     for n in range(40):
@@ -446,7 +496,7 @@ def report(step):
         os.kill(os.getpid(), signal.SIGKILL)
 
 if __name__ == "__main__":
-    scan._BATCH, scan._CHUNK, scan._REPORT_SECONDS = 8, 4, 0
+    scan.BATCH, scan._CHUNK, scan._REPORT_SECONDS = 8, 4, 0
     scan.index(catalogs.open_catalog(Path(sys.argv[1])), [Path(sys.argv[2])], jobs=1, report=report)
 """
 
