@@ -257,6 +257,15 @@ def test_a_row_with_its_own_right_hash_is_found(five: Catalog) -> None:
         assert ledger.verify(five).first_bad == 3
 
 
+def test_an_event_rewritten_in_table_and_file_is_given_away_by_the_next(five: Catalog) -> None:
+    body = five.connection.execute("SELECT body FROM ledger WHERE seq = 3").fetchone()["body"].replace("n2", "nX")
+    lines = five.ledger_path.read_bytes().splitlines(keepends=True)
+    lines[2] = twin.line_of(body, ledger._hash(body))
+    five.ledger_path.write_bytes(b"".join(lines))
+    tamper(five, "UPDATE ledger SET body = ?, hash = ? WHERE seq = 3", body, ledger._hash(body))
+    assert ledger.verify(five).first_bad == 4
+
+
 def test_nothing_is_added_to_a_damaged_twin(five: Catalog) -> None:
     whole = five.ledger_path.read_bytes()
     five.ledger_path.write_bytes(whole[:-2])

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadImage, BadValue, ConsentLost, NameTaken, Tainted
-from core.merging.formats import LoraFile, read_lora
+from core.merging.formats import LoraFile, LoraLayer, read_lora, write_lora
 from core.progress import Step
-from core.training import latent_cache
+from core.training import latent_cache, loop
 from core.training.loop import train
 from core.training.recipe import Recipe, trigger_of
 from storage import artifacts, jobs
@@ -126,15 +126,36 @@ def test_a_withdrawal_during_the_run_stops_it(archive: SmallArchive, tiny_base: 
     archive.freeze()
     job = jobs.add(archive.catalog, "train", {}, GRANTED).id
 
+    done: list[int] = []
+
     def withdraw_at_step_4(step: Step, /) -> None:
+        done.append(step.done)
         if step.done == 4:
             archive.withdraw(archive.people[0])
 
     with pytest.raises(ConsentLost, match="Person 0"):
         train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1, job=job, report=withdraw_at_step_4)
+    assert done[-1] == 4, "the next pass over the pictures was not begun"
     assert artifacts.all_models(archive.catalog) == []
     assert not latent_cache.folder_of(archive.catalog, archive.people[0].uid).exists()
     assert not list(jobs.folder_of(archive.catalog, job).glob("*.checkpoint"))
+
+
+def test_a_withdrawal_while_the_file_is_written_keeps_it_off_the_record(
+    archive: SmallArchive, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the last look at consent, and before the model is on record, a withdrawal still comes in time."""
+    archive.freeze()
+
+    def written_and_withdrawn(path: Path, layers: dict[str, LoraLayer], metadata: dict[str, str]) -> None:
+        write_lora(path, layers, metadata)
+        archive.withdraw(archive.people[0])
+
+    monkeypatch.setattr(loop, "write_lora", written_and_withdrawn)
+    with pytest.raises(ConsentLost, match="Person 0"):
+        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1)
+    assert artifacts.all_models(archive.catalog) == []
+    assert not list(archive.catalog.models.iterdir())
 
 
 def test_a_withdrawal_between_stop_and_resume(archive: SmallArchive, tiny_base: Path) -> None:
