@@ -322,6 +322,13 @@ MUTATIONS = (
         LOOP,
     ),
     Mutation(
+        "one LoRA of several people takes their word for composites",
+        "core/training/loop.py",
+        "if cohort.rules.purpose is not Purpose.TRAIN_COMPOSITE and len(",
+        "if False and len(",
+        LOOP,
+    ),
+    Mutation(
         "somebody who turns up in frozen pixels stops the training",
         "core/cohort.py",
         "elif _shows(face, item):",

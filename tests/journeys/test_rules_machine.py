@@ -126,6 +126,7 @@ class Rules(RuleBasedStateMachine):
         self.made = 0
         self.ingredients: dict[str, list[str]] = {}
         self.trained_on: dict[str, set[int]] = {}
+        self.ever_lost: set[int] = set()  # to composites: who comes back is not put back
         for number in range(len(PICTURES)):
             take(self.path(number), number)
         scan.index(self.catalog, [self.archive])
@@ -362,6 +363,9 @@ class Rules(RuleBasedStateMachine):
     def nothing_usable_holds_anybody_who_may_not_be_in_it(self) -> None:
         if not hasattr(self, "catalog"):
             return
+        for person in self.subjects:
+            if self.person_status(person, Purpose.TRAIN_COMPOSITE) in LOST:
+                self.ever_lost.add(person)
         for model in artifacts.all_models(self.catalog):
             weights = self.catalog.models / model.path
             if model.state is not ModelState.OK:
@@ -369,7 +373,8 @@ class Rules(RuleBasedStateMachine):
                 self.refused(model)
                 continue
             shares = set(artifacts.shares_of(self.catalog, model.id))
-            assert shares == self.people_in(model.name), model.name
+            inside = self.people_in(model.name)
+            assert inside - self.ever_lost <= shares <= inside, self.story(model)
             purpose = self.purpose(model, shares)
             for person in shares:
                 standing = self.person_status(person, purpose)
@@ -440,6 +445,12 @@ class Rules(RuleBasedStateMachine):
             return self.trained_on[name]
         usable = {model.name for model in artifacts.all_models(self.catalog, [ModelState.OK])}
         return {person for one in self.ingredients[name] if one in usable for person in self.people_in(one)}
+
+    def story(self, model: Model) -> str:
+        """What a model was made of, with what became of each."""
+        below = [artifacts.get_model(self.catalog, name) for name in self.ingredients.get(model.name, ())]
+        told = [f"{one.name} {one.state} of {artifacts.shares_of(self.catalog, one.id)}: {one.why}" for one in below]
+        return f"{model.name} of {artifacts.shares_of(self.catalog, model.id)}, made of {told}"
 
     def purpose(self, model: Model, shares: set[int]) -> Purpose:
         """What a model is a use for: of several people a composite, of one what the cohort below was frozen for."""

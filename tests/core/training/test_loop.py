@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadImage, BadValue, ConsentLost, NameTaken, Tainted
+from core.errors import BadImage, BadValue, ConsentLost, NameTaken, Refused, Tainted
 from core.merging.formats import LoraFile, LoraLayer, read_lora, write_lora
 from core.progress import Step
 from core.training import latent_cache, loop
@@ -16,7 +16,7 @@ from core.training.loop import train
 from core.training.recipe import Recipe, trigger_of
 from storage import artifacts, jobs
 from storage.catalog import Catalog
-from storage.records import ModelKind
+from storage.records import ModelKind, Purpose
 from tests.small_archive import GRANTED, SmallArchive
 
 RECIPE = Recipe(rank=2, steps=6, batch=2, accumulate=2, lr=1e-2, warmup=2, checkpoint_every=2, previews=0)
@@ -120,6 +120,15 @@ def test_pooled(archive: SmallArchive, tiny_base: Path) -> None:
     assert model.kind is ModelKind.POOLED
     assert artifacts.shares_of(archive.catalog, model.id) == pytest.approx({p.id: 1 / 3 for p in archive.people})
     assert bytes_of(archive.catalog, made[0]) == bytes_of(archive.catalog, again[0])
+
+
+def test_one_lora_of_several_takes_their_word_for_composites(archive: SmallArchive, tiny_base: Path) -> None:
+    """A grant for a model of oneself is none for a model of many."""
+    archive.freeze("own", purpose=Purpose.TRAIN_INDIVIDUAL)
+    with pytest.raises(Refused, match="composite"):
+        train(archive.catalog, "own", tiny_base, "v1", mode="pooled", recipe=RECIPE, processes=1)
+    archive.freeze("alone", of=1, purpose=Purpose.TRAIN_INDIVIDUAL)
+    assert train(archive.catalog, "alone", tiny_base, "v1", mode="pooled", recipe=RECIPE, processes=1) == ["v1"]
 
 
 def test_a_withdrawal_during_the_run_stops_it(archive: SmallArchive, tiny_base: Path) -> None:
