@@ -17,6 +17,7 @@ import numpy as np
 
 from core import consent
 from core.errors import BadValue, NoSuchRecord, Refused
+from core.faces import nearest as nearest_faces
 from core.faces.follow import settle
 from core.faces.join import join
 from core.faces.linkage import average_linkage, usual_threshold
@@ -28,6 +29,19 @@ from storage.catalog import Catalog
 from storage.face_matrix import matrix
 from storage.faces import Clustering, Group
 from storage.records import EventKind, Face, FaceMark, Purpose, Status, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A face that is like another: how far it lies, where it is, and whose it is known to be."""
+
+    face: int
+    distance: float
+    photo: int
+    path: str
+    subject: str | None
+    cluster: int | None
+
 
 FEW = 5_000  # faces that are grouped anew at once each time
 GROWN = 1.25  # times the faces of the last clustering: from there on all are grouped anew
@@ -112,6 +126,36 @@ def _only_new(last: Clustering, number: int, threshold: float | None, whole: boo
 def listing(catalog: Catalog, *, unnamed: bool = False) -> list[Group]:
     """Clusters and named people, the largest first; `unnamed`: only clusters that wait for a name."""
     return faces.groups(catalog, unnamed=unnamed)
+
+
+def nearest(catalog: Catalog, face_id: int, limit: int = 20) -> list[Near]:
+    """The faces of the archive most like a face, the nearest first; marked ones are left out.
+
+    Raises NoSuchRecord, BadValue for a marked face or a limit that is none.
+    """
+    if limit < 1:
+        raise BadValue(f"--limit {limit} asks for nothing", "give 1 or more")
+    asked = faces.get(catalog, face_id)
+    if asked.mark is not None:
+        raise BadValue(f"face {face_id} is marked: {asked.mark}", "count it again with --mark none first")
+    search = nearest_faces.nearest(catalog, asked.space)
+    wanted = limit + 1  # itself
+    while True:
+        ids, distances = search.search(np.frombuffer(asked.embedding, "<f4"), wanted)
+        found = {face.id: face for face in faces.get_many(catalog, ids.tolist()) if face.mark is None}
+        near = [(found[at], far) for at, far in zip(ids.tolist(), distances.tolist(), strict=True) if at in found]
+        near = [(face, far) for face, far in near if face.id != face_id][:limit]
+        if len(near) == limit or wanted >= len(search.matrix.ids):
+            break
+        wanted *= 4
+    names = {person.id: person.name for person in subjects.list_all(catalog)}
+    where = {
+        photo.id: photo.path_text for photo in photos.get_many(catalog, sorted({face.photo_id for face, _ in near}))
+    }
+    return [
+        Near(face.id, round(far, 4), face.photo_id, where[face.photo_id], names.get(face.subject_id or 0), face.cluster)
+        for face, far in near
+    ]
 
 
 def name(catalog: Catalog, cluster: int, name: str) -> Belongs:

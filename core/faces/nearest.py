@@ -37,6 +37,8 @@ class Nearest:
 
     def search(self, vector: NDArray[np.float32], number: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Ids and Euclidean distances of the `number` nearest faces to a vector [d], the nearest first."""
+        if not len(self.matrix.ids):
+            return np.empty(0, np.int64), np.empty(0, np.float32)
         rows = np.empty(0, np.int64)
         known = 0
         if self.index is not None:
