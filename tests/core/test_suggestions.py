@@ -44,7 +44,7 @@ def named(catalog: Catalog) -> Catalog:
         subject = subjects.add(catalog, f"Person {person}")
         for face in ids[person::12]:
             people.assign(catalog, face, subject.id)
-    add(catalog, [3, 3, 3, 13, 13, 13], off=0.6, seed=5)
+    add(catalog, [3, 3, 3, 13, 13, 13], off=0.55, seed=5)
     add(catalog, [4], off=0.6, seed=6)
     people.cluster(catalog, WITHIN)
     return catalog

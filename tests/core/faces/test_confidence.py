@@ -53,10 +53,10 @@ def test_the_confidence_is_borne_out(spread: float) -> None:
         band = (top >= low) & (top < high)
         if band.sum() >= 100:
             assert right[band].mean() > top[band].mean() - 0.1  # rather too little than too much
-            if spread == 1.0:  # where people are hard to tell apart it is to the point
+            if spread == 0.7:  # where no more is near than in life, it is to the point
                 assert right[band].mean() < top[band].mean() + 0.15
     assert right[top >= 0.9].mean() > 0.9
-    assert (top >= 0.9).sum() > 200
+    assert (top >= 0.9).sum() > 150
 
 
 @given(arrays(float, (3, 4), elements=st.floats(0, 5)), st.floats(-50, 50), st.floats(-60, 0))
