@@ -72,8 +72,8 @@ def put_down(catalog: Catalog, vectors: Vectors) -> None:
         first = db.execute("SELECT coalesce(max(id), 0) + 1 FROM photos").fetchone()[0]
         db.executemany(
             "INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode)"
-            " VALUES (?1, 1, ?2, ?2, 1, 1, 1, 1)",
-            ((first + at, f"{first + at}.jpg") for at in range(len(vectors))),
+            " VALUES (?, 1, ?, ?, 1, 1, 1, 1)",
+            ((first + at, b"%d.jpg" % (first + at), f"/made-up/{first + at}.jpg") for at in range(len(vectors))),
         )
         db.executemany(
             "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding) VALUES (?,0,0,90,90,1,?,?)",
