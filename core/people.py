@@ -128,7 +128,7 @@ def listing(catalog: Catalog, *, unnamed: bool = False) -> list[Group]:
     return faces.groups(catalog, unnamed=unnamed)
 
 
-def nearest(catalog: Catalog, face_id: int, limit: int = 20) -> list[Near]:
+def nearest(catalog: Catalog, face_id: int, limit: int = 20, report: Report = silent) -> list[Near]:
     """The faces of the archive most like a face, the nearest first; marked ones are left out.
 
     Raises NoSuchRecord, BadValue for a marked face or a limit that is none.
@@ -138,7 +138,7 @@ def nearest(catalog: Catalog, face_id: int, limit: int = 20) -> list[Near]:
     asked = faces.get(catalog, face_id)
     if asked.mark is not None:
         raise BadValue(f"face {face_id} is marked: {asked.mark}", "count it again with --mark none first")
-    search = nearest_faces.nearest(catalog, asked.space)
+    search = nearest_faces.nearest(catalog, asked.space, report)
     wanted = limit + 1  # itself
     while True:
         ids, distances = search.search(np.frombuffer(asked.embedding, "<f4"), wanted)

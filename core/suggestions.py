@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.errors import BadValue, NoSuchRecord
 from core.faces.confidence import Floats, Ints, Likeness, Looks, calibrate, looks
+from core.progress import Report, Step, silent
 from storage import faces, subjects
 from storage.catalog import Catalog
 from storage.face_matrix import Matrix, matrix
@@ -69,16 +70,16 @@ class _People:
         return nearest.T
 
 
-def who_is(catalog: Catalog, cluster: int, limit: int = 10) -> list[Guess]:
+def who_is(catalog: Catalog, cluster: int, limit: int = 10, report: Report = silent) -> list[Guess]:
     """Whom of the named people a cluster without a name could be, the surest first. Raises NoSuchRecord."""
     known, unnamed = _load(catalog)
     chosen = [one for one in unnamed if one.cluster == cluster]
     if not chosen:
         raise NoSuchRecord(f"there is no cluster {cluster} without a name", "see: kyodaku people list --unnamed")
-    return _guesses(catalog, known, chosen, None)[:limit]
+    return _guesses(catalog, known, chosen, None, report)[:limit]
 
 
-def who_could_be(catalog: Catalog, subject: int | str, limit: int = 10) -> list[Guess]:
+def who_could_be(catalog: Catalog, subject: int | str, limit: int = 10, report: Report = silent) -> list[Guess]:
     """The clusters without a name, and lone faces, that could be a person, the surest first.
 
     Raises NoSuchRecord, BadValue for a person without a face that was compared.
@@ -87,10 +88,12 @@ def who_could_be(catalog: Catalog, subject: int | str, limit: int = 10) -> list[
     known, unnamed = _load(catalog)
     if person.id not in known.subjects:
         raise BadValue(f"no face is {person.name}'s yet", "name a cluster, or give a face: kyodaku people assign")
-    return _guesses(catalog, known, unnamed, person.id)[:limit]
+    return _guesses(catalog, known, unnamed, person.id, report)[:limit]
 
 
-def _guesses(catalog: Catalog, known: _People, unnamed: Sequence[_Unnamed], subject: int | None) -> list[Guess]:
+def _guesses(
+    catalog: Catalog, known: _People, unnamed: Sequence[_Unnamed], subject: int | None, report: Report
+) -> list[Guess]:
     """All guesses worth one, about one subject or about any, the surest first, then the nearest."""
     if not known.subjects:
         return []
@@ -98,6 +101,7 @@ def _guesses(catalog: Catalog, known: _People, unnamed: Sequence[_Unnamed], subj
     columns = range(len(known.subjects)) if subject is None else [known.subjects.index(subject)]
     found = []
     for start in range(0, len(unnamed), _AT_A_TIME):
+        report(Step("compare", start, len(unnamed)))
         some = unnamed[start : start + _AT_A_TIME]
         apart = known.distances(some)
         sure = None if known.likeness is None else known.likeness.confidence(apart)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.progress import Report, Step, silent
 from storage.artifacts import whole_file
 from storage.catalog import Catalog
 from storage.face_matrix import Matrix, matrix
@@ -53,13 +54,13 @@ class Nearest:
         return self.matrix.ids[rows[best]], distances[best]
 
 
-def nearest(catalog: Catalog, space: str) -> Nearest:
+def nearest(catalog: Catalog, space: str, report: Report = silent) -> Nearest:
     """The search over a space, its index brought up to date where it pays."""
     held = matrix(catalog, space)
     index = _read(held)
     known = 0 if index is None else int(index.ntotal)
     if len(held.ids) - known > PLAIN:
-        _write(held, known)
+        _write(held, known, report)
         index = _read(held)
     return Nearest(held) if index is None else Nearest(held, index, _scale(held))
 
@@ -77,7 +78,7 @@ def _read(held: Matrix) -> Any:
     return index if index.d == held.vectors.shape[1] and index.ntotal <= len(held.ids) else None
 
 
-def _write(held: Matrix, known: int) -> None:
+def _write(held: Matrix, known: int, report: Report = silent) -> None:
     """Write an index of all rows; of the one on disk the first `known` are taken over."""
     import faiss
 
@@ -89,6 +90,7 @@ def _write(held: Matrix, known: int) -> None:
         index = faiss.IndexScalarQuantizer(size, faiss.ScalarQuantizer.QT_8bit_direct_signed, faiss.METRIC_L2)
     for start in range(known, number, PLAIN):
         index.add(_codes(held.vectors[start : start + PLAIN], scale))
+        report(Step("index", int(index.ntotal), number))
     with whole_file(held.codes) as file:
         faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
 

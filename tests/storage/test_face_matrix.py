@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage import faces
+from storage import catalog as catalogs
+from storage import faces, schema
 from storage.catalog import Catalog
 from storage.face_matrix import caches, forget, matrix
 from storage.faces import NewFace
@@ -163,6 +167,29 @@ def test_marking_and_naming_leave_the_matrix_cached(catalog: Catalog) -> None:
     faces.settle(catalog, {left: (3, None)})
     matrix(catalog, SPACE)
     assert vectors_files(catalog) == before
+
+
+def test_an_older_catalogs_faces_wait_and_are_found(tmp_path: Path) -> None:
+    folder = tmp_path / "older"
+    catalogs.create(folder).close()
+    (folder / "catalog.db").unlink()
+    with closing(sqlite3.connect(folder / "catalog.db")) as db:
+        db.executescript(f"{schema.FIRST} PRAGMA user_version = 1; PRAGMA application_id = {catalogs.APPLICATION_ID};")
+        db.executescript("""
+            INSERT INTO folders VALUES (1, '/a');
+            INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode)
+            VALUES (1, 1, 'a', 'a', 1, 1, 1, 1), (2, 1, 'b', 'b', 1, 1, 1, 1);
+            INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding)
+            VALUES (1, 0, 0, 9, 9, 1, 'space-a', zeroblob(16));
+        """)
+    with catalogs.open_catalog(folder) as catalog:
+        assert faces.waiting(catalog, SPACE) == 1
+        mirrors(catalog)
+        files = vectors_files(catalog)
+        put(catalog, [LEFT], number=2, first=5)
+        mirrors(catalog)
+        assert vectors_files(catalog) == files
+        assert faces.waiting(catalog, SPACE) == 2
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)

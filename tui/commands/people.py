@@ -93,8 +93,8 @@ def nearest(
     as_json: AsJson = False,
 ) -> None:
     """The faces of the archive most like one, the nearest first."""
-    with opened(context) as catalog:
-        rows = people.nearest(catalog, face, limit)
+    with opened(context) as catalog, Progress() as progress:
+        rows = people.nearest(catalog, face, limit, progress)
     lines = table(
         [(row.face, f"{row.distance:.3f}", row.subject, row.cluster, row.path) for row in rows],
         ("face", "distance", "subject", "cluster", "photograph"),
@@ -114,11 +114,11 @@ def suggest(
     rather than another one known, or somebody unknown (an even chance beforehand). It is left out in a catalog of
     few people. To confirm: kyodaku people name CLUSTER NAME, or kyodaku people assign FACE NAME.
     """
-    with opened(context) as catalog:
+    with opened(context) as catalog, Progress() as progress:
         if who.isdecimal():
-            rows = suggestions.who_is(catalog, int(who), limit)
+            rows = suggestions.who_is(catalog, int(who), limit, progress)
         else:
-            rows = suggestions.who_could_be(catalog, who, limit)
+            rows = suggestions.who_could_be(catalog, who, limit, progress)
     lines = table(
         [
             (row.cluster, row.subject, sure(row.confidence), f"{row.distance:.3f}", row.faces, row.example)
