@@ -10,20 +10,24 @@ else for the first by name. By time: where both say when they were taken and don
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from core import raw
 from core.image import CAMERA_SUFFIXES, named_like_a_picture
 from storage.records import Companion, CompanionKind
 
 SIDECAR = b".xmp"
+_JOINING = frozenset({SIDECAR, *(b"." + suffix for suffix in raw.SUFFIXES)})  # without these every file is alone
 SAME_INSTANT = timedelta(seconds=1)  # some files leave out the fraction
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Names in a folder that are one photograph's, `main` the file that is shown. The most telling sidecar is first."""
+class Group(NamedTuple):
+    """Names in a folder that are one photograph's, `main` the file that is shown. The most telling sidecar is first.
+
+    A tuple, because a scan makes one for every photograph.
+    """
 
     main: bytes
     raws: tuple[bytes, ...] = ()
@@ -50,9 +54,9 @@ def named_like_a_part(name: bytes) -> bool:
 
 def grouped(names: Sequence[bytes]) -> list[Group]:
     """The photographs among the names of a folder's pictures and sidecars, in the order of their main file's name."""
-    pictures = [name for name in names if not is_sidecar(name)]
-    if len(pictures) == len(names) and not any(_suffix(name) in raw.SUFFIXES for name in pictures):
+    if not any(name[-4:].lower() in _JOINING for name in names):
         return [Group(name) for name in sorted(names)]
+    pictures = [name for name in names if not is_sidecar(name)]
     stems: dict[bytes, list[bytes]] = {}
     for name in sorted(pictures):
         stems.setdefault(_stem(name), []).append(name)
@@ -61,7 +65,7 @@ def grouped(names: Sequence[bytes]) -> list[Group]:
     for sidecar in _by_closeness(set(names) - set(pictures), whose):
         main = _main_of(sidecar, stems, groups, whose)
         if main is not None:
-            groups[main] = replace(groups[main], sidecars=(*groups[main].sidecars, sidecar))
+            groups[main] = groups[main]._replace(sidecars=(*groups[main].sidecars, sidecar))
     return [groups[main] for main in sorted(groups)]
 
 

@@ -108,9 +108,8 @@ _EXIF = [field.name for field in fields(exif.ExifFields) if field.name not in {"
 
 def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | None) -> Reading:
     """`photo` with what EXIF, XMP and the picture's header say; `data` is the whole file where it is in memory."""
-    photo = replace(photo, content_hash=digest)
     if photo.size == 0:
-        return Reading(replace(photo, error="the file is empty"))
+        return Reading(replace(photo, content_hash=digest, error="the file is empty"))
     frame = None if data is None else jpeg.frame_of(data)
     told = exif.ExifFields()
     try:
@@ -119,35 +118,36 @@ def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | None) 
             head = data[: frame.header]
             told = exif.read(io.BytesIO(head))
             turn = image.probe(source).orientation if told.warning else told.orientation
-            facts = replace(image.probe_jpeg(frame, turn), xmp=jpeg.xmp_of(head))
+            facts = image.probe_jpeg(frame, turn)
+            packet = jpeg.xmp_of(head)
         else:
             facts = image.probe(source)
             # exifread knows few of the ways that HEIF and WebP hold their EXIF; Pillow finds the block
             blocks: list[BinaryIO] = [io.BytesIO(block) for block in facts.exif]
             told = exif.read(*([source, *blocks] if facts.is_exif else blocks))
+            packet = facts.xmp
     except BadImage as error:
         torn = frame is None and data is not None and data.startswith(jpeg.MAGIC)
         why = "the file is cut off before its picture begins" if torn else error.message
         told = told if frame is not None else beside.raw_fields(source)
-        return Reading(replace(_with_exif(photo, told), error=why))
+        return Reading(replace(photo, content_hash=digest, error=why, **{name: getattr(told, name) for name in _EXIF}))
     photo = replace(
         photo,
+        content_hash=digest,
         format=facts.format,
         width=facts.width,
         height=facts.height,
         orientation=facts.orientation,
         error=None if facts.complete else "the file is cut off: its end is missing",
+        **{name: getattr(told, name) for name in _EXIF},
     )
-    written = [xmp.read(facts.xmp)] if xmp.worth_reading(facts.xmp) else []
-    return Reading(_with_xmp(_with_exif(photo, told), written), told.warning)
-
-
-def _with_exif(photo: Photo, told: exif.ExifFields) -> Photo:
-    return replace(photo, **{name: getattr(told, name) for name in _EXIF})
+    return Reading(_with_xmp(photo, [xmp.read(packet)] if xmp.worth_reading(packet) else []), told.warning)
 
 
 def _with_xmp(photo: Photo, written: Sequence[xmp.XmpFields]) -> Photo:
     """The photograph with the first that each field is given by, of what `written` gives; EXIF's where none does."""
+    if not written:
+        return photo
     rating = next((each.rating for each in written if each.rating is not None), photo.rating)
     caption = next((each.caption for each in written if each.caption is not None), photo.caption)
     tags = next((each.keywords for each in written if each.keywords), photo.tags or ())

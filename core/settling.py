@@ -128,6 +128,8 @@ class Settler:
         joined = {photo.path: _raws_of(photo) for photo in homeless}
         known_by = photos.with_content(self.catalog, [content for several in joined.values() for content in several])
         left_by = companions.with_content(self.catalog, [p.content_hash for p in homeless if p.content_hash])
+        if not known_by and not left_by:
+            return {}
         lost = photos.located(self.catalog, {id for several in left_by.values() for id in several})
         found: dict[bytes, int] = {}
         taken = set(placed) | self._placed

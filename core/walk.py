@@ -23,6 +23,9 @@ Only = frozenset[bytes] | None
 _Beside = dict[int, dict[bytes, Companion]]  # known companions by name, by the photograph's id
 
 
+_NONE: dict[bytes, Companion] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A folder to walk, or with `only` the files of these names in it."""
@@ -144,9 +147,9 @@ def _compared(
         groups = [group for group in groups if not only.isdisjoint((group.main, *group.raws, *group.sidecars))]
         left = {name: known[name] for group in groups for name in (group.main, *group.raws) if name in known}
     for group in groups:
-        for one in _told_apart(group, stats, known):
+        for one in _told_apart(group, stats, known) if group.raws else (group,):
             row = left.pop(one.main, None)
-            _compare(found, folder, one, stats, row, known, {} if row is None else beside.get(row.id, {}))
+            _compare(found, folder, one, stats, row, known, beside.get(row.id, _NONE) if beside and row else _NONE)
     found.missing = _present(left.values())
     return found
 
@@ -154,7 +157,7 @@ def _compared(
 def _told_apart(group: Group, stats: dict[bytes, os.stat_result], known: dict[bytes, KnownFile]) -> list[Group]:
     """The group, without the RAWs that a run before has found to be of another exposure."""
     alone: list[Group] = []
-    if group.raws and _as_known(stats[group.main], known.get(group.main)):
+    if _as_known(stats[group.main], known.get(group.main)):
         for name in group.raws:
             if _as_known(stats[name], row := known.get(name)) and row is not None and row.state == "present":
                 group, other = apart(group, name)
@@ -182,12 +185,12 @@ def _compare(
     known: dict[bytes, KnownFile],
     beside: dict[bytes, Companion],
 ) -> None:
-    names = (*group.raws, *group.sidecars)
+    names = group.raws + group.sidecars
     if (
         row is None
         or not _as_known(stats[group.main], row)
         or len(names) != len(beside)
-        or not all(_as_known(stats[name], beside.get(name)) for name in names)
+        or (names and not all(_as_known(stats[name], beside.get(name)) for name in names))
     ):
         shot = tuple(_companion(name, stats[name], beside.get(name) or known.get(name)) for name in names)
         found.to_read.append(Shot(photos.join(folder, group.main), shot))

@@ -121,9 +121,13 @@ def raw(
     taken: str | None = TAKEN,
     seed: int = 0,
     preview: bool = True,
+    picture: bytes | None = None,
 ) -> bytes:
-    """A RAW of this kind whose largest preview has this size as stored; some makers put a smaller one beside it."""
-    large = jpeg(size, seed=seed) if preview else b""
+    """A RAW of this kind whose largest preview has this size as stored; some makers put a smaller one beside it.
+
+    `picture`, a JPEG, is taken for that preview where it is given.
+    """
+    large = (picture or jpeg(size, seed=seed)) if preview else b""
     small = jpeg((160, 120)) if preview else b""
     if kind == "RAF":
         return _raf(large and jpeg(size, seed=seed, exif=tiff([exif_folder(kind, orientation, taken)])))
