@@ -161,6 +161,20 @@ def test_a_preview_that_says_itself_how_it_lies_is_believed(tmp_path: Path) -> N
     assert read(path).orientation == 8
 
 
+@pytest.mark.parametrize(("orientation", "side"), [(1, "left"), (6, "top")])
+def test_a_preview_in_a_makers_note_is_found_by_libraw(tmp_path: Path, orientation: int, side: str) -> None:
+    path = tmp_path / "a.orf"
+    path.write_bytes(raws.olympus(raws.jpeg((1200, 800)), orientation=orientation))
+    with path.open("rb") as file:
+        found = raw.of(file)
+    assert found is not None
+    assert found.previews == ()
+    photo = read(path)
+    assert (photo.error, photo.format, sorted([photo.width or 0, photo.height or 0])) == (None, "ORF", [800, 1200])
+    picture = image.load(path, photo.orientation)
+    assert (picture.size, red(picture)) == ((photo.width, photo.height), side)
+
+
 def test_libraw_is_loaded_only_for_a_raw_whose_previews_are_small(tmp_path: Path, take_picture: TakePicture) -> None:
     picture = take_picture(tmp_path / "a.jpg")
     large, small = tmp_path / "large.nef", tmp_path / "small.nef"
