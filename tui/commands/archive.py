@@ -56,7 +56,8 @@ def index(
 ) -> None:
     """Read what is new or changed under the folders into the catalog. Nothing in them is written to.
 
-    A second run costs a stat a file. Moved files keep their faces and consent; broken ones are kept with the reason.
+    A JPEG with its RAW and XMP sidecars is one photograph. A second run costs a stat a file. Moved files keep their
+    faces and consent; broken ones are kept with the reason.
     """
     with opened(context) as catalog, Progress() as progress:
         result = scan.index(catalog, paths, jobs=jobs, dry_run=dry_run, report=progress)
