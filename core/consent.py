@@ -33,6 +33,7 @@ WORST_FIRST = (
 )
 ADULT_AT = 18
 BY_GUARDIAN = "guardian"  # in a grant's details: True where the guardian of a minor gave it
+BY_PLACE = "place"  # a `taken_source`: the zone of the position, not the camera's word
 LATEST_ZONE = timedelta(hours=-12)  # where a day begins last on Earth
 ZONES = timedelta(hours=26)  # between the zones where a day begins first (UTC+14) and last
 
@@ -135,8 +136,11 @@ def photo_ruling(
 
 
 def taken(photo: Photo) -> datetime | None:
-    """When a photograph was taken: aware where its offset is known, the camera's wall time where not."""
-    offset = photo.taken_offset
+    """When a photograph was taken: aware where its offset is known, the camera's wall time where not.
+
+    An offset that only the place tells is none here: a traveller's camera may still show the time at home.
+    """
+    offset = photo.taken_offset if photo.taken_source != BY_PLACE else None
     if photo.taken_at is None or offset is None or not -12 * 60 <= offset <= 14 * 60:
         return photo.taken_at
     return photo.taken_at.replace(tzinfo=timezone(timedelta(minutes=offset)))

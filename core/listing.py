@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core import query, statuses
-from storage import faces, photos, subjects
+from storage import companions, faces, photos, subjects
 from storage.catalog import Catalog
-from storage.records import Photo, Purpose, Status
+from storage.records import Companion, Photo, Purpose, Status
 
 SORTS: Mapping[str, tuple[str, bool]] = {
     "taken": ("p.taken_at", False),
@@ -25,13 +25,18 @@ SORTS: Mapping[str, tuple[str, bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class PhotoRow:
-    """A photograph with the number of its faces, how many of them nobody has named, who they are, its statuses."""
+    """A photograph with the number of its faces, how many of them nobody has named, who they are, its statuses.
+
+    `tags` are its keywords, `companions` the files that belong to it.
+    """
 
     photo: Photo
     faces: int
     unnamed: int
     subjects: tuple[str, ...]
     status: Mapping[Purpose, Status]
+    tags: tuple[str, ...] = ()
+    companions: tuple[Companion, ...] = ()
 
 
 def ids(catalog: Catalog, text: str, *, sort: str = "taken-", limit: int | None = None) -> array[int]:
@@ -46,12 +51,14 @@ def ids(catalog: Catalog, text: str, *, sort: str = "taken-", limit: int | None 
 
 
 def rows(catalog: Catalog, photo_ids: Sequence[int]) -> list[PhotoRow]:
-    """The rows of these photographs, in their order: four queries, however many. Raises NoSuchRecord."""
+    """The rows of these photographs, in their order: six queries, however many. Raises NoSuchRecord."""
     records = photos.get_many(catalog, photo_ids)
     seen = faces.of_photos(catalog, photo_ids)
     standing = statuses.of_photos(catalog, photo_ids)
     known = {face.subject_id for several in seen.values() for face in several if face.subject_id is not None}
     names = {number: subject.name for number, subject in subjects.get_many(catalog, known).items()}
+    tags = companions.tags_of(catalog, photo_ids)
+    beside = companions.of_photos(catalog, photo_ids)
     made = []
     for record in records:
         unmarked = [face for face in seen[record.id] if face.mark is None]
@@ -63,6 +70,8 @@ def rows(catalog: Catalog, photo_ids: Sequence[int]) -> list[PhotoRow]:
                 unnamed=sum(face.subject_id is None for face in unmarked),
                 subjects=tuple(people),
                 status=standing.get(record.id, {}),
+                tags=tuple(tags[record.id]),
+                companions=tuple(beside[record.id]),
             )
         )
     return made

@@ -30,6 +30,7 @@ from core.query_tree import (
 from storage.safe_text import display
 from storage.sphere import EARTH_KM
 
+_TAGGED = "EXISTS (SELECT 1 FROM tags WHERE tags.photo_id = p.id"
 _UNMARKED = "SELECT count(*) FROM faces WHERE faces.photo_id = p.id AND faces.mark IS NULL"
 
 COLUMNS = {
@@ -57,7 +58,7 @@ COLUMNS = {
     "error": "p.error",
     "id": "p.id",
 }
-"""What a field reads."""
+"""What a field reads; `tag` and `cluster` read tables of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +112,14 @@ def _simple(expr: Expr, params: list[Any]) -> str:
         case Text(field, text, whole):
             pattern = _pattern(text)
             params.append(pattern if whole or "*" in text else f"%{pattern}%")
-            return _like(COLUMNS[field])
+            return f"{_TAGGED} AND {_like('tag')})" if field == "tag" else _like(COLUMNS[field])
         case Number("cluster"):
             test = _number(expr, "cluster", params)
             return f"p.id IN (SELECT photo_id FROM faces WHERE mark IS NULL AND {test})"
         case Number(field):
             return _number(expr, COLUMNS[field], params)
+        case Known("tag", known):
+            return f"{'' if known else 'NOT '}{_TAGGED})"
         case Known(field, known):
             return f"{COLUMNS[field]} IS {'NOT ' if known else ''}NULL"
         case Hash(prefix):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from core import raw
 from core.query_tree import (
     DaysAgo,
     Edge,
@@ -16,6 +17,7 @@ from core.query_tree import (
     Known,
     Near,
     Number,
+    Or,
     Person,
     Standing,
     State,
@@ -28,7 +30,8 @@ from storage.records import PhotoState, Purpose, Status
 T = TypeVar("T")
 
 FORMATS = {"jpeg": "JPEG", "jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tiff": "TIFF", "tif": "TIFF",
-           "heif": "HEIF", "heic": "HEIF", "avif": "AVIF"}  # fmt: skip
+           "heif": "HEIF", "heic": "HEIF", "avif": "AVIF",
+           **{format.lower(): format for format in raw.FORMATS}}  # fmt: skip
 
 
 class BadTerm(ValueError):
@@ -78,6 +81,7 @@ FIELDS: Mapping[str, Field] = {
     "cluster": Field("integer", "cluster:12"),
     "rating": Field("integer", "rating:>=3", 0, 5, optional=True),
     "caption": Field("text", "caption:market or caption:none", optional=True),
+    "tag": Field("text", 'tag:market, tag:"Luang Prabang", tag:=sea for no other than that, tag:none', optional=True),
     "status": Field("status", f"{' '.join(PhotoState)}, or for any purpose {_STATUSES}"),
     "error": Field("text", "error:any, error:none or error:cut", optional=True),
     "hash": Field("hash", "the first hex digits of a content hash"),
@@ -134,7 +138,9 @@ def _status(value: str) -> State | Standing:
     return Standing(None, _choice("status", value, {str(s): s for s in Status}))
 
 
-def _coded(field: str, value: str) -> Text | Hash:
+def _coded(field: str, value: str) -> Text | Or | Hash:
+    if field == "format" and value.casefold() == "raw":
+        return Or(tuple(Text(field, format, whole=True) for format in raw.FORMATS))
     if field == "format":
         return Text(field, _choice(field, value, FORMATS), whole=True)
     if field == "country":

@@ -1,4 +1,4 @@
-"""What one file of the archive holds: content hash, EXIF and size in pixels, read once, never written.
+"""What one photograph's files hold: content hash, EXIF, XMP and size in pixels, read once, never written.
 
 `Readers` does it in processes of their own, so that a file which crashes or stalls a decoder costs
 its own row an error and nothing else.
@@ -13,7 +13,7 @@ import signal
 import stat as stats
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -23,9 +23,13 @@ from typing import BinaryIO
 
 from blake3 import blake3
 
-from core import exif, image, jpeg
+from core import beside, exif, image, jpeg
+from core.beside import Beside
+from core.companions import Group, Shot, apart, same_exposure
 from core.errors import BadImage, JobFailed
-from storage.records import Photo
+from core.interchange import xmp
+from storage.photos import join, split
+from storage.records import Companion, CompanionKind, Photo
 from storage.safe_text import display
 
 CHANGED = "changed while it was read"
@@ -74,7 +78,9 @@ def _mark(stat: os.stat_result) -> tuple[int, int, int]:
 
 
 def _photo(path: bytes, stat: os.stat_result) -> Photo:
-    return Photo(0, path, display(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    return Photo(
+        0, path, display(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, companions=(), tags=()
+    )
 
 
 def _unopened(path: bytes, error: OSError) -> Reading | None:
@@ -101,7 +107,7 @@ _EXIF = [field.name for field in fields(exif.ExifFields) if field.name not in {"
 
 
 def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | None) -> Reading:
-    """`photo` with what EXIF and the picture's header say; `data` is the whole file where it is in memory."""
+    """`photo` with what EXIF, XMP and the picture's header say; `data` is the whole file where it is in memory."""
     if photo.size == 0:
         return Reading(replace(photo, content_hash=digest, error="the file is empty"))
     frame = None if data is None else jpeg.frame_of(data)
@@ -109,16 +115,21 @@ def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | None) 
     try:
         if data is not None and frame is not None:
             # EXIF lies in front of a JPEG's first scan: lying offsets can't make the reader chew the pixels
-            told = exif.read(io.BytesIO(data[: frame.header]))
+            head = data[: frame.header]
+            told = exif.read(io.BytesIO(head))
             turn = image.probe(source).orientation if told.warning else told.orientation
             facts = image.probe_jpeg(frame, turn)
+            packet = jpeg.xmp_of(head)
         else:
             facts = image.probe(source)
             # exifread knows few of the ways that HEIF and WebP hold their EXIF; Pillow finds the block
-            told = exif.read(io.BytesIO(facts.exif) if facts.exif else source)
+            blocks: list[BinaryIO] = [io.BytesIO(block) for block in facts.exif]
+            told = exif.read(*([source, *blocks] if facts.is_exif else blocks))
+            packet = facts.xmp
     except BadImage as error:
         torn = frame is None and data is not None and data.startswith(jpeg.MAGIC)
         why = "the file is cut off before its picture begins" if torn else error.message
+        told = told if frame is not None else beside.raw_fields(source)
         return Reading(replace(photo, content_hash=digest, error=why, **{name: getattr(told, name) for name in _EXIF}))
     photo = replace(
         photo,
@@ -130,7 +141,53 @@ def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | None) 
         error=None if facts.complete else "the file is cut off: its end is missing",
         **{name: getattr(told, name) for name in _EXIF},
     )
-    return Reading(photo, told.warning)
+    return Reading(_with_xmp(photo, [xmp.read(packet)] if xmp.worth_reading(packet) else []), told.warning)
+
+
+def _with_xmp(photo: Photo, written: Sequence[xmp.XmpFields]) -> Photo:
+    """The photograph with the first that each field is given by, of what `written` gives; EXIF's where none does."""
+    if not written:
+        return photo
+    rating = next((each.rating for each in written if each.rating is not None), photo.rating)
+    caption = next((each.caption for each in written if each.caption is not None), photo.caption)
+    tags = next((each.keywords for each in written if each.keywords), photo.tags or ())
+    return replace(photo, rating=rating, caption=caption, tags=tags)
+
+
+def read_shot(shot: Shot) -> list[Reading]:
+    """Read a photograph's files. More than one reading comes back where a RAW is found to be of another exposure.
+
+    None comes back where the file to be shown is not there any more. Never raises for what the files hold.
+    """
+    reading = read_file(shot.path)
+    if reading is None:
+        return []
+    if not shot.beside or reading.photo.content_hash is None:
+        return [reading]
+    folder, name = split(shot.path)
+    found = {each.name: read for each in shot.beside if (read := _read_beside(folder, each)) is not None}
+    raws = tuple(name for name, each in found.items() if each.companion.kind is CompanionKind.RAW)
+    group = Group(name, raws, tuple(name for name in found if name not in raws))
+    pairs: list[tuple[Reading, Group]] = []
+    for other in raws:
+        if same_exposure(reading.photo.taken_at, found[other].fields.taken_at) is False:
+            group, own = apart(group, other)
+            if (alone := read_file(join(folder, other))) is not None:
+                pairs.append((alone, own))
+    return [_with_companions(read, own, found) for read, own in [(reading, group), *pairs]]
+
+
+def _read_beside(folder: bytes, known: Companion) -> Beside | None:
+    with _time_limit(_MOST_SECONDS + known.size / _SLOWEST):
+        return beside.read(folder, known)
+
+
+def _with_companions(reading: Reading, group: Group, found: Mapping[bytes, Beside]) -> Reading:
+    others = [found[name] for name in (*group.raws, *group.sidecars)]
+    photo = _with_xmp(reading.photo, [each.written for each in others])
+    photo = replace(photo, companions=tuple(each.companion for each in others))
+    warnings = [each.warning for each in others if each.warning is not None]
+    return Reading(photo, reading.warning or next(iter(warnings), None))
 
 
 @contextmanager
@@ -155,8 +212,8 @@ def _time_limit(seconds: float) -> Iterator[None]:
 # In processes of their own ----------------------------------------------------------------------
 
 
-def _read_chunk(paths: Sequence[bytes]) -> list[Reading]:
-    return [reading for path in paths if (reading := read_file(path)) is not None]
+def _read_chunk(shots: Sequence[Shot]) -> list[Reading]:
+    return [reading for shot in shots for reading in read_shot(shot)]
 
 
 def _start_worker() -> None:
@@ -173,12 +230,12 @@ def _start_worker() -> None:
 
 
 class Readers:
-    """A queue of paths that `jobs` processes read; readings come back in the order of the paths."""
+    """A queue of photographs that `jobs` processes read; readings come back in their order."""
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
         self._pool: ProcessPoolExecutor | None = None
-        self._queue: deque[tuple[list[bytes], Future[list[Reading]]]] = deque()
+        self._queue: deque[tuple[list[Shot], Future[list[Reading]]]] = deque()
 
     def __enter__(self) -> Readers:
         return self
@@ -200,18 +257,18 @@ class Readers:
         """Chunks that were submitted and not collected."""
         return len(self._queue)
 
-    def submit(self, paths: list[bytes]) -> None:
+    def submit(self, shots: list[Shot]) -> None:
         """Queue one chunk."""
-        self._queue.append((paths, self._submit(paths)))
+        self._queue.append((shots, self._submit(shots)))
 
-    def _submit(self, paths: list[bytes]) -> Future[list[Reading]]:
+    def _submit(self, shots: list[Shot]) -> Future[list[Reading]]:
         if self._pool is None:
             # spawn: a forked child would share the catalog's connection and other threads' locks
             self._pool = ProcessPoolExecutor(
                 self._jobs, multiprocessing.get_context("spawn"), initializer=_start_worker
             )
         try:
-            return self._pool.submit(_read_chunk, paths)
+            return self._pool.submit(_read_chunk, shots)
         except BrokenProcessPool as error:
             broken: Future[list[Reading]] = Future()
             broken.set_exception(error)
@@ -224,24 +281,24 @@ class Readers:
 
     def collect(self) -> list[Reading]:
         """The readings of the oldest chunk, waiting for them."""
-        paths, future = self._queue.popleft()
+        shots, future = self._queue.popleft()
         try:
             return future.result()
         except BrokenProcessPool:
-            return self._read_apart(paths)
+            return self._read_apart(shots)
 
-    def _read_apart(self, paths: list[bytes]) -> list[Reading]:
+    def _read_apart(self, shots: list[Shot]) -> list[Reading]:
         """A process died: read the chunk's files one at a time, so that the one that kills is known."""
         self._stop()
         found: list[Reading] = []
-        for path in paths:
+        for shot in shots:
             try:
-                found += self._submit([path]).result()
+                found += self._submit([shot]).result()
             except BrokenProcessPool:
                 self._stop()
                 self._check_that_processes_start()
                 with suppress(FileNotFoundError):
-                    photo = _photo(path, os.lstat(path))
+                    photo = _photo(shot.path, os.lstat(shot.path))
                     found.append(Reading(replace(photo, error="reading it crashes the decoder")))
         # what else the dead process had is lost too
         self._queue = deque((chunk, self._submit(chunk)) for chunk, _ in self._queue)

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.companions import Shot
 from core.progress import Report, Step, silent
-from core.reading import Readers, Reading, read_file
+from core.reading import Readers, Reading, read_shot
 from core.settling import Settled, Settler
 from core.walk import Listing, Target, targets, walk
 from storage.catalog import Catalog
@@ -81,7 +82,7 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     reported: float = 0.0
     walked: bool = False
-    waiting: deque[bytes] = field(default_factory=deque)  # paths to read
+    waiting: deque[Shot] = field(default_factory=deque)  # to read
     read: list[Reading] = field(default_factory=list)  # not settled yet
     files_found: int = 0  # that must be read
     files_read: int = 0
@@ -123,12 +124,11 @@ class _Run:
             self._warn(listing.warning)
 
     def _few_and_plain(self) -> bool:
-        return len(self.waiting) <= _FEW and all(path.lower().endswith(_PLAIN) for path in self.waiting)
+        return len(self.waiting) <= _FEW and all(shot.path.lower().endswith(_PLAIN) for shot in self.waiting)
 
     def _read_here(self) -> None:
         while self.waiting:
-            found = read_file(self.waiting.popleft())
-            self._collect([] if found is None else [found])
+            self._collect(read_shot(self.waiting.popleft()))
 
     def _feed(self, readers: Readers) -> None:
         # no process starts before it is known that there is more than a few files' work for it
@@ -159,7 +159,8 @@ class _Run:
         if last or now - self.reported >= _REPORT_SECONDS:
             self.reported = now
             still = self.unchanged + self.back
-            self.report(Step("index", still + self.files_read, still + self.files_found if self.walked else None))
+            found = max(self.files_found, self.files_read)  # a RAW may turn out to be a photograph of its own
+            self.report(Step("index", still + self.files_read, still + found if self.walked else None))
 
     def result(self) -> ScanResult:
         """The counts of the run."""

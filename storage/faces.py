@@ -219,6 +219,28 @@ def _replace(db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Se
     )
 
 
+def follow_size(db: sqlite3.Connection, sizes: Iterable[tuple[int, int | None, int | None]]) -> None:
+    """Photographs, as (id, width, height), are shown by another file of theirs from now on: boxes follow its size.
+
+    Called before the photographs' own rows change. The faces count as not sought for. One that a person found
+    unrecognisable may be plain to see now, and loses that mark.
+    """
+    for id, width, height in sizes:
+        old = db.execute("SELECT width, height FROM photos WHERE id = ?", (id,)).fetchone()
+        if width and height and old["width"] and old["height"]:
+            wide, high = width / old["width"], height / old["height"]
+            rows = db.execute("SELECT x0, y0, x1, y1, id FROM faces WHERE photo_id = ?", (id,)).fetchall()
+            db.executemany(
+                "UPDATE faces SET x0 = ?, y0 = ?, x1 = ?, y1 = ? WHERE id = ?",
+                [
+                    (round(x0 * wide), round(y0 * high), max(1, round(x1 * wide)), max(1, round(y1 * high)), face)
+                    for x0, y0, x1, y1, face in rows
+                ],
+            )
+        db.execute("UPDATE faces SET mark = NULL WHERE photo_id = ? AND mark = ?", (id, str(FaceMark.UNRECOGNISABLE)))
+        db.execute("UPDATE photos SET faces_space = NULL WHERE id = ?", (id,))
+
+
 def _bytes(embedding: NDArray[np.float32]) -> bytes:
     return np.ascontiguousarray(embedding, dtype="<f4").tobytes()
 

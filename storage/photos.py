@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from storage import companions, faces
 from storage.catalog import Catalog
 from storage.errors import NoSuchRecord
 from storage.records import Photo, PhotoState, Rights
@@ -62,7 +63,9 @@ class ScanBatch:
     """What one stretch of a scan changes; `id` is the row's, and of no meaning in `new`.
 
     `same` holds photographs whose content is as it was, at a new place or with a new stat: they keep
-    faces, rights and statuses. `changed` holds other content under a known name: its faces go.
+    faces, rights and statuses. `changed` holds other content under a known name: its faces go. `switched` holds
+    what another file of the same photograph shows (its JPEG, its RAW): faces and rights stay, for faces to be sought
+    anew. Companions and tags are written where the photograph has any, or none: not None.
     `displaced` photographs lost their name to another one and were not found again: they are gone,
     and keep what is known of them under a name that no file can have.
     """
@@ -70,6 +73,7 @@ class ScanBatch:
     new: Sequence[Photo] = ()
     same: Sequence[Photo] = ()
     changed: Sequence[Photo] = ()
+    switched: Sequence[Photo] = ()
     back: Sequence[int] = ()
     gone: Sequence[int] = ()
     displaced: Sequence[int] = ()
@@ -289,6 +293,17 @@ def with_content(catalog: Catalog, hashes: Iterable[str]) -> dict[str, list[Loca
     return found
 
 
+def located(catalog: Catalog, photo_ids: Iterable[int]) -> dict[int, Located]:
+    """Where these photographs are believed to be, by id."""
+    rows = _tuples(
+        catalog,
+        f"SELECT (SELECT path FROM folders WHERE folders.id = folder_id), name, {_KNOWN} FROM photos"
+        " WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(photo_ids)),),
+    )
+    return {row[2]: Located(row[0], row[1], KnownFile._make(row[2:])) for row in rows}
+
+
 def folders_below(catalog: Catalog, root: bytes) -> list[bytes]:
     """`root` and the folders below it that the catalog knows."""
     prefix = b"/" if root == b"/" else root + b"/"
@@ -302,7 +317,7 @@ def folders_below(catalog: Catalog, root: bytes) -> list[bytes]:
 
 def apply_scan(catalog: Catalog, batch: ScanBatch) -> None:
     """Write what a stretch of a scan found, all of it or nothing."""
-    kept = [*batch.same, *batch.changed]
+    kept = [*batch.same, *batch.changed, *batch.switched]
     with catalog.transaction() as db:
         db.executemany(
             "INSERT OR IGNORE INTO folders(path) VALUES (?)",
@@ -314,6 +329,7 @@ def apply_scan(catalog: Catalog, batch: ScanBatch) -> None:
             "UPDATE photos SET name = CAST(name || char(0) || id AS BLOB) WHERE id = ?",
             [(id,) for id in aside],
         )
+        faces.follow_size(db, [(photo.id, photo.width, photo.height) for photo in batch.switched])
         db.executemany(
             f"UPDATE photos SET state = 'present', {_PLACE}, {', '.join(f'{c} = ?' for c in _READ)} WHERE id = ?",
             [(*split(photo.path), *_read_values(photo), photo.id) for photo in kept],
@@ -324,6 +340,8 @@ def apply_scan(catalog: Catalog, batch: ScanBatch) -> None:
             f" VALUES ({_FOLDER_ID}, ?, {', '.join('?' * len(_READ))})",
             [(*split(photo.path), *_read_values(photo)) for photo in batch.new],
         )
+        for photo in (*kept, *(photo for photo in batch.new if photo.companions or photo.tags)):
+            companions.write(db, *split(photo.path), photo)
         for state, ids in ((PhotoState.PRESENT, batch.back), (PhotoState.GONE, [*batch.gone, *batch.displaced])):
             _set_all(catalog, "state", ids, state)
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import reading, scan
+from core.companions import Shot
 from core.errors import BadValue, JobFailed, UnreadablePath
 from core.progress import Step
 from core.scan import ScanResult
@@ -111,17 +112,22 @@ def test_names_that_are_not_text_and_names_that_drive_terminals(
     assert counts(scan.index(catalog, [archive])) == {"seen": 4, "unchanged": 4}
 
 
-def test_the_town_of_a_position_is_kept(catalog: Catalog, archive: Path, take_picture: TakePicture) -> None:
+def test_town_and_zone_of_a_position_are_kept(catalog: Catalog, archive: Path, take_picture: TakePicture) -> None:
     gps = {
         piexif.GPSIFD.GPSLatitudeRef: b"N",
         piexif.GPSIFD.GPSLatitude: ((19, 1), (53, 1), (0, 1)),
         piexif.GPSIFD.GPSLongitudeRef: b"E",
         piexif.GPSIFD.GPSLongitude: ((102, 1), (8, 1), (0, 1)),
     }
-    take_picture(archive / "a.jpg", 1, exif={"GPS": gps})
-    take_picture(archive / "b.jpg", 2)
+    when = {piexif.ExifIFD.DateTimeOriginal: b"2019:04:05 10:30:00"}
+    camera = when | {piexif.ExifIFD.OffsetTimeOriginal: b"+02:00"}
+    take_picture(archive / "a.jpg", 1, exif={"GPS": gps, "Exif": when})
+    take_picture(archive / "b.jpg", 2, exif={"Exif": when})
+    take_picture(archive / "c.jpg", 3, exif={"GPS": gps, "Exif": camera})
     scan.index(catalog, [archive])
     rows = all_photos(catalog)
+    zones = {name: (row.taken_offset, row.taken_source) for name, row in rows.items()}
+    assert zones == {"a.jpg": (420, "place"), "b.jpg": (None, "none"), "c.jpg": (120, "exif-offset")}
     assert (rows["a.jpg"].place, rows["a.jpg"].country) == ("Louangphabang", "LA")
     assert (rows["b.jpg"].place, rows["b.jpg"].country) == (None, None)
 
@@ -378,13 +384,13 @@ def test_a_file_that_takes_too_long_is_given_up(
 class Deadly(reading.Readers):
     """Readers whose process dies of one file."""
 
-    def __init__(self, poison: Callable[[list[bytes]], bool]) -> None:
+    def __init__(self, poison: Callable[[list[Shot]], bool]) -> None:
         super().__init__(1)
         self.poison = poison
 
-    def _submit(self, paths: list[bytes]) -> Future[list[reading.Reading]]:
-        future = super()._submit(paths)
-        if self.poison(paths):
+    def _submit(self, shots: list[Shot]) -> Future[list[reading.Reading]]:
+        future = super()._submit(shots)
+        if self.poison(shots):
             assert self._pool is not None
             return self._pool.submit(os.abort)  # type: ignore[arg-type]
         return future
@@ -392,9 +398,9 @@ class Deadly(reading.Readers):
 
 def test_a_file_that_kills_its_reader_costs_only_itself(archive: Path, take_picture: TakePicture) -> None:
     paths = [os.fsencode(take_picture(archive / f"{n}.jpg", n)) for n in range(6)]
-    with Deadly(lambda chunk: paths[2] in chunk) as readers:
+    with Deadly(lambda chunk: Shot(paths[2]) in chunk) as readers:
         for start in (0, 2, 4):
-            readers.submit(paths[start : start + 2])
+            readers.submit([Shot(path) for path in paths[start : start + 2]])
         found = [*readers.collect(), *readers.collect(), *readers.collect()]
     assert [r.photo.path for r in found] == paths
     assert {r.photo.path: r.photo.error for r in found if r.photo.error} == {paths[2]: "reading it crashes the decoder"}
@@ -403,7 +409,7 @@ def test_a_file_that_kills_its_reader_costs_only_itself(archive: Path, take_pict
 def test_when_no_process_can_start_no_photograph_is_blamed(archive: Path, take_picture: TakePicture) -> None:
     path = os.fsencode(take_picture(archive / "a.jpg"))
     with Deadly(lambda _: True) as readers:
-        readers.submit([path])
+        readers.submit([Shot(path)])
         with pytest.raises(JobFailed, match="die at once"):
             readers.collect()
 

@@ -13,7 +13,8 @@ from core.errors import BadValue
 from storage import catalog as catalogs
 from storage import faces, photos
 from storage.catalog import Catalog
-from storage.records import Photo
+from storage.records import Companion, Photo
+from storage.safe_text import display
 from tui.output import AsJson, Progress, emit, table
 from tui.place import catalog_folder, opened
 
@@ -55,7 +56,8 @@ def index(
 ) -> None:
     """Read what is new or changed under the folders into the catalog. Nothing in them is written to.
 
-    A second run costs a stat a file. Moved files keep their faces and consent; broken ones are kept with the reason.
+    A JPEG with its RAW and XMP sidecars is one photograph. A second run costs a stat a file. Moved files keep their
+    faces and consent; broken ones are kept with the reason.
     """
     with opened(context) as catalog, Progress() as progress:
         result = scan.index(catalog, paths, jobs=jobs, dry_run=dry_run, report=progress)
@@ -102,9 +104,13 @@ def show(
         [row] = _rows(catalog, [record.id])
         reasons = statuses.explain(catalog, record.id)
         seen = faces.of_photo(catalog, record.id)
-    facts = {name: getattr(record, name) for name in ("format", "lens", "exposure_s", "f_number", "iso", "focal_mm")}
+    names = ("format", "lens", "exposure_s", "f_number", "iso", "focal_mm", "place", "country", "rating", "caption")
+    facts = {name: getattr(record, name) for name in (*names, "taken_source")}
     document = row | facts | {"rights": record.rights, "why": reasons, "faces": [_face(face) for face in seen]}
-    lines = [f"{name}: {document[name]}" for name in ("path", "taken_at", "camera", *facts, "error") if document[name]]
+    shown = ("path", "taken_at", "camera", *facts, "error")
+    lines = [f"{name}: {document[name]}" for name in shown if document[name]]
+    lines += [f"tags: {', '.join(row['tags'])}"] if row["tags"] else []
+    lines += [f"{each['kind']}: {each['path']}" for each in row["companions"]]
     lines += [f"{purpose}: {ruling.status} — {ruling.why}" for purpose, ruling in reasons.items()]
     lines += [f"face {face.id}: {face.box}, subject {face.subject_id or '?'}" for face in seen]
     emit(document, lines, as_json=as_json)
@@ -124,6 +130,11 @@ def _face(face: Any) -> dict[str, Any]:
     return {name: getattr(face, name) for name in names}
 
 
+def _companion(photo: Photo, companion: Companion) -> dict[str, Any]:
+    path = display(photos.join(photos.split(photo.path)[0], companion.name))
+    return {"path": path, "kind": companion.kind, "size": companion.size, "hash": companion.content_hash}
+
+
 def _rows(catalog: Catalog, photo_ids: Sequence[int]) -> list[dict[str, Any]]:
     """The command line's row for each photograph, in the order given."""
     statuses.refresh(catalog)
@@ -141,6 +152,8 @@ def _rows(catalog: Catalog, photo_ids: Sequence[int]) -> list[dict[str, Any]]:
             "subjects": row.subjects,
             "status": row.status,
             "error": row.photo.error,
+            "tags": row.tags,
+            "companions": [_companion(row.photo, each) for each in row.companions],
         }
         for row in listing.rows(catalog, photo_ids)
     ]
