@@ -8,6 +8,7 @@ statuses says what the rules say.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections import Counter
@@ -65,6 +66,7 @@ from tests.core import consent_oracle as oracle
 from tests.tiny_base import write_tiny_base
 
 SPACE = "dlib-resnet-v1"
+ROOMS = f"rules-{os.getpid()}-"  # several runs may be under way
 START = datetime(2030, 1, 1, tzinfo=UTC)
 LEFT, RIGHT, MIDDLE = (12, 10, 44, 50), (84, 10, 116, 50), (48, 10, 80, 50)
 PICTURES: tuple[tuple[tuple[Box, int | None], ...], ...] = (
@@ -95,7 +97,7 @@ def tiny_base() -> Path:
 def room() -> Path:
     """A folder in memory where there is one: a history of a hundred steps syncs some thousand times."""
     memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="rules-", dir=memory if memory.is_dir() else None))
+    return Path(tempfile.mkdtemp(prefix=ROOMS, dir=memory if memory.is_dir() else None))
 
 
 def take(path: Path, number: int, take_again: int = 0) -> None:
@@ -527,7 +529,7 @@ def run(histories: int, steps: int) -> None:
 @pytest.fixture(autouse=True)
 def _rooms_are_emptied() -> Iterator[None]:
     yield
-    for left in Path("/dev/shm").glob("rules-*"):
+    for left in Path("/dev/shm").glob(f"{ROOMS}*"):
         with suppress(OSError):
             shutil.rmtree(left)
 
