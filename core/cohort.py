@@ -12,7 +12,7 @@ from typing import Any
 from core import framing, proofs, query
 from core.errors import BadValue, CohortTooSmall, ConsentLost
 from core.selection import NEVER, Exclusion, People, Selection, photographs, select
-from storage import artifacts, ledger, subjects
+from storage import artifacts, checkpoints, ledger, subjects
 from storage.catalog import Catalog
 from storage.errors import NoSuchRecord
 from storage.records import TRAIN_PURPOSES, Cohort, CohortItem, CohortRules, Face, Photo, Purpose, Status
@@ -105,6 +105,7 @@ def freeze(catalog: Catalog, name: str, at: datetime | None = None) -> Frozen:
         _require_enough(cohort, people)
         root, head = proofs.tree(items).root.hex(), ledger.head(catalog)
         artifacts.freeze_cohort(catalog, cohort.id, items, merkle_root=root, ledger_head=head, frozen_at=now)
+    checkpoints.sign_with_own_key(catalog)  # the head that the cohort rests on is vouched for from here on
     return Frozen(name, root, len({item.photo_id for item in items}), people, head)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core import models
-from storage import artifacts, ledger
+from storage import artifacts, checkpoints
 from storage.catalog import DATABASE, Catalog
 from storage.records import ModelState
 from storage.safe_text import display
@@ -23,7 +24,14 @@ class Finding:
 
 def examine(catalog: Catalog) -> list[Finding]:
     """Check the database, the ledger, the files' rights, and every model's file against its recorded hash."""
-    return [_database(catalog), _references(catalog), _ledger(catalog), _rights(catalog), *_models(catalog)]
+    return [
+        _database(catalog),
+        _references(catalog),
+        _ledger(catalog),
+        _evidence(catalog),
+        _rights(catalog),
+        *_models(catalog),
+    ]
 
 
 def _database(catalog: Catalog) -> Finding:
@@ -37,10 +45,24 @@ def _references(catalog: Catalog) -> Finding:
 
 
 def _ledger(catalog: Catalog) -> Finding:
-    check = ledger.verify(catalog)
+    check = checkpoints.verify(catalog)
     if check.ok:
-        return Finding(True, f"ledger: {check.events} events, head {check.head[:16]}…")
-    return Finding(False, f"ledger: broken at event {check.first_bad}", "compare with a backup: somebody changed it")
+        vouched = f", {check.checkpoints} signed checkpoints" if check.checkpoints else ""
+        return Finding(True, f"ledger: {check.events} events, head {check.head[:16]}…{vouched}")
+    said = f"ledger: broken at event {check.first_bad}: {check.problem}"
+    return Finding(False, said, "compare with a backup: somebody changed it")
+
+
+def _evidence(catalog: Catalog) -> Finding:
+    """Evidence that was copied into the catalog is named by its hash, and must still have it."""
+    changed = []
+    for path in sorted(catalog.evidence.iterdir()):
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != path.name.partition(".")[0]:
+                changed.append(path.name)
+    if changed:
+        return Finding(False, f"evidence: changed since it was kept: {', '.join(changed)}", "restore a backup")
+    return Finding(True, "evidence: as it was kept")
 
 
 def _rights(catalog: Catalog) -> Finding:

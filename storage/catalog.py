@@ -172,5 +172,9 @@ def back_up(catalog: Catalog, destination: Path) -> None:
     with twin.locked(catalog.ledger_path), create(destination) as copy:  # the twin can't get ahead of the table
         catalog.connection.backup(copy.connection)
         shutil.copyfile(catalog.ledger_path, copy.ledger_path)
+        for name in ("checkpoints.jsonl", "ledger.key"):
+            if (catalog.folder / name).exists():
+                shutil.copyfile(catalog.folder / name, destination / name)
+                (destination / name).chmod(0o600)
     for name in ("models", "evidence"):
         shutil.copytree(catalog.folder / name, destination / name, dirs_exist_ok=True)

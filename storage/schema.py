@@ -258,11 +258,16 @@ CREATE TABLE tags(
 CREATE INDEX tags_by_tag ON tags(tag, photo_id);
 """
 
-MIGRATIONS: tuple[str, ...] = (
-    FIRST,
-    PEOPLE_AT_SCALE,
-    COMPANIONS_AND_TAGS,
-)
+# How many signed checkpoints of the ledger there are, and the hash of the newest one's line.
+CHECKPOINTS = """
+CREATE TABLE checkpoints_known(
+  one INTEGER PRIMARY KEY CHECK(one = 1),
+  number INTEGER NOT NULL, hash TEXT NOT NULL
+);
+INSERT INTO checkpoints_known VALUES (1, 0, '');
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, PEOPLE_AT_SCALE, COMPANIONS_AND_TAGS, CHECKPOINTS)
 VERSION = len(MIGRATIONS)
 
 

@@ -204,6 +204,20 @@ MUTATIONS = (
         "if False:",
         ACTIONS,
     ),
+    Mutation(
+        "nothing is renewed over a no",
+        "core/consent_actions.py",
+        "if ruling.status in (Status.GRANTED, Status.EXPIRED) and ruling.event_hash is not None:",
+        "if ruling.event_hash is not None:",
+        ACTIONS,
+    ),
+    Mutation(
+        "what was said in person has a witness",
+        "core/terms.py",
+        "if terms.manner is Manner.IN_PERSON and terms.witness is None:",
+        "if False:",
+        ACTIONS,
+    ),
     # Where a photograph stands
     Mutation(
         "a face without a name is unknown",
@@ -534,6 +548,20 @@ MUTATIONS = (
         "if event.previous != previous or event.seq != seq:",
         "if event.seq != seq:",
         "tests/storage/test_ledger.py",
+    ),
+    Mutation(
+        "a checkpoint vouches for the head",
+        "storage/checkpoints.py",
+        "    if head != point.head:\n",
+        "    if False:\n",
+        "tests/storage/test_checkpoints.py",
+    ),
+    Mutation(
+        "a checkpoint bears its key's signature",
+        "storage/checkpoints.py",
+        "    if not _is_signed(point):\n",
+        "    if False:\n",
+        "tests/storage/test_checkpoints.py",
     ),
     Mutation(
         "a clock set back hides no withdrawal",

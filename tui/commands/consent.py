@@ -1,4 +1,4 @@
-"""consent and ledger: who allows what, and the record of it."""
+"""consent: who allows what."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import typer
 
 from core import consent_actions, terms, withdrawal
 from core.consent_actions import Recorded
-from core.errors import BadValue, CatalogDamaged
+from core.errors import BadValue
 from core.interchange import receipt as receipts
 from core.terms import Manner
-from storage import ledger
 from storage.records import Purpose
 from tui.output import AsJson, Progress, emit
 from tui.place import opened
@@ -54,11 +53,6 @@ def register(app: typer.Typer) -> None:
     group.command("due")(due)
     group.command("receipt")(receipt)
     app.add_typer(group, name="consent")
-    book = typer.Typer(help="The append-only record of every consent event.")
-    book.command("verify")(verify)
-    book.command("head")(head)
-    book.command("rebuild")(rebuild)
-    app.add_typer(book, name="ledger")
 
 
 def grant(
@@ -240,31 +234,6 @@ def receipt(
     if out is not None:
         receipts.write(made, out)
     emit(made, str(out) if out else receipts.lines(made), as_json=as_json)
-
-
-def verify(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check the chain of hashes, table against twin. Exit status 3 names the first bad event."""
-    with opened(context) as catalog:
-        check = ledger.verify(catalog)
-    state = "sound" if check.ok else f"BROKEN at event {check.first_bad}"
-    emit(check, f"{check.events} events, head {check.head}: {state}", as_json=as_json)
-    if not check.ok:
-        raise typer.Exit(CatalogDamaged.exit_status)
-
-
-def head(context: typer.Context, as_json: AsJson = False) -> None:
-    """The newest event's hash, which stands for all before it."""
-    with opened(context) as catalog:
-        newest = ledger.head(catalog)
-    emit({"head": newest}, newest, as_json=as_json)
-
-
-def rebuild(context: typer.Context, as_json: AsJson = False) -> None:
-    """Write ledger.jsonl anew from the table, where the table verifies by itself. The old file is kept."""
-    with opened(context) as catalog:
-        kept = ledger.rebuild_twin(catalog)
-    said = "ledger.jsonl written anew" + (f"; the old one is {kept}" if kept else "")
-    emit({"kept": kept}, said, as_json=as_json)
 
 
 def _days(text: str) -> timedelta:
