@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -70,6 +72,23 @@ def test_a_ledger_written_anew_is_found(signed: Catalog, seq: int, first_bad: in
     check = checkpoints.verify(signed)
     assert (check.ok, check.first_bad) == (False, first_bad)
     assert "written anew" in str(check.problem)
+
+
+def test_checkpoints_written_anew_without_the_key_are_found(signed: Catalog) -> None:
+    """Lines that fit the forged chain, each other and the database: only the signatures are not to be had."""
+    forge(signed, 1)
+    heads = dict(signed.connection.execute("SELECT seq, hash FROM ledger").fetchall())
+    previous, lines = checkpoints.NONE, []
+    for line in checkpoints.path_of(signed).read_bytes().splitlines():
+        point = checkpoints.Checkpoint(**json.loads(line))
+        point = replace(point, head=heads[point.seq], previous=previous)
+        previous = hashlib.sha256(point.line).hexdigest()
+        lines.append(point.line)
+    checkpoints.path_of(signed).write_bytes(b"".join(lines))
+    signed.connection.execute("UPDATE checkpoints_known SET hash = ?", (previous,))
+    check = checkpoints.verify(signed)
+    assert check.first_bad == 1
+    assert "signature" in str(check.problem)
 
 
 def test_events_cut_from_the_end_of_both_are_missed(signed: Catalog) -> None:
