@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core import models
+from core import models, statuses
+from core.progress import Report, silent
 from storage import artifacts, ledger
 from storage.catalog import DATABASE, Catalog
 from storage.records import ModelState
@@ -21,9 +22,16 @@ class Finding:
     hint: str = ""
 
 
-def examine(catalog: Catalog) -> list[Finding]:
-    """Check the database, the ledger, the files' rights, and every model's file against its recorded hash."""
-    return [_database(catalog), _references(catalog), _ledger(catalog), _rights(catalog), *_models(catalog)]
+def examine(catalog: Catalog, *, report: Report = silent) -> list[Finding]:
+    """Check the database, the ledger, statuses, the files' rights, and every model's file against its recorded hash."""
+    return [
+        _database(catalog),
+        _references(catalog),
+        _ledger(catalog),
+        _statuses(catalog, report),
+        _rights(catalog),
+        *_models(catalog),
+    ]
 
 
 def _database(catalog: Catalog) -> Finding:
@@ -41,6 +49,21 @@ def _ledger(catalog: Catalog) -> Finding:
     if check.ok:
         return Finding(True, f"ledger: {check.events} events, head {check.head[:16]}…")
     return Finding(False, f"ledger: broken at event {check.first_bad}", "compare with a backup: somebody changed it")
+
+
+def _statuses(catalog: Catalog, report: Report) -> Finding:
+    """Every photograph's statuses, recomputed from the ledger."""
+    found = statuses.differing(catalog, report=report)
+    if not found.differ:
+        due = f", {found.waiting:,} of them to be ruled on by the next search" if found.waiting else ""
+        return Finding(True, f"statuses: {found.photographs:,} photographs{due}")
+    first = ", ".join(str(number) for number in found.first)
+    more = "" if found.differ <= len(found.first) else ", …"
+    return Finding(
+        False,
+        f"statuses: {found.differ:,} of {found.photographs:,} photographs differ from the ledger: {first}{more}",
+        "kyodaku doctor --mend rules on every photograph anew",
+    )
 
 
 def _rights(catalog: Catalog) -> Finding:
