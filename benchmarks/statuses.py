@@ -15,18 +15,17 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+from benchmarks import big_catalog
 from benchmarks.table import Row, show
 from core import consent_actions, statuses, withdrawal
-from storage import catalog as catalogs
 from storage import faces, subjects
 from storage.catalog import Catalog
 from storage.records import Purpose, Subject
 
 ON = 10_000  # photographs of the one person
-OTHERS = 500  # people
 RUNS = 20
 BOUND_MS = 300
 COMPOSITE = [Purpose.TRAIN_COMPOSITE]
@@ -46,10 +45,10 @@ def main() -> None:
 
 def measure(scale: int, room: Path, runs: int = RUNS) -> list[Row]:
     """Build a catalog of `scale` photographs in `room` and time what changes 10,000 of them, then the doctor."""
-    with catalogs.create(room / "statuses") as catalog:
-        started = time.perf_counter()
-        person = build(catalog, scale)
-        rows = [Row("photographs, faces and statuses written", scale / (time.perf_counter() - started), "a second")]
+    with big_catalog.build(room / "statuses", scale) as catalog:
+        person = subjects.add(catalog, "The One", born=date(1980, 5, 17), at=BEGUN)
+        _put(catalog, person, ON, random.Random(7))
+        rows = []
         on = len(faces.photos_of_subject(catalog, person.id))
         whole = _whole(catalog)
         rows.append(Row("all statuses ruled on at once", scale / whole * 1000, "photographs/s"))
@@ -60,56 +59,10 @@ def measure(scale: int, room: Path, runs: int = RUNS) -> list[Row]:
         return [*rows, _untouched(catalog, person), *_doctor(catalog, scale)]
 
 
-def build(catalog: Catalog, scale: int) -> Subject:
-    """Photographs of 500 people, six in ten with a face and one in ten with two, and one person on 10,000 of them."""
-    person = subjects.add(catalog, "The One", born=date(1980, 5, 17), at=BEGUN)
-    others = subjects.add_many(
-        catalog,
-        [Subject(0, "", f"Person {number}", date(1950 + number % 50, 3, 1)) for number in range(OTHERS)],
-        at=BEGUN,
-    )
-    for number, other in enumerate(others):
-        allowed = EVERYTHING[number % 6 :]
-        ends = BEGUN + timedelta(days=4000 + number) if number % 3 == 0 else None
-        consent_actions.grant(catalog, [other], allowed, by="me", valid_until=ends, at=BEGUN)
-    own = random.Random(7)
-    theirs = set(own.sample(range(1, scale + 1), min(ON, scale // 3)))
-    with catalog.transaction() as db:
-        db.execute("INSERT INTO folders(id, path) VALUES (1, '/archive')")
-    for start in range(1, scale + 1, 20_000):
-        with catalog.transaction() as db:
-            numbers = range(start, min(start + 20_000, scale + 1))
-            db.executemany(PHOTO, (_photo(own, number) for number in numbers))
-            db.executemany(FACE, (face for number in numbers for face in _faces(own, number, number in theirs, person)))
-    return person
-
-
-PHOTO = (
-    "INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode, content_hash, format, width,"
-    " height, taken_at, taken_offset, camera, lens, faces_space, rights)"
-    " VALUES (?, 1, ?, ?, 4000000, ?, 1, ?, ?, 'jpeg', 6000, 4000, ?, ?, 'Camera', 'Lens 24-70mm f/2.8', ?, ?)"
-)
-FACE = (
-    "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding, subject_id, assigned_by_person)"
-    " VALUES (?, ?, 0, 90, 90, 0.99, 'dlib-resnet-v1', ?, ?, 1)"
-)
-
-
-def _photo(own: random.Random, number: int) -> tuple[object, ...]:
-    name = f"DSC_{number:07}.jpg"
-    taken = datetime(2012, 1, 1) + timedelta(minutes=own.randrange(14 * 365 * 24 * 60))
-    offset = own.choice([None, 60, 120])
-    sought = "dlib-resnet-v1" if own.random() < 0.95 else None
-    rights = own.choice(["unknown", "mine"])
-    where = f"/archive/2019/2019-05-14 a wedding/{name}"
-    return number, name.encode(), where, number, number, f"{number:064x}", taken.isoformat(), offset, sought, rights
-
-
-def _faces(own: random.Random, number: int, of_the_one: bool, person: Subject) -> list[tuple[object, ...]]:
-    shown: list[int | None] = [person.id] if of_the_one else []
-    while own.random() < (0.6 if not shown else 0.15):
-        shown.append(own.choice([None, 2 + int(OTHERS * own.random() ** 3)]))
-    return [(number, place * 100, own.randbytes(512), who) for place, who in enumerate(shown)]
+def _put(catalog: Catalog, person: Subject, number: int, own: random.Random) -> None:
+    """Give a person one face in each of so many photographs, spread over the whole catalog."""
+    shown = [row[0] for row in catalog.connection.execute("SELECT min(id) FROM faces GROUP BY photo_id")]
+    faces.assign(catalog, own.sample(shown, min(number, len(shown) // 3)), person.id, by_person=True)
 
 
 def _acts(catalog: Catalog, person: Subject) -> dict[str, tuple[Act, Act]]:

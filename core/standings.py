@@ -6,9 +6,8 @@ whom else they show. So a ruling is kept under exactly what it was made from, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from core import consent
 from core.consent import AgeThen, PhotoRuling, Ruling
@@ -20,22 +19,11 @@ from storage.statuses import FaceFacts, PhotoFacts, Standing
 PURPOSES = tuple(Purpose)
 
 
-class _FaceKey(NamedTuple):
-    """All that the ruling on a face is made from, at one instant and one state of the catalog."""
+_FaceKey = tuple[int | None, int, str | None, AgeThen]
+"""All that the ruling on a face is made from at one instant and one state of the catalog: its facts, the age then."""
 
-    subject_id: int | None
-    by_person: int
-    mark: str | None
-    then: AgeThen
-
-
-class _PhotoKey(NamedTuple):
-    """All that a photograph's standing is made from: classes of faces that are ruled on alike, and its own facts."""
-
-    faces: frozenset[int]
-    rights: str
-    failed: int
-    sought: int
+_PhotoKey = tuple[frozenset[int], str, int, int]
+"""All that a standing is made from: classes of faces that are ruled on alike, rights, whether failed and sought."""
 
 
 class Ruler:
@@ -73,10 +61,10 @@ class Ruler:
         return consent.photo_ruling(_photo(seen), faces, self._people, self._events, purpose, self._at)
 
     def _standing(self, seen: PhotoFacts) -> Standing:
-        key = _PhotoKey(frozenset(self._faces(seen)), seen.rights, seen.failed, seen.sought)
+        key = (frozenset(self._faces(seen)), seen.rights, seen.failed, seen.sought)
         known = self._standings.get(key)
         if known is None:
-            counted = [self._rulings[number] for number in key.faces]
+            counted = [self._rulings[number] for number in key[0]]
             photo = _photo(seen)
             known = self._standings[key] = _standing_of(
                 [
@@ -86,18 +74,17 @@ class Ruler:
             )
         return known
 
-    def _faces(self, seen: PhotoFacts) -> Iterable[int]:
+    def _faces(self, seen: PhotoFacts) -> list[int]:
         """The classes of a photograph's faces."""
-        taken_at = None
+        taken_at = _taken(seen) if seen.faces else None
+        found = []
         for face in seen.faces:
-            person = None if face.subject_id is None else self._people.get(face.subject_id)
-            then = AgeThen.NOT_KNOWN
-            if person is not None and person.born is not None:
-                taken_at = taken_at or _taken(seen)
-                then = consent.age_then(person, taken_at)
-            key = _FaceKey(*face, then)
+            person = self._people.get(face.subject_id) if face.subject_id is not None else None
+            then = AgeThen.NOT_KNOWN if person is None else consent.age_then(person, taken_at)
+            key = (*face, then)
             known = self._class_of.get(key)
-            yield self._class(key, face, person, _taken(seen)) if known is None else known
+            found.append(self._class(key, face, person, taken_at) if known is None else known)
+        return found
 
     def _class(self, key: _FaceKey, face: FaceFacts, person: Subject | None, taken_at: datetime | None) -> int:
         """The class of a face that is like none before: of those of whom the same is said."""
