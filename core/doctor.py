@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core import models
+from core import models, statuses
+from core.progress import Report, silent
 from storage import artifacts, checkpoints
 from storage.catalog import DATABASE, Catalog
 from storage.records import ModelState
@@ -22,13 +23,14 @@ class Finding:
     hint: str = ""
 
 
-def examine(catalog: Catalog) -> list[Finding]:
-    """Check the database, the ledger, the files' rights, and every model's file against its recorded hash."""
+def examine(catalog: Catalog, *, report: Report = silent) -> list[Finding]:
+    """Check the database, the ledger, statuses, the files' rights, and every model's file against its recorded hash."""
     return [
         _database(catalog),
         _references(catalog),
         _ledger(catalog),
         _evidence(catalog),
+        _statuses(catalog, report),
         _rights(catalog),
         *_models(catalog),
     ]
@@ -63,6 +65,21 @@ def _evidence(catalog: Catalog) -> Finding:
     if changed:
         return Finding(False, f"evidence: changed since it was kept: {', '.join(changed)}", "restore a backup")
     return Finding(True, "evidence: as it was kept")
+
+
+def _statuses(catalog: Catalog, report: Report) -> Finding:
+    """Every photograph's statuses, recomputed from the ledger."""
+    found = statuses.differing(catalog, report=report)
+    if not found.differ:
+        due = f", {found.waiting:,} of them to be ruled on by the next search" if found.waiting else ""
+        return Finding(True, f"statuses: {found.photographs:,} photographs{due}")
+    first = ", ".join(str(number) for number in found.first)
+    more = "" if found.differ <= len(found.first) else ", …"
+    return Finding(
+        False,
+        f"statuses: {found.differ:,} of {found.photographs:,} photographs differ from the ledger: {first}{more}",
+        "kyodaku doctor --mend rules on every photograph anew",
+    )
 
 
 def _rights(catalog: Catalog) -> Finding:

@@ -137,6 +137,17 @@ def events_of_many(catalog: Catalog, uids: Iterable[str]) -> dict[str, list[Even
     return found
 
 
+def turning(catalog: Catalog, after: datetime, until: datetime) -> list[str]:
+    """Pseudonyms of those of whom something on record begins or ends after one instant and by another."""
+    rows = catalog.connection.execute(
+        "SELECT DISTINCT subject_uid FROM ledger, json_each(json_array("
+        "  json_extract(body, '$.valid_from'), json_extract(body, '$.valid_until'))) AS turn"
+        " WHERE subject_uid IS NOT NULL AND turn.value > ? AND turn.value <= ?",
+        (to_text(after), to_text(until)),
+    )
+    return [row[0] for row in rows]
+
+
 def all(catalog: Catalog, after: int = 0) -> Iterator[Event]:
     """Every event after number `after`, oldest first, streamed."""
     rows = catalog.connection.execute("SELECT body, hash FROM ledger WHERE seq > ? ORDER BY seq", (after,))

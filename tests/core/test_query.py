@@ -367,7 +367,7 @@ def test_a_search_finds_what_its_words_say(catalog: Catalog, tree: tuple[str, Te
         ("near:17.97,102.6,5", "id", "photos_by_spot"),
         ("subject:Noy", "id", "faces_by_subject"),
         ("cluster:7", "id", "faces_by_cluster"),
-        ("train-composite:granted", "id", "photo_status_by_status"),
+        ("train-composite:granted", "id", "photo_standing_by_standing"),
     ],
 )
 def test_a_search_reads_its_index(catalog: Catalog, text: str, sort: str, index: str) -> None:
