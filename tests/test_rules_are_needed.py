@@ -135,15 +135,15 @@ MUTATIONS = (
     Mutation(
         "who is not 18 today is a minor",
         "core/consent.py",
-        "if not _is_adult(subject.born, _day_at(at)):\n        return Ruling(Status.MINOR, None, _comes",
-        "if False:\n        return Ruling(Status.MINOR, None, _comes",
+        "if not _is_adult(subject.born, _day_at(at)):\n        return Ruling(Status.MINOR, None, comes",
+        "if False:\n        return Ruling(Status.MINOR, None, comes",
         CONSENT,
     ),
     Mutation(
         "who was not 18 when it was taken is a minor in it",
         "core/consent.py",
-        "if not _is_adult(subject.born, _day_taken(taken_at)):",
-        "if False:",
+        "    if then is AgeThen.UNDER_AGE:\n",
+        "    if False:\n",
         CONSENT,
         vital=True,
     ),
@@ -167,6 +167,13 @@ MUTATIONS = (
         "return (max(taken_at, datetime.min + ZONES) - ZONES).date()",
         "return taken_at.date()",
         CONSENT,
+    ),
+    Mutation(
+        "a zone guessed from the place is none",
+        "core/consent.py",
+        "or source == BY_PLACE or",
+        "or",
+        "tests/core/test_consent.py",
     ),
     Mutation(
         "18 is 18 to the day",

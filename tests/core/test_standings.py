@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import consent_actions, statuses
+from core import consent, consent_actions, statuses
 from core.standings import Ruler
 from storage import catalog as catalogs
 from storage import subjects
@@ -44,6 +44,7 @@ face = st.builds(
 photograph = st.tuples(
     taken | st.just("1990-01-01T00:00:00"),
     st.sampled_from([None, -720, 0, 840, 9999]),
+    st.sampled_from(["exif-offset", consent.BY_PLACE]),
     st.sampled_from(Rights),
     st.sampled_from([0, 0, 1]),
     st.sampled_from([1, 1, 0]),
@@ -54,13 +55,15 @@ photograph = st.tuples(
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(drawn=st.lists(photograph, min_size=2, max_size=40))
 def test_bulk_and_plain_rulings_are_the_same(peopled: Catalog, drawn: list[tuple[object, ...]]) -> None:
-    rows = [PhotoFacts._make((number, *facts[:5], None, facts[5])) for number, facts in enumerate(drawn)]
+    rows = [PhotoFacts._make((number, *facts[:6], None, facts[6])) for number, facts in enumerate(drawn)]
     assert Ruler(peopled, NOW).standings(rows) == Ruler(peopled, NOW).plainly(rows)
 
 
 def test_alike_photographs_share_one_standing(peopled: Catalog) -> None:
     rows = [
-        PhotoFacts(number, f"2020-01-{1 + number % 28:02}T12:00:00", 0, "unknown", 0, 1, None, (FaceFacts(1, 1, None),))
+        PhotoFacts(
+            number, f"2020-01-{1 + number % 28:02}T12:00:00", 0, "gps", "unknown", 0, 1, None, (FaceFacts(1, 1, None),)
+        )
         for number in range(100)
     ]
     found = Ruler(peopled, NOW).standings(rows)
