@@ -44,6 +44,8 @@ def write(catalog: Catalog, standings: Mapping[int, Standing]) -> None:
     ]
     with catalog.transaction() as db:
         db.executemany("INSERT OR REPLACE INTO photo_status VALUES (?,?,?,?)", rows)
+        # also those that time alone made stale: that they leave the list tells searches of it
+        db.executemany("INSERT OR IGNORE INTO status_dirty VALUES (?)", [(photo_id,) for photo_id in standings])
         db.executemany("DELETE FROM status_dirty WHERE photo_id = ?", [(photo_id,) for photo_id in standings])
 
 
