@@ -5,22 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from core import query, statuses
 from storage import companions, faces, photos, subjects
 from storage.catalog import Catalog
 from storage.records import Companion, Photo, Purpose, Status
-
-SORTS: Mapping[str, tuple[str, bool]] = {
-    "taken": ("p.taken_at", False),
-    "taken-": ("p.taken_at", True),
-    "path": ("p.path_text", False),
-    "path-": ("p.path_text", True),
-    "camera": ("p.camera", False),
-    "id": ("p.id", False),
-}
-"""Orders a list can have: an indexed expression over `p`, and whether it runs down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +34,7 @@ def ids(catalog: Catalog, text: str, *, sort: str = "taken-", limit: int | None 
     The result stays what it is while the catalog changes: what is done to it is done to what was seen.
     Raises BadQuery. Terms about status read the cached statuses: call `statuses.refresh` before.
     """
-    order, descending = SORTS[sort]
-    compiled = query.compile(query.parse(text), datetime.now(UTC))
-    return photos.ordered_ids(catalog, compiled.where, compiled.params, order=order, descending=descending, limit=limit)
+    return query.ordered_ids(catalog, text, sort=sort, limit=limit, fresh=False)
 
 
 def rows(catalog: Catalog, photo_ids: Sequence[int]) -> list[PhotoRow]:

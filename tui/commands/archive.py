@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +25,10 @@ Terms are joined by a blank (and), `or`, `not` or `-`, with parentheses; quotes 
 looked for in paths and captions. Fields: {", ".join(sorted(query.FIELDS))}. They take a value, `>=value`, or `a..b`.
 
 For example: 'subject:Noy taken:2019..2021 -train-composite:refused'
+
+With --facets: how many of them there are by year, camera and so on, which is what a search can be narrowed by.
 """
+MOST_VALUES = 20  # of a facet, as text
 
 
 def register(app: typer.Typer) -> None:
@@ -61,6 +64,8 @@ def index(
     """
     with opened(context) as catalog, Progress() as progress:
         result = scan.index(catalog, paths, jobs=jobs, dry_run=dry_run, report=progress)
+        if not dry_run:
+            query.prepare(catalog, report=progress)
     counts = ", ".join(
         f"{name} {getattr(result, name):,}" for name in ("new", "changed", "moved", "gone", "unchanged", "errors")
     )
@@ -73,10 +78,18 @@ def find(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     sort: Annotated[str, typer.Option(help=", ".join(query.SORTS) + "; a trailing - turns it round.")] = "taken",
     count: Annotated[bool, typer.Option("--count", help="Only how many.")] = False,
+    by: Annotated[
+        str | None,
+        typer.Option("--facets", metavar="NAME,…", help=f"Only how many by each of: {', '.join(query.FACETS)}."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Photographs that match."""
     with opened(context) as catalog:
+        if by is not None:
+            total, counted = query.count_by(catalog, text, by.split(","))
+            emit({"count": total, "facets": counted}, _facet_lines(total, counted), as_json=as_json)
+            return
         if count:
             found = query.count(catalog, text)
             emit({"count": found}, f"{found:,}", as_json=as_json)
@@ -91,6 +104,16 @@ def find(
         ("id", "taken", "faces", "subjects", "path", "error" if any(row["error"] for row in rows) else ""),
     )
     emit(rows, lines, as_json=as_json)
+
+
+def _facet_lines(total: int, counted: Mapping[str, Sequence[query.Facet]]) -> list[str]:
+    lines = [f"{total:,} photographs"]
+    for name, facets in counted.items():
+        shown = facets[:MOST_VALUES]
+        lines += ["", *table([(f.value if f.value is not None else "—", f"{f.count:,}") for f in shown], (name, ""))]
+        if len(facets) > len(shown):
+            lines.append(f"and {len(facets) - len(shown):,} more (--json lists all)")
+    return lines
 
 
 def show(
