@@ -194,7 +194,16 @@ CREATE TABLE jobs(
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST,)
+PROOFS_AND_CONTROLLER = """
+ALTER TABLE cohort_items ADD COLUMN secret TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE settings(
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, PROOFS_AND_CONTROLLER)
 VERSION = len(MIGRATIONS)
 
 
