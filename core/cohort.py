@@ -7,14 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from core import framing, proofs, query
 from core.errors import BadValue, CohortTooSmall, ConsentLost
 from core.selection import NEVER, Exclusion, People, Selection, photographs, select
 from storage import artifacts, checkpoints, ledger, subjects
 from storage.catalog import Catalog
-from storage.errors import NoSuchRecord
 from storage.records import TRAIN_PURPOSES, Cohort, CohortItem, CohortRules, Face, Photo, Purpose, Status
 
 LEAST_IN_COMPOSITE = 10  # people in a composite, unless the user says otherwise
@@ -103,7 +101,7 @@ def freeze(catalog: Catalog, name: str, at: datetime | None = None) -> Frozen:
         items = selection(catalog, cohort, now).items
         people = len({item.subject_id for item in items})
         _require_enough(cohort, people)
-        root, head = proofs.tree(items).root.hex(), ledger.head(catalog)
+        root, head = root_of(items), ledger.head(catalog)
         artifacts.freeze_cohort(catalog, cohort.id, items, merkle_root=root, ledger_head=head, frozen_at=now)
     checkpoints.sign_with_own_key(catalog)  # the head that the cohort rests on is vouched for from here on
     return Frozen(name, root, len({item.photo_id for item in items}), people, head)
@@ -134,29 +132,9 @@ def _require_enough(cohort: Cohort, people: int) -> None:
         )
 
 
-def subject_root(items: Iterable[CohortItem]) -> str:
+def root_of(items: Iterable[CohortItem]) -> str:
     """The Merkle root over these pictures, hex; over one person's it depends on that person alone."""
-    return proofs.person_root(item.leaf for item in items).hex()
-
-
-def prove(catalog: Catalog, name: str, photo: int) -> dict[str, Any]:
-    """Proofs that the pictures taken from a photograph are in the frozen cohort; `proofs.check` checks each alone.
-
-    Raises BadValue for a cohort that is not frozen, NoSuchRecord for a photograph that is not in it.
-    """
-    cohort = artifacts.get_cohort(catalog, name)
-    if cohort.merkle_root is None:
-        raise BadValue(f"cohort {name!r} is not frozen", f"freeze it: kyodaku cohort freeze {name}")
-    items = list(artifacts.cohort_items(catalog, cohort.id))
-    own = [item for item in items if item.photo_id == photo]
-    if not own:
-        raise NoSuchRecord(f"photograph {photo} is not in cohort {name!r}", f"see: kyodaku cohort explain {name}")
-    whole = proofs.tree(items)
-    return {
-        "root": cohort.merkle_root,
-        "ledger_head": cohort.ledger_head,
-        "proofs": [proofs.prove(whole, item) for item in own],
-    }
+    return proofs.tree(items).root
 
 
 def recheck(catalog: Catalog, cohort: Cohort, subject_id: int | None = None, at: datetime | None = None) -> None:

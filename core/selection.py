@@ -57,6 +57,7 @@ class People:
 
     catalog: Catalog
     by_id: dict[int, Subject] = field(default_factory=dict)
+    salts: dict[int, str] = field(default_factory=dict)
     events: dict[str, list[Event]] = field(default_factory=dict)
 
     def meet(self, found: Iterable[Face]) -> None:
@@ -65,6 +66,7 @@ class People:
         if new:
             people = subjects.get_many(self.catalog, new)
             self.by_id.update(people)
+            self.salts.update(subjects.salts(self.catalog, people))
             self.events.update(ledger.events_of_many(self.catalog, [one.uid for one in people.values()]))
 
     def ruling(self, face: Face, photo: Photo, purpose: Purpose, at: datetime) -> Ruling | None:
@@ -180,6 +182,7 @@ def _item(photo: Photo, face: Face, people: People, framed: tuple[Box, tuple[Box
     assert face.subject_id is not None
     assert photo.content_hash is not None
     crop, masks = framed
+    secret = proofs.secret_of(people.salts[face.subject_id], photo.content_hash, crop, masks, grant)
     return CohortItem(
         photo_id=photo.id,
         face_id=face.id,
@@ -189,7 +192,8 @@ def _item(photo: Photo, face: Face, people: People, framed: tuple[Box, tuple[Box
         crop=crop,
         masks=masks,
         grant=grant,
-        leaf=proofs.leaf(photo.content_hash, crop, masks, grant),
+        leaf=proofs.leaf(photo.content_hash, crop, masks, grant, secret),
+        secret=secret,
     )
 
 

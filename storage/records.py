@@ -253,7 +253,8 @@ class CohortItem:
     crop: Box
     masks: tuple[Box, ...]  # other people's faces with their margin, in the same pixels as `crop`
     grant: str  # hash of the ledger event that permits it
-    leaf: str  # sha256 leaf of the Merkle tree, hex
+    leaf: str  # hash of the picture, of which cohort and model roots are made, hex
+    secret: str = field(repr=False)  # blinds the leaf, hex; never leaves the catalog
 
 
 @dataclass(frozen=True, slots=True)

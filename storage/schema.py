@@ -373,6 +373,15 @@ DROP INDEX faces_by_photo;
 CREATE INDEX faces_by_photo ON faces(photo_id, subject_id, assigned_by_person, mark, cluster);
 """
 
+PROOFS_AND_CONTROLLER = """
+ALTER TABLE cohort_items ADD COLUMN secret TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE settings(
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     FIRST,
     PEOPLE_AT_SCALE,
@@ -380,6 +389,7 @@ MIGRATIONS: tuple[str, ...] = (
     CHECKPOINTS,
     STANDINGS,
     SEARCH_COLUMNS,
+    PROOFS_AND_CONTROLLER,
 )
 VERSION = len(MIGRATIONS)
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from core.base_model import Base, pick_device
 from core.base_model import load as load_base
-from core.cohort import recheck, subject_root
+from core.cohort import recheck, root_of
 from core.errors import BadValue, ConsentLost, NameTaken, NoSuchRecord, Refused, Tainted
 from core.generate import permit_base
 from core.generated_checks import Checker
@@ -304,7 +304,7 @@ def _metadata(base: Base, recipe: Recipe, task: Task, resolution: int) -> dict[s
         "modelspec.trigger_phrase": task.trigger,
         "kyodaku.version": METADATA_VERSION,
         "kyodaku.kind": task.kind.value,
-        "kyodaku.subject_root" if task.kind is ModelKind.LORA else "kyodaku.cohort_root": subject_root(task.items),
+        "kyodaku.subject_root" if task.kind is ModelKind.LORA else "kyodaku.cohort_root": root_of(task.items),
         "kyodaku.people": str(len(task.people)),
         "kyodaku.pictures": str(len(task.items)),
         "kyodaku.base": base.unet_hash,

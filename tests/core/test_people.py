@@ -202,7 +202,7 @@ def test_pictures_in_a_frozen_cohort_stay_within_reach_of_their_withdrawal(catal
         catalog, "summer", "faces:1", CohortRules(Purpose.TRAIN_COMPOSITE), datetime(2026, 1, 1, tzinfo=UTC)
     )
     photo_id = faces.get(catalog, ids[2]).photo_id
-    item = CohortItem(photo_id, ids[2], person.id, person.uid, "abc", (0, 0, 9, 9), (), "f" * 64, "a" * 64)
+    item = CohortItem(photo_id, ids[2], person.id, person.uid, "abc", (0, 0, 9, 9), (), "f" * 64, "a" * 64, "b" * 64)
     artifacts.freeze_cohort(
         catalog,
         cohort.id,

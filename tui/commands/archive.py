@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core import controller as controllers
 from core import listing, query, scan, statuses
 from core.errors import BadValue
 from storage import catalog as catalogs
@@ -42,11 +43,14 @@ def register(app: typer.Typer) -> None:
 def init(
     context: typer.Context,
     folder: Annotated[Path | None, typer.Argument(help="Where; default: the catalog that -C names.")] = None,
+    controller: Annotated[str | None, typer.Option(help="Who is responsible, as receipts shall name them.")] = None,
+    contact: Annotated[str | None, typer.Option(help="Where people write to withdraw, for receipts.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a catalog: a private folder for the tables, the ledger and the models. The archive stays where it is."""
     with catalogs.create(folder or catalog_folder(context.find_root().params["catalog"])) as catalog:
         where = catalog.folder.resolve()
+        controllers.state(catalog, name=controller, contact=contact)
     emit({"catalog": where}, f"catalog made in {where}", as_json=as_json)
 
 

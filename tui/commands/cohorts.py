@@ -6,11 +6,12 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from core import cohort
+from core import cohort, proving
 from core.errors import BadValue
 from storage.records import CohortRules, GroupRule, Purpose
 from tui.output import AsJson, emit
 from tui.place import opened
+from tui.proof_output import OnlyOf, Photograph, ProofFile, hand_on
 
 Kind = TypeVar("Kind", Purpose, GroupRule)
 Name = Annotated[str, typer.Argument(help="The cohort's name.")]
@@ -94,13 +95,18 @@ def freeze(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
 def prove(
     context: typer.Context,
     name: Name,
-    photo: Annotated[int, typer.Argument(help="The photograph's id.")],
+    photo: Photograph,
+    out: ProofFile = None,
+    subject: OnlyOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """A proof that one photograph is in the frozen cohort, which needs no catalog to check."""
+    """A proof that a photograph is in the frozen cohort, or that it is not; no catalog is needed to check it.
+
+    It tells nothing of other photographs. docs/verify_proof.py checks it against the cohort's root with Python alone.
+    """
     with opened(context) as catalog:
-        proof = cohort.prove(catalog, name, photo)
-    emit(proof, "use --json: a proof is for programs", as_json=as_json)
+        proved = proving.of_cohort(catalog, name, photo, subject)
+    hand_on(proved, out, as_json=as_json)
 
 
 def _choice(kind: type[Kind], given: str, option: str) -> Kind:

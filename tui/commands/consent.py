@@ -9,12 +9,16 @@ from typing import Annotated, cast
 import typer
 
 from core import consent_actions, terms, withdrawal
+from core import controller as controllers
 from core.consent_actions import Recorded
 from core.errors import BadValue
 from core.interchange import receipt as receipts
+from core.interchange import receipt_files
+from core.interchange.wording import Language
 from core.terms import Manner
 from storage.records import Purpose
-from tui.output import AsJson, Progress, emit
+from storage.safe_text import display
+from tui.output import AsJson, Progress, complain, emit
 from tui.place import opened
 
 MOST_DIGITS = 5  # of a number of days: centuries
@@ -33,7 +37,7 @@ Several = Annotated[
 Whom = Annotated[str | None, typer.Argument(metavar="SUBJECT", help="Id or exact name; or --subjects-from.")]
 HowGiven = Annotated[str | None, typer.Option(help="How it was given: " + ", ".join(Manner) + ".")]
 Witness = Annotated[str | None, typer.Option(help="Who was there; needed for in-person.")]
-Language = Annotated[str | None, typer.Option(help="In which it was asked and given: en, ja, lo, th, …")]
+InLanguage = Annotated[str | None, typer.Option(help="In which it was asked and given: en, ja, lo, th, …")]
 Territory = Annotated[str | None, typer.Option(help="Where it holds; shown with it, never interpreted.")]
 Conditions = Annotated[str | None, typer.Option(help="What it is bound to; shown with it, never interpreted.")]
 Evidence = Annotated[Path | None, typer.Option(help="The signed release, recording, …; kept by its hash.")]
@@ -52,6 +56,7 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("due")(due)
     group.command("receipt")(receipt)
+    group.command("controller")(controller)
     app.add_typer(group, name="consent")
 
 
@@ -65,7 +70,7 @@ def grant(
     until: Annotated[str | None, typer.Option(help="In force until (exclusive), ISO 8601; default: open.")] = None,
     manner: HowGiven = None,
     witness: Witness = None,
-    language: Language = None,
+    language: InLanguage = None,
     territory: Territory = None,
     conditions: Conditions = None,
     evidence: Evidence = None,
@@ -105,7 +110,7 @@ def renew(
         str | None, typer.Option("--purpose", help="Which; default: all that they granted last.")
     ] = None,
     witness: Witness = None,
-    language: Language = None,
+    language: InLanguage = None,
     territory: Territory = None,
     conditions: Conditions = None,
     evidence: Evidence = None,
@@ -225,15 +230,46 @@ def due(
 def receipt(
     context: typer.Context,
     subject: Who,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write it here (.json or .html).")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write it here: .pdf, .json or .txt; no suffix: .pdf and .json.")
+    ] = None,
+    language: Annotated[
+        str, typer.Option(help="Of the words: " + ", ".join(f"{one.value} ({one.name.title()})" for one in Language))
+    ] = Language.ENGLISH,
     as_json: AsJson = False,
 ) -> None:
-    """What a person is given: what they allowed, which photographs, cohorts and models."""
+    """What a person is given: what they allowed, how to take it back, their photographs, and what holds them.
+
+    The page shows the person's own face only. For a minor it is addressed to their guardian.
+    """
     with opened(context) as catalog:
-        made = receipts.receipt(catalog, subject)
-    if out is not None:
-        receipts.write(made, out)
-    emit(made, str(out) if out else receipts.lines(made), as_json=as_json)
+        made = receipts.receipt(catalog, subject, language=_language(language))
+        files, replaced = receipt_files.write(catalog, made, out) if out is not None else ([], [])
+    if replaced:
+        complain(f"no font for {', '.join(f'U+{ord(one):04X}' for one in replaced)}", "the page says so; JSON has them")
+    emit(made, [str(file) for file in files] or map(display, receipts.lines(made)), as_json=as_json)
+
+
+def controller(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Option(help="Who is responsible for the photographs.")] = None,
+    contact: Annotated[str | None, typer.Option(help="Where a person writes to withdraw.")] = None,
+    retention: Annotated[str | None, typer.Option(help="How long photographs are kept.")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(help="Whose law applies.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What receipts say of the photographer. An empty text takes a statement back; what is not stated, they say so."""
+    with opened(context) as catalog:
+        given = {"name": name, "contact": contact, "retention": retention, "jurisdiction": jurisdiction}
+        told = controllers.state(catalog, **given)
+    emit(told, map(display, told.lines()), as_json=as_json)
+
+
+def _language(text: str) -> Language:
+    try:
+        return Language(text.lower())
+    except ValueError as error:
+        raise BadValue(f"receipts are not written in {text!r}", f"one of {', '.join(Language)}") from error
 
 
 def _days(text: str) -> timedelta:
