@@ -119,13 +119,12 @@ def detail_of(standing: Mapping[str, Any], say: Mapping[str, str]) -> str:
     how = say["how_kept" if standing["evidence_sha256"] else "how_unkept"].format(
         by=standing["by"] or say["not_stated"]
     )
-    parts = [when, how]
-    if standing["method"]:
-        parts.append(say[f"method_{standing['method']}"])
-    parts += [
-        say[f"bound_to_{term}"].format(text=standing[term]) for term in ("territory", "conditions") if standing[term]
+    # terms come early: the page has room for two lines, the JSON for all
+    bound = [
+        say[f"bound_to_{term}"].format(text=standing[term]) for term in ("conditions", "territory") if standing[term]
     ]
-    return "; ".join(parts)
+    method = [say[f"method_{standing['method']}"]] if standing["method"] else []
+    return "; ".join([when, *bound, *method, how])
 
 
 def used(made: Mapping[str, Any], say: Mapping[str, str]) -> list[str]:

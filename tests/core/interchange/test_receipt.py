@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core import consent_actions, controller, withdrawal
+from core import consent_actions, controller, terms, withdrawal
 from core.errors import BadValue
 from core.interchange import receipt as receipts
 from core.interchange import receipt_files
@@ -57,6 +57,24 @@ def test_it_holds_what_is_theirs_and_nothing_of_others(ann: Catalog) -> None:
     assert made["ledger_head"] == ledger.head(ann)
     assert "Bo" not in json.dumps(made)
     assert "/with" not in json.dumps(made)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_how_it_was_given_and_on_what_terms(ann: Catalog, language: Language) -> None:
+    bound = terms.checked(
+        manner="in-person", witness="Lee", language="lo", territory="Vientiane", conditions="no billboards"
+    )
+    consent_actions.grant(ann, [1], [Purpose.PUBLISH], by="me", terms=bound, at=NOW)
+    made = receipts.receipt(ann, 1, NOW, language)
+    for told in (made["purposes"][Purpose.PUBLISH], made["events"][-1]):
+        assert [told[term] for term in ("method", "witness", "language", "territory", "conditions")] == [
+            "in-person", "Lee", "lo", "Vientiane", "no billboards"
+        ]  # fmt: skip
+    assert made["notice"]["language"] == "lo"
+    assert made["purposes"][Purpose.PRINT]["conditions"] is None
+    text = "\n".join(receipts.lines(made))
+    assert "Vientiane" in text
+    assert "no billboards" in text
 
 
 def test_what_is_not_known_is_null_until_it_is_stated(ann: Catalog) -> None:

@@ -154,10 +154,13 @@ def test_nothing_stands_below_the_page_or_over_the_footer(catalog: Catalog, monk
             Model(0, f"m{n}", ModelKind.AVERAGE, "m", "0" * 64, "b", "0" * 64, None, None, {}, NOW),
             shares={person.id: 0.01},
         )
-    from core import consent_actions, controller
+    from core import consent_actions, controller, terms
 
     for n in range(9):
         consent_actions.refuse(catalog, [person], list(Purpose), by=f"{'somebody with a long name ' * 3}{n}")
+    long = {"territory": "the lands along the river " * 9, "conditions": "no billboards " * 99}
+    bound = terms.checked(manner="in-person", witness="Lee", language="lo", **long)
+    consent_actions.grant(catalog, [person], list(Purpose), by="somebody with a long name " * 3, terms=bound)
     controller.state(catalog, **dict.fromkeys(("name", "contact", "retention", "jurisdiction"), "long words " * 27))
     ends: list[float] = []
     put = Page.put
