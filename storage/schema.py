@@ -382,6 +382,13 @@ CREATE TABLE settings(
 ) WITHOUT ROWID;
 """
 
+# How a face is held.
+FACE_POSE = """
+ALTER TABLE faces ADD COLUMN yaw REAL;
+ALTER TABLE faces ADD COLUMN pitch REAL;
+ALTER TABLE faces ADD COLUMN roll REAL;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     FIRST,
     PEOPLE_AT_SCALE,
@@ -390,6 +397,7 @@ MIGRATIONS: tuple[str, ...] = (
     STANDINGS,
     SEARCH_COLUMNS,
     PROOFS_AND_CONTROLLER,
+    FACE_POSE,
 )
 VERSION = len(MIGRATIONS)
 

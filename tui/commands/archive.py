@@ -153,7 +153,7 @@ def _photo(catalog: Catalog, given: str) -> Photo:
 
 
 def _face(face: Any) -> dict[str, Any]:
-    names = ("id", "box", "probability", "sharpness", "age_estimate", "cluster", "subject_id", "mark")
+    names = ("id", "box", "probability", "sharpness", "pose", "age_estimate", "cluster", "subject_id", "mark")
     return {name: getattr(face, name) for name in names}
 
 
