@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.query_tree import (
+    Alike,
     And,
     DaysAgo,
     Edge,
@@ -96,6 +97,8 @@ def _sql(expr: Expr, today: datetime, params: list[Any]) -> str:
             return _person(expr, params)
         case Near():
             return _near(expr, params)
+        case Alike():
+            return _alike(expr, params)
         case _:
             return _simple(expr, params)
 
@@ -201,3 +204,10 @@ def _near(expr: Near, params: list[Any]) -> str:
             params += [expr.lon - wide, expr.lon + wide]
     params += [expr.lat, expr.lon, expr.km]
     return "(" + " AND ".join(tests) + " AND km_between(p.lat, p.lon, ?, ?) <= ?)"
+
+
+def _alike(expr: Alike, params: list[Any]) -> str:
+    if expr.photo is None:
+        return "p.id IN (SELECT photo_id FROM alike WHERE group_id IS NOT NULL)"
+    params.append(expr.photo)
+    return "p.id IN (SELECT photo_id FROM alike WHERE group_id = (SELECT group_id FROM alike WHERE photo_id = ?))"
