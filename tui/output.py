@@ -107,12 +107,14 @@ class Progress:
     def _line(self, step: Step, now: float) -> str:
         line = f"{step.what}: {step.done:,}"
         if step.total:
-            line = f"{_bar(step.done / step.total)} {line} of {step.total:,}"
+            line += f" of {step.total:,}"
         spent = now - self._started
         if step.done and spent > 0:
             line += f", {step.done / spent:,.{0 if step.done >= 10 * spent else 1}f} a second"
             if step.total and step.done < step.total:
                 line += f", {_clock(spent * (step.total - step.done) / step.done)} left"
+        if step.total and self._terminal:
+            line = f"{_bar(step.done / step.total)} {line}"
         if step.note:
             line += f" ({display(step.note)})"
         return f"{line[:110]:<110}" if self._terminal else line
