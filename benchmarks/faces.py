@@ -1,4 +1,4 @@
-"""Faces, measured: `python benchmarks/faces.py [--photos 24]`.
+"""Faces, measured: `python -m benchmarks.faces [--photos 24]`.
 
 Photographs of 12 megapixels whose faces are known (`scenes.py`), from file to stored faces: photographs a second by
 the clock and by processor time, and how many of the faces of at least 40 pixels are found, beside a plain loop over
@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import scenes
 from facenet_pytorch import MTCNN
-from table import Row, show
 
+from benchmarks import scenes
+from benchmarks.table import Row, show
 from core import image, scan
 from core.faces.detection import Detection
 from core.faces.embed import DlibEmbedder

@@ -1,6 +1,6 @@
 """How fast look-alikes are found, and how well, beside what else would find them.
 
-    python benchmarks/similar.py [--scale 300000]
+    python -m benchmarks.similar [--scale 300000]
 
 Peers: decoding alone for the hashes, faiss' multi-hash index for the search, one pHash alone for what is told apart.
 """
