@@ -7,14 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from core import framing, proofs, query
 from core.errors import BadValue, CohortTooSmall, ConsentLost
 from core.selection import NEVER, Exclusion, People, Selection, photographs, select
-from storage import artifacts, ledger, subjects
+from storage import artifacts, checkpoints, ledger, subjects
 from storage.catalog import Catalog
-from storage.errors import NoSuchRecord
 from storage.records import TRAIN_PURPOSES, Cohort, CohortItem, CohortRules, Face, Photo, Purpose, Status
 
 LEAST_IN_COMPOSITE = 10  # people in a composite, unless the user says otherwise
@@ -26,23 +24,29 @@ class Explanation:
     """What a cohort would hold now. `subjects` counts pictures by name.
 
     `effective_subjects` is the number of people that, all alike, would be as balanced (inverse Simpson index).
+    `not_compared` of the photographs in it were not compared with others yet (`kyodaku similar find`).
     """
 
     included: Sequence[int]
     excluded: Sequence[Exclusion]
     subjects: Mapping[str, int]
     effective_subjects: float
+    not_compared: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """A cohort that was just frozen: how many photographs of how many people, and what pins them down."""
+    """A cohort that was just frozen: how many photographs of how many people, and what pins them down.
+
+    `not_compared` of them may look like others of the same person: nobody has compared them.
+    """
 
     name: str
     merkle_root: str
     photos: int
     subjects: int
     ledger_head: str
+    not_compared: int = 0
 
 
 def least_subjects(purpose: Purpose, given: int | None) -> int:
@@ -87,6 +91,7 @@ def explain(catalog: Catalog, name: str, at: datetime | None = None) -> Explanat
         excluded=chosen.excluded,
         subjects={names[key]: count for key, count in sorted(counts.items(), key=lambda pair: names[pair[0]])},
         effective_subjects=total**2 / sum(count**2 for count in counts.values()) if total else 0.0,
+        not_compared=chosen.not_compared,
     )
 
 
@@ -100,12 +105,14 @@ def freeze(catalog: Catalog, name: str, at: datetime | None = None) -> Frozen:
         if cohort.merkle_root is not None and _may_train(catalog, cohort, at):
             raise BadValue(f"cohort {name!r} is frozen already", "create another one for another choice")
         now = ledger.instant(catalog, at)
-        items = selection(catalog, cohort, now).items
+        chosen = selection(catalog, cohort, now)
+        items = chosen.items
         people = len({item.subject_id for item in items})
         _require_enough(cohort, people)
-        root, head = proofs.tree(items).root.hex(), ledger.head(catalog)
+        root, head = root_of(items), ledger.head(catalog)
         artifacts.freeze_cohort(catalog, cohort.id, items, merkle_root=root, ledger_head=head, frozen_at=now)
-    return Frozen(name, root, len({item.photo_id for item in items}), people, head)
+    checkpoints.sign_with_own_key(catalog)  # the head that the cohort rests on is vouched for from here on
+    return Frozen(name, root, len({item.photo_id for item in items}), people, head, chosen.not_compared)
 
 
 def _may_train(catalog: Catalog, cohort: Cohort, at: datetime | None) -> bool:
@@ -133,29 +140,9 @@ def _require_enough(cohort: Cohort, people: int) -> None:
         )
 
 
-def subject_root(items: Iterable[CohortItem]) -> str:
+def root_of(items: Iterable[CohortItem]) -> str:
     """The Merkle root over these pictures, hex; over one person's it depends on that person alone."""
-    return proofs.person_root(item.leaf for item in items).hex()
-
-
-def prove(catalog: Catalog, name: str, photo: int) -> dict[str, Any]:
-    """Proofs that the pictures taken from a photograph are in the frozen cohort; `proofs.check` checks each alone.
-
-    Raises BadValue for a cohort that is not frozen, NoSuchRecord for a photograph that is not in it.
-    """
-    cohort = artifacts.get_cohort(catalog, name)
-    if cohort.merkle_root is None:
-        raise BadValue(f"cohort {name!r} is not frozen", f"freeze it: kyodaku cohort freeze {name}")
-    items = list(artifacts.cohort_items(catalog, cohort.id))
-    own = [item for item in items if item.photo_id == photo]
-    if not own:
-        raise NoSuchRecord(f"photograph {photo} is not in cohort {name!r}", f"see: kyodaku cohort explain {name}")
-    whole = proofs.tree(items)
-    return {
-        "root": cohort.merkle_root,
-        "ledger_head": cohort.ledger_head,
-        "proofs": [proofs.prove(whole, item) for item in own],
-    }
+    return proofs.tree(items).root
 
 
 def recheck(catalog: Catalog, cohort: Cohort, subject_id: int | None = None, at: datetime | None = None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
+from enum import Enum, auto
 
 from storage.records import (
     ADULT_ONLY_PURPOSES,
@@ -33,10 +34,20 @@ WORST_FIRST = (
 )
 ADULT_AT = 18
 BY_GUARDIAN = "guardian"  # in a grant's details: True where the guardian of a minor gave it
+BY_PLACE = "place"  # a `taken_source`: the zone of the position, not the camera's word
 LATEST_ZONE = timedelta(hours=-12)  # where a day begins last on Earth
 ZONES = timedelta(hours=26)  # between the zones where a day begins first (UTC+14) and last
 
 _NOES = (EventKind.REFUSAL, EventKind.WITHDRAWAL)
+
+
+class AgeThen(Enum):
+    """How old a person was when a photograph was taken, as far as the rules ask."""
+
+    NOT_KNOWN = auto()
+    NOT_BORN = auto()
+    UNDER_AGE = auto()
+    ADULT = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,16 @@ def photo_ruling(
         subject = subjects.get(face.subject_id) if face.subject_id is not None else None
         known = events.get(subject.uid, ()) if subject is not None else ()
         per_face[face.id] = face_ruling(face, subject, known, purpose, when, at)
-    said = [ruling for ruling in per_face.values() if ruling is not None]
+    whole = weigh([ruling for ruling in per_face.values() if ruling is not None], photo)
+    return PhotoRuling(whole.status, per_face, whole.until, whole.why)
+
+
+def weigh(counted: Sequence[Ruling], photo: Photo) -> Ruling:
+    """What a photograph permits whose faces that count permit this; it rests on no single event.
+
+    Of the photograph only its rights, its error and whether faces were sought are asked.
+    """
+    said = list(counted)
     until = min((ruling.until for ruling in said if ruling.until is not None), default=None)
     if photo.error is not None:
         said.append(
@@ -131,20 +151,45 @@ def photo_ruling(
         said.append(_by_rights(photo.rights))
     worst = min(said, key=lambda ruling: WORST_FIRST.index(ruling.status))
     reasons = dict.fromkeys(ruling.why for ruling in said if ruling.status is worst.status)
-    return PhotoRuling(worst.status, per_face, until, "; ".join(reasons))
+    return Ruling(worst.status, None, until, "; ".join(reasons))
 
 
 def taken(photo: Photo) -> datetime | None:
     """When a photograph was taken: aware where its offset is known, the camera's wall time where not."""
-    offset = photo.taken_offset
-    if photo.taken_at is None or offset is None or not -12 * 60 <= offset <= 14 * 60:
-        return photo.taken_at
-    return photo.taken_at.replace(tzinfo=timezone(timedelta(minutes=offset)))
+    return local(photo.taken_at, photo.taken_offset, photo.taken_source)
+
+
+def local(wall: datetime | None, offset: int | None, source: str | None) -> datetime | None:
+    """A camera's wall time, aware where its offset, in minutes east of UTC, is known and can be.
+
+    An offset that only the place tells is none here: a traveller's camera may still show the time at home.
+    """
+    if wall is None or offset is None or source == BY_PLACE or not -12 * 60 <= offset <= 14 * 60:
+        return wall
+    return wall.replace(tzinfo=timezone(timedelta(minutes=offset)))
+
+
+def age_then(subject: Subject, taken_at: datetime | None) -> AgeThen:
+    """All that the rules ask of the time at which a photograph of a person was taken."""
+    if taken_at is None or subject.born is None:
+        return AgeThen.NOT_KNOWN
+    if taken_at.date() < subject.born:
+        return AgeThen.NOT_BORN
+    return AgeThen.ADULT if _is_adult(subject.born, _day_taken(taken_at)) else AgeThen.UNDER_AGE
 
 
 def is_minor(subject: Subject, at: datetime) -> bool:
     """Whether the record says that a person is a minor at an instant: declared, or not 18 everywhere on Earth."""
     return subject.minor or (subject.born is not None and not _is_adult(subject.born, _day_at(at)))
+
+
+def comes_of_age(born: date) -> datetime | None:
+    """The instant from which a person is 18 everywhere on Earth; None past the calendar's end."""
+    if born.year + ADULT_AT > date.max.year:
+        return None
+    leap_day = (born.month, born.day) == (2, 29)
+    month, day = (3, 1) if leap_day else (born.month, born.day)
+    return datetime(born.year + ADULT_AT, month, day, tzinfo=UTC) - LATEST_ZONE
 
 
 def given_as_minor(subject: Subject, recorded_at: datetime, valid_from: datetime | None) -> bool:
@@ -185,12 +230,13 @@ def _age_ruling(subject: Subject, taken_at: datetime | None, at: datetime) -> Ru
     if subject.born is None:
         return None if attested else _unsettled("neither a birth date nor an adult's attestation is on record")
     if not _is_adult(subject.born, _day_at(at)):
-        return Ruling(Status.MINOR, None, _comes_of_age(subject.born), "under 18")
-    if taken_at is None:
+        return Ruling(Status.MINOR, None, comes_of_age(subject.born), "under 18")
+    then = age_then(subject, taken_at)
+    if then is AgeThen.NOT_KNOWN:
         return None if attested else _unsettled("when it was taken is unknown, and no adult's attestation is on record")
-    if taken_at.date() < subject.born:
+    if then is AgeThen.NOT_BORN:
         return _unsettled("it says that it was taken before they were born")
-    if not _is_adult(subject.born, _day_taken(taken_at)):
+    if then is AgeThen.UNDER_AGE:
         return Ruling(Status.MINOR, None, None, "under 18 when it was taken, as far as its time tells")
     return None
 
@@ -214,15 +260,6 @@ def _day_taken(taken_at: datetime) -> date:
 def _is_adult(born: date, day: date) -> bool:
     """Whether somebody is 18 on a day. Born on 29 February: from 1 March on, for 18 years later is no leap year."""
     return (day.year - ADULT_AT, day.month, day.day) >= (born.year, born.month, born.day)
-
-
-def _comes_of_age(born: date) -> datetime | None:
-    """The instant from which a person is 18 everywhere on Earth; None past the calendar's end."""
-    if born.year + ADULT_AT > date.max.year:
-        return None
-    leap_day = (born.month, born.day) == (2, 29)
-    month, day = (3, 1) if leap_day else (born.month, born.day)
-    return datetime(born.year + ADULT_AT, month, day, tzinfo=UTC) - LATEST_ZONE
 
 
 def _counts(event: Event, purpose: Purpose, subject: Subject | None) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +16,14 @@ from core.consent import Ruling
 from core.errors import BadValue, Refused, UnreadablePath
 from core.progress import Report, silent
 from core.taking_out import take_out_lost
-from core.withdrawal import NOTHING, Settled, settle_taken
+from core.terms import Manner, Terms
+from core.terms import of as terms_of
+from core.withdrawal import NOTHING, Settled, foreseen, settle_taken
 from storage import artifacts, ledger, subjects
 from storage.catalog import Catalog
 from storage.records import ADULT_ONLY_PURPOSES, Event, EventKind, Purpose, Status, Subject
 
+UNTOLD = Terms()
 Who = Subject | int | str
 """A subject's record, id or exact name."""
 
@@ -55,7 +60,7 @@ class Shown:
     def lines(self) -> list[str]:
         """For a person to read."""
         standing = [f"{purpose}: {ruling.status} — {ruling.why}" for purpose, ruling in self.rulings.items()]
-        return standing + [f"event {event.seq}, {event.at:%Y-%m-%d %H:%M} UTC: {event.kind}" for event in self.events]
+        return standing + [line for event in self.events for line in _told(event)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +81,25 @@ def grant(
     by: str,
     valid_from: datetime | None = None,
     valid_until: datetime | None = None,
+    terms: Terms = UNTOLD,
     evidence: Path | None = None,
     keep_evidence: bool = False,
     note: str | None = None,
     at: datetime | None = None,
+    dry_run: bool = False,
 ) -> list[Recorded]:
     """Record that each of these people allows these purposes, and no others: one event each, all or none.
 
     In force from `valid_from` (recording, where None) until just before `valid_until`. `by` is who records it,
     and for a minor the guardian. `evidence` goes in by its hash, and is copied into the catalog where
-    `keep_evidence`. Raises Refused (a minor), BadValue, NoSuchRecord, UnreadablePath.
+    `keep_evidence`. With `dry_run` it is only told what would be recorded. Raises Refused (a minor), BadValue,
+    NoSuchRecord, UnreadablePath.
     """
     at = at or datetime.now(UTC)
     _check_validity(valid_from or at, valid_until)
     asked = _asked_purposes(purposes)
-    proof = file_evidence(catalog, evidence, keep=keep_evidence) if evidence is not None else None
-    with catalog.transaction():
+    proof = None if evidence is None else file_evidence(catalog, evidence, keep=keep_evidence and not dry_run)
+    with _written(catalog, dry_run):
         drafts = [
             Event(
                 seq=0,
@@ -104,10 +112,52 @@ def grant(
                 by=_said_by(by),
                 evidence=proof,
                 note=note,
-                details=_as_guardian(person, asked, by, at, valid_from),
+                details=terms.details() | _as_guardian(person, asked, by, at, valid_from),
             )
             for person in _found(catalog, people)
         ]
+        return _recorded(catalog, drafts, at)
+
+
+def renew(
+    catalog: Catalog,
+    people: Sequence[Who],
+    *,
+    by: str,
+    valid_until: datetime,
+    manner: Terms,
+    purposes: Sequence[Purpose] = (),
+    evidence: Path | None = None,
+    keep_evidence: bool = False,
+    note: str | None = None,
+    at: datetime | None = None,
+    dry_run: bool = False,
+) -> list[Recorded]:
+    """Record that each of these people grants anew, until another end, what they granted last: all or none.
+
+    A renewal is an act of its own: `manner` says how it was given this time; territory and conditions are those
+    of the grant that it renews, unless `manner` tells others. `purposes` are all that a person's newest word
+    grants, or did until it ended, unless named. One event for each grant renewed. Raises Refused where somebody
+    has refused or withdrawn since, or never granted; BadValue, NoSuchRecord, UnreadablePath.
+    """
+    at = at or datetime.now(UTC)
+    if manner.manner is None:
+        raise BadValue("how it was given anew is not said", f"one of: {', '.join(Manner)}")
+    _check_validity(at, valid_until)
+    proof = None if evidence is None else file_evidence(catalog, evidence, keep=keep_evidence and not dry_run)
+    with _written(catalog, dry_run):
+        drafts = []
+        for person in _found(catalog, people):
+            for renewed, asked in _renewable(catalog, person, purposes, at):
+                old = {"territory": renewed.details.get("territory"), "conditions": renewed.details.get("conditions")}
+                details = {
+                    **{name: value for name, value in old.items() if value is not None},
+                    **manner.details(),
+                    "renews": renewed.hash,
+                    **_as_guardian(person, asked, by, at, None),
+                }
+                kind, uid = EventKind.GRANT, person.uid
+                drafts.append(Event(0, at, kind, uid, asked, None, valid_until, _said_by(by), proof, note, details))
         return _recorded(catalog, drafts, at)
 
 
@@ -122,22 +172,26 @@ def refuse(
     at: datetime | None = None,
     remake: bool = True,
     report: Report = silent,
+    dry_run: bool = False,
 ) -> list[Recorded]:
     """Record that each of these people does not allow these purposes: one event each, all or none.
 
     What was trained under an earlier grant is taken out of use in the same transaction, and settled after it;
-    with `remake` False merges wait for `withdrawal.settle`. Raises BadValue, NoSuchRecord, UnreadablePath.
+    with `remake` False merges wait for `withdrawal.settle`. With `dry_run` it is only told what would be recorded
+    and taken out. Raises BadValue, NoSuchRecord, UnreadablePath.
     """
     at = at or datetime.now(UTC)
     asked = _asked_purposes(purposes)
     proof = file_evidence(catalog, evidence) if evidence is not None else None
-    with catalog.transaction():
+    with _written(catalog, dry_run):
         drafts = [
             Event(0, at, EventKind.REFUSAL, person.uid, asked, by=_said_by(by), evidence=proof, note=note)
             for person in _found(catalog, people)
         ]
         recorded = _recorded(catalog, drafts, at)
         taken = [take_out_lost(catalog, subjects.get(catalog, one.subject)) for one in recorded]
+    if dry_run:
+        return [replace(one, settled=foreseen(out)) for one, out in zip(recorded, taken, strict=True)]
     return [
         replace(one, settled=settle_taken(catalog, out, remake=remake, report=report))
         for one, out in zip(recorded, taken, strict=True)
@@ -178,6 +232,26 @@ def parse_purposes(text: str, field: str = "--purpose") -> tuple[Purpose, ...]:
     return _asked_purposes([Purpose(part) for part in parts])
 
 
+def subjects_from(file: Path) -> list[str]:
+    """Ids or names of people, one a line; blank lines and what follows a # are passed over.
+
+    Raises UnreadablePath, and BadValue for a file that is no text, names nobody or somebody twice.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UnreadablePath(f"{file} can't be read: {error.strerror}", "name a text file") from error
+    except UnicodeDecodeError as error:
+        raise BadValue(f"{file.name} is not UTF-8 text: byte {error.start}", "save it as UTF-8") from error
+    named = [name for line in lines if (name := line.partition("#")[0].strip())]
+    if not named:
+        raise BadValue(f"{file.name} names nobody", "write one id or name a line")
+    twice = [name for name, times in Counter(named).items() if times > 1]
+    if twice:
+        raise BadValue(f"{file.name}: {twice[0]!r} is there twice", "name each person once")
+    return named
+
+
 def file_evidence(catalog: Catalog, path: Path, *, keep: bool = False) -> str:
     """SHA-256, hex, of an evidence file; `keep` copies it to `evidence/HASH.suffix`. Raises UnreadablePath."""
     try:
@@ -199,6 +273,46 @@ def _found(catalog: Catalog, people: Sequence[Who]) -> list[Subject]:
     if not found:
         raise BadValue("no subject is named", "name at least one person")
     return found
+
+
+@contextmanager
+def _written(catalog: Catalog, dry_run: bool) -> Iterator[None]:
+    """A transaction whose writes are undone at its end where it is only told what they would be."""
+    with catalog.transaction() as db:
+        db.execute("SAVEPOINT said")
+        yield
+        db.execute("ROLLBACK TO said" if dry_run else "RELEASE said")
+
+
+def _renewable(
+    catalog: Catalog, person: Subject, purposes: Sequence[Purpose], at: datetime
+) -> list[tuple[Event, tuple[Purpose, ...]]]:
+    """The grants that a person's newest word rests on, each with the purposes that it is renewed for.
+
+    Raises Refused where a purpose named, or every one, has no grant for its newest word.
+    """
+    events = ledger.events_of(catalog, person.uid)
+    by_hash = {event.hash: event for event in events}
+    found: dict[str, list[Purpose]] = {}
+    for purpose in purposes or list(Purpose):
+        ruling = consent.person_ruling(person, events, purpose, at)
+        if ruling.status in (Status.GRANTED, Status.EXPIRED) and ruling.event_hash is not None:
+            found.setdefault(ruling.event_hash, []).append(purpose)
+        elif purposes:
+            raise Refused(f"{ruling.why}: there is no grant of {purpose} to renew", "record what they say: grant")
+    if not found:
+        raise Refused(f"{person.name} has no grant to renew", "record what they say: kyodaku consent grant")
+    return [(by_hash[key], _asked_purposes(asked)) for key, asked in found.items()]
+
+
+def _told(event: Event) -> list[str]:
+    """One event in lines: what it says, when it runs, how it was given and on what terms."""
+    runs = [f"from {event.valid_from:%Y-%m-%d}"] if event.valid_from else []
+    runs += [f"until {event.valid_until:%Y-%m-%d}"] if event.valid_until else []
+    what = ", ".join([*event.purposes, *runs])
+    head = f"event {event.seq}, {event.at:%Y-%m-%d %H:%M} UTC: {event.kind}" + (f" {what}" if what else "")
+    proof = [f"evidence: sha256 {event.evidence}"] if event.evidence else []
+    return [head, *(f"  {line}" for line in [*terms_of(event.details).lines(), *proof])]
 
 
 def _asked_purposes(purposes: Sequence[Purpose]) -> tuple[Purpose, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core import models
-from storage import artifacts, ledger
+from core import models, statuses
+from core.progress import Report, silent
+from storage import artifacts, checkpoints
 from storage.catalog import DATABASE, Catalog
 from storage.records import ModelState
 from storage.safe_text import display
@@ -21,9 +23,17 @@ class Finding:
     hint: str = ""
 
 
-def examine(catalog: Catalog) -> list[Finding]:
-    """Check the database, the ledger, the files' rights, and every model's file against its recorded hash."""
-    return [_database(catalog), _references(catalog), _ledger(catalog), _rights(catalog), *_models(catalog)]
+def examine(catalog: Catalog, *, report: Report = silent) -> list[Finding]:
+    """Check the database, the ledger, statuses, the files' rights, and every model's file against its recorded hash."""
+    return [
+        _database(catalog),
+        _references(catalog),
+        _ledger(catalog),
+        _evidence(catalog),
+        _statuses(catalog, report),
+        _rights(catalog),
+        *_models(catalog),
+    ]
 
 
 def _database(catalog: Catalog) -> Finding:
@@ -37,10 +47,39 @@ def _references(catalog: Catalog) -> Finding:
 
 
 def _ledger(catalog: Catalog) -> Finding:
-    check = ledger.verify(catalog)
+    check = checkpoints.verify(catalog)
     if check.ok:
-        return Finding(True, f"ledger: {check.events} events, head {check.head[:16]}…")
-    return Finding(False, f"ledger: broken at event {check.first_bad}", "compare with a backup: somebody changed it")
+        vouched = f", {check.checkpoints} signed checkpoints" if check.checkpoints else ""
+        return Finding(True, f"ledger: {check.events} events, head {check.head[:16]}…{vouched}")
+    said = f"ledger: broken at event {check.first_bad}: {check.problem}"
+    return Finding(False, said, "compare with a backup: somebody changed it")
+
+
+def _evidence(catalog: Catalog) -> Finding:
+    """Evidence that was copied into the catalog is named by its hash, and must still have it."""
+    changed = []
+    for path in sorted(catalog.evidence.iterdir()):
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != path.name.partition(".")[0]:
+                changed.append(path.name)
+    if changed:
+        return Finding(False, f"evidence: changed since it was kept: {', '.join(changed)}", "restore a backup")
+    return Finding(True, "evidence: as it was kept")
+
+
+def _statuses(catalog: Catalog, report: Report) -> Finding:
+    """Every photograph's statuses, recomputed from the ledger."""
+    found = statuses.differing(catalog, report=report)
+    if not found.differ:
+        due = f", {found.waiting:,} of them to be ruled on by the next search" if found.waiting else ""
+        return Finding(True, f"statuses: {found.photographs:,} photographs{due}")
+    first = ", ".join(str(number) for number in found.first)
+    more = "" if found.differ <= len(found.first) else ", …"
+    return Finding(
+        False,
+        f"statuses: {found.differ:,} of {found.photographs:,} photographs differ from the ledger: {first}{more}",
+        "kyodaku doctor --mend rules on every photograph anew",
+    )
 
 
 def _rights(catalog: Catalog) -> Finding:

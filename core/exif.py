@@ -27,6 +27,8 @@ _DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)")
 _OFFSET = re.compile(r"([+-])(\d\d):(\d\d)")
 _WIDEST_OFFSET = 14 * 60
 _QUARTER = 15  # every zone of today is a multiple of 15 minutes
+# TIFF/EP (ISO 12234-2), on which NEF and DNG rest, keeps these in the first folder
+_OF_TIFF_EP = ("DateTimeOriginal", "ExposureTime", "FNumber", "ISOSpeedRatings", "FocalLength")
 _GPS_SLACK = 5  # minutes by which a camera's clock may be off for GPS time to tell its zone
 
 
@@ -56,14 +58,28 @@ class ExifFields:
     warning: str | None = None
 
 
-def read(source: BinaryIO) -> ExifFields:
-    """The fields of an open picture file. Never raises for what the file holds: see `warning`."""
-    try:
-        # details=False: maker notes are not followed; a tiny file can hold one that takes minutes
-        tags = exifread.process_file(source, details=False, extract_thumbnail=False)
-    except (Exception, RecursionError) as error:
-        # exifread raises UnicodeDecodeError, IndexError, AssertionError, EOFError, ValueError … on damaged files
-        return ExifFields(warning=f"EXIF can't be read: {type(error).__name__} {display(str(error))[:100]}".strip())
+def read(source: BinaryIO, *more: BinaryIO) -> ExifFields:
+    """The fields of an open picture file or EXIF structure; what one lacks the next of `more` may tell.
+
+    Never raises for what they hold: `warning` says why the first could not be read, where none could.
+    """
+    tags: dict[str, Any] = {}
+    warning = None
+    for each in (source, *more):
+        try:
+            # details=False: maker notes are not followed; a tiny file can hold one that takes minutes
+            found = exifread.process_file(each, details=False, extract_thumbnail=False)
+        except (Exception, RecursionError) as error:
+            # exifread raises UnicodeDecodeError, IndexError, AssertionError, EOFError, ValueError … on damaged files
+            kind = f"EXIF can't be read: {type(error).__name__} {display(str(error))[:100]}".strip()
+            warning = warning or kind
+            continue
+        tags = found | tags
+    if not tags and warning is not None:
+        return ExifFields(warning=warning)
+    for name in _OF_TIFF_EP:
+        if f"EXIF {name}" not in tags and f"Image {name}" in tags:
+            tags[f"EXIF {name}"] = tags[f"Image {name}"]
     return fields_of(tags)
 
 

@@ -1,7 +1,8 @@
 """Pictures decoded safely: upright, at reduced scale where that is enough, bombs and cut-off files refused.
 
-Formats: JPEG, PNG, WebP, TIFF, HEIF, AVIF, told by content and never by suffix. Nothing else is
-opened, so that a PostScript or a rare format named .jpg reaches no decoder.
+Formats: JPEG, PNG, WebP, TIFF, HEIF, AVIF and camera RAW, told by content and never by suffix. Nothing else is
+opened, so that a PostScript or a rare format named .jpg reaches no decoder. Of a RAW the embedded preview is decoded:
+its width and height are the photograph's everywhere, and boxes of faces lie in it.
 """
 
 from __future__ import annotations
@@ -17,15 +18,14 @@ from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core import jpeg
+from core import jpeg, raw, raw_preview
 from core.errors import BadImage
 from storage.catalog import Catalog
 from storage.records import Photo
 from storage.safe_text import display
 
-SUFFIXES = frozenset(
-    {b"jpg", b"jpeg", b"jpe", b"jfif", b"png", b"webp", b"tif", b"tiff", b"heic", b"heif", b"hif", b"avif"}
-)
+CAMERA_SUFFIXES = frozenset({b"jpg", b"jpeg", b"jpe", b"jfif", b"heic", b"heif", b"hif"})  # beside a RAW
+SUFFIXES = CAMERA_SUFFIXES | {b"png", b"webp", b"tif", b"tiff", b"avif"} | raw.SUFFIXES
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF")
 
 # Between 89 and 179 megapixels Pillow warns: a panorama may have as many
@@ -56,8 +56,9 @@ def named_like_a_picture(name: bytes) -> bool:
 class ImageFacts:
     """What a picture's header says. Pixels count upright; `orientation` (EXIF, 1 to 8) is still to be applied.
 
-    `complete` is False when the file's end is missing, as far as its structure tells. `exif` is the
-    EXIF block, a TIFF structure, where the format keeps one that Pillow found.
+    Of a RAW `width`, `height` and `orientation` are those of the preview that `load` decodes. `complete` is False
+    when the file's end is missing, as far as its structure tells. `exif` are EXIF blocks, TIFF structures, the most
+    telling first; `is_exif`: the file is one itself, to be read before them. `xmp` is a packet of XMP.
     """
 
     format: str
@@ -65,18 +66,23 @@ class ImageFacts:
     height: int
     orientation: int
     complete: bool = True
-    exif: bytes = field(default=b"", repr=False)
+    exif: tuple[bytes, ...] = field(default=(), repr=False)
+    is_exif: bool = True
+    xmp: bytes = field(default=b"", repr=False)
 
 
 def probe(source: Path | BinaryIO) -> ImageFacts:
     """What the header says; no pixel is decoded. Raises BadImage."""
-    with _opened(source) as image:
+    with _opened(source) as (image, container):
+        if container is not None:
+            return _raw_facts(image, container)
         # these two are turned by their decoders
         turned = image.format in {"HEIF", "TIFF"}
         # PNG's own getexif decodes the whole picture in search of EXIF behind it
         facts = _facts(_format(image), *image.size, 1 if turned else Image.Image.getexif(image).get(0x0112, 1))
-        block = bytes(image.info.get("exif", b"")).removeprefix(b"Exif\0\0")
-        return replace(facts, complete=_complete(image), exif=block)
+        block = _exif(image)
+        exif = (block,) if block else ()
+        return replace(facts, complete=_complete(image), exif=exif, is_exif=not exif, xmp=_xmp(image))
 
 
 def probe_jpeg(frame: jpeg.Frame, orientation: int) -> ImageFacts:
@@ -95,7 +101,7 @@ def load(path: bytes | Path, orientation: int, *, longest: int | None = None) ->
     scale, which is several times faster. Transparency is laid on white. Raises BadImage for what
     can't be decoded to its end.
     """
-    with _opened(path) as image:
+    with _opened(path) as (image, _):
         if longest is not None and max(image.size) > longest:
             scale = longest / max(image.size)
             image.draft("RGB", (round(image.width * scale), round(image.height * scale)))
@@ -143,6 +149,30 @@ def _facts(format: str, width: int, height: int, orientation: int) -> ImageFacts
     return ImageFacts(format, width, height, orientation)
 
 
+def _raw_facts(preview: Image.Image, container: raw.Raw) -> ImageFacts:
+    """A preview that has EXIF of its own says there how it lies; others lie as the RAW does."""
+    block = _exif(preview)
+    turn = raw.orientation_of(block) or container.orientation
+    frame = preview.info.get("frame")
+    facts = _facts(container.format, *preview.size, turn)
+    return replace(
+        facts,
+        complete=container.complete and (frame is None or frame.complete),
+        exif=(*container.exif, block) if block else container.exif,
+        is_exif=container.format not in {"RAF", "CR3"},
+        xmp=container.xmp or _xmp(preview),
+    )
+
+
+def _exif(image: Image.Image) -> bytes:
+    return bytes(image.info.get("exif") or b"").removeprefix(b"Exif\0\0")
+
+
+def _xmp(image: Image.Image) -> bytes:
+    packet = image.info.get("xmp") or getattr(image, "tag_v2", {}).get(700, b"")
+    return packet.encode("utf-8", "replace") if isinstance(packet, str) else bytes(packet)
+
+
 def _complete(image: Image.Image) -> bool:
     """Whether the file reaches its end; JPEG is left to `jpeg.frame_of`."""
     file: BinaryIO | None = getattr(image, "fp", None)
@@ -174,15 +204,8 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _formats(source: Path | bytes | BinaryIO) -> tuple[str, ...]:
+def _formats(head: bytes) -> tuple[str, ...]:
     """The formats to try: HEIF, whose decoder is not Pillow's own, only for a file that may be one."""
-    if isinstance(source, Path | bytes):
-        with open(source, "rb") as file:  # noqa: PTH123 - the path may be bytes
-            head = file.read(12)
-    else:
-        source.seek(0)
-        head = source.read(12)
-        source.seek(0)
     if head[4:8] != b"ftyp":
         return tuple(format for format in FORMATS if format != "HEIF")
     _register_heif()
@@ -197,23 +220,46 @@ def _register_heif() -> None:
 
 
 @contextmanager
-def _opened(source: Path | bytes | BinaryIO) -> Iterator[Image.Image]:
-    """The picture, header read. Whatever a decoder raises in the block comes out as BadImage."""
+def _opened(source: Path | bytes | BinaryIO) -> Iterator[tuple[Image.Image, raw.Raw | None]]:
+    """The picture, header read; of a RAW its preview, and what the container says.
+
+    Whatever a decoder raises in the block comes out as BadImage.
+    """
     name = f"{display(os.fsencode(source))}: " if isinstance(source, Path | bytes) else ""
     try:
-        with Image.open(source, formats=_formats(source)) as image:
-            yield image
-    except BadImage:
-        raise
+        with _file(source) as file:
+            head = file.read(16)
+            container = raw.of(file) if raw.may_be(head) else None
+            file.seek(0)
+            if container is not None:
+                with raw_preview.of(file, container) as image:
+                    yield image, container
+            else:
+                with Image.open(file, formats=_formats(head)) as image:
+                    yield image, None
+    except BadImage as error:
+        raise BadImage(f"{name}{error.message}", error.hint) from error
     except FileNotFoundError as error:
         raise BadImage(f"{name}there is no such file", "run kyodaku index again") from error
     except Image.DecompressionBombError as error:
         raise BadImage(f"{name}it has more pixels than is safe to decode") from error
     except UnidentifiedImageError as error:
-        raise BadImage(f"{name}it is no picture in a known format", f"known are {', '.join(FORMATS)}") from error
+        known = ", ".join((*FORMATS, *raw.FORMATS))
+        raise BadImage(f"{name}it is no picture in a known format", f"known are {known}") from error
     except MemoryError as error:
         raise BadImage(f"{name}it takes more memory than is safe") from error
     except (Exception, RecursionError) as error:
         # Decoders raise anything at all on hostile bytes: OSError, ValueError, SyntaxError, struct.error …
         kind = str(error) or type(error).__name__
         raise BadImage(f"{name}it can't be decoded: {display(kind)[:200]}", "restore it from a backup") from error
+
+
+@contextmanager
+def _file(source: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
+    """The file, at its beginning; closed afterwards if it was opened here."""
+    if isinstance(source, Path | bytes):
+        with open(source, "rb") as file:  # noqa: PTH123 - the path may be bytes
+            yield file
+    else:
+        source.seek(0)
+        yield source

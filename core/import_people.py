@@ -7,6 +7,7 @@ with offset; a date means its first moment in UTC):
     grants, from, until    purposes allowed, from (recording, where empty) until just before (open, where empty)
     refuses                purposes refused
     withdrawn              the day on which all that is granted was taken back; recorded after the grant
+    manner, witness, language, territory, conditions   how the grant was given and on what terms: `core.terms`
     note                   goes to the ledger with each event of the line: write no names there
 
 A person who has consent on record already is an error: an old file must not grant anew what was withdrawn.
@@ -18,17 +19,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from core import consent
+from core import consent, terms
 from core.consent_actions import parse_purposes
 from core.errors import BadValue, KyodakuError, UnreadablePath
+from core.terms import Terms
 from storage import ledger, subjects
 from storage.catalog import Catalog
 from storage.records import ADULT_ONLY_PURPOSES, Event, EventKind, Purpose, Subject
 
+_TERMS = tuple(field.name for field in fields(Terms))
 COLUMNS = (
     "name",
     "born",
@@ -42,7 +45,9 @@ COLUMNS = (
     "refuses",
     "withdrawn",
     "note",
+    *_TERMS,
 )
+
 MOST_TOLD = 10
 _CONSENT = (EventKind.GRANT, EventKind.REFUSAL, EventKind.WITHDRAWAL)
 _NO_FACTS = Subject(0, "", "")
@@ -174,8 +179,11 @@ def _read(number: int, row: dict[str, str], by: str, at: datetime) -> _Line:
     if both:
         raise _LineError(f"refuses: {both[0]} is granted in the same line")
     note = row["note"] or None
+    told = _terms(row)
     if granted is not None:
-        line.drafts.append(replace(granted, note=note))
+        line.drafts.append(replace(granted, note=note, details=told.details() | dict(granted.details)))
+    elif told:
+        raise _LineError("manner, witness, language, territory, conditions: the line grants nothing that they are of")
     if refused:
         line.drafts.append(Event(0, at, EventKind.REFUSAL, None, refused, by=by, note=note))
     withdrawn = _instant(row, "withdrawn")
@@ -254,6 +262,13 @@ def _purposes(row: dict[str, str], name: str) -> tuple[Purpose, ...]:
         return parse_purposes(row[name].strip(";, "), name)
     except BadValue as error:
         raise _LineError(str(error)) from error
+
+
+def _terms(row: dict[str, str]) -> Terms:
+    try:
+        return terms.checked(**{name: row[name] for name in _TERMS})
+    except BadValue as error:
+        raise _LineError(error.message) from error
 
 
 def _yes(row: dict[str, str], name: str) -> bool:

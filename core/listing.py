@@ -5,33 +5,27 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from core import query, statuses
-from storage import faces, photos, subjects
+from storage import companions, faces, photos, subjects
 from storage.catalog import Catalog
-from storage.records import Photo, Purpose, Status
-
-SORTS: Mapping[str, tuple[str, bool]] = {
-    "taken": ("p.taken_at", False),
-    "taken-": ("p.taken_at", True),
-    "path": ("p.path_text", False),
-    "path-": ("p.path_text", True),
-    "camera": ("p.camera", False),
-    "id": ("p.id", False),
-}
-"""Orders a list can have: an indexed expression over `p`, and whether it runs down."""
+from storage.records import Companion, Photo, Purpose, Status
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoRow:
-    """A photograph with the number of its faces, how many of them nobody has named, who they are, its statuses."""
+    """A photograph with the number of its faces, how many of them nobody has named, who they are, its statuses.
+
+    `tags` are its keywords, `companions` the files that belong to it.
+    """
 
     photo: Photo
     faces: int
     unnamed: int
     subjects: tuple[str, ...]
     status: Mapping[Purpose, Status]
+    tags: tuple[str, ...] = ()
+    companions: tuple[Companion, ...] = ()
 
 
 def ids(catalog: Catalog, text: str, *, sort: str = "taken-", limit: int | None = None) -> array[int]:
@@ -40,18 +34,18 @@ def ids(catalog: Catalog, text: str, *, sort: str = "taken-", limit: int | None 
     The result stays what it is while the catalog changes: what is done to it is done to what was seen.
     Raises BadQuery. Terms about status read the cached statuses: call `statuses.refresh` before.
     """
-    order, descending = SORTS[sort]
-    compiled = query.compile(query.parse(text), datetime.now(UTC))
-    return photos.ordered_ids(catalog, compiled.where, compiled.params, order=order, descending=descending, limit=limit)
+    return query.ordered_ids(catalog, text, sort=sort, limit=limit, fresh=False)
 
 
 def rows(catalog: Catalog, photo_ids: Sequence[int]) -> list[PhotoRow]:
-    """The rows of these photographs, in their order: four queries, however many. Raises NoSuchRecord."""
+    """The rows of these photographs, in their order: six queries, however many. Raises NoSuchRecord."""
     records = photos.get_many(catalog, photo_ids)
     seen = faces.of_photos(catalog, photo_ids)
     standing = statuses.of_photos(catalog, photo_ids)
     known = {face.subject_id for several in seen.values() for face in several if face.subject_id is not None}
     names = {number: subject.name for number, subject in subjects.get_many(catalog, known).items()}
+    tags = companions.tags_of(catalog, photo_ids)
+    beside = companions.of_photos(catalog, photo_ids)
     made = []
     for record in records:
         unmarked = [face for face in seen[record.id] if face.mark is None]
@@ -63,6 +57,8 @@ def rows(catalog: Catalog, photo_ids: Sequence[int]) -> list[PhotoRow]:
                 unnamed=sum(face.subject_id is None for face in unmarked),
                 subjects=tuple(people),
                 status=standing.get(record.id, {}),
+                tags=tuple(tags[record.id]),
+                companions=tuple(beside[record.id]),
             )
         )
     return made

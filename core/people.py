@@ -17,25 +17,48 @@ import numpy as np
 
 from core import consent
 from core.errors import BadValue, NoSuchRecord, Refused
+from core.faces import nearest as nearest_faces
 from core.faces.follow import settle
+from core.faces.join import join
 from core.faces.linkage import average_linkage, usual_threshold
 from core.progress import Report, silent
 from core.taking_out import TakenOut, take_out_faces
 from core.withdrawal import NOTHING, Settled, settle_taken
 from storage import artifacts, faces, ledger, photos, subjects
 from storage.catalog import Catalog
-from storage.faces import Group
+from storage.face_matrix import matrix
+from storage.faces import Clustering, Group
 from storage.records import EventKind, Face, FaceMark, Purpose, Status, Subject
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """A face that is like another: how far it lies, where it is, and whose it is known to be."""
+
+    face: int
+    distance: float
+    photo: int
+    path: str
+    subject: str | None
+    cluster: int | None
+
+
+FEW = 5_000  # faces that are grouped anew at once each time
+GROWN = 1.25  # times the faces of the last clustering: from there on all are grouped anew
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterResult:
-    """Clusters of two faces or more, the faces in them, and the faces that are like no other."""
+    """Clusters, the faces in them, and the faces that are like no other.
+
+    `looked_at`: how many faces this run dealt with, all of them or those that had come since the last.
+    """
 
     clusters: int
     faces: int
     unclustered: int
     threshold: float | None
+    looked_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +77,15 @@ class Belongs:
         return [f"{self.subject}: {self.faces:,} faces", *self.settled.lines()]
 
 
-def cluster(catalog: Catalog, threshold: float | None = None, report: Report = silent) -> ClusterResult:
+def cluster(
+    catalog: Catalog, threshold: float | None = None, *, whole: bool | None = None, report: Report = silent
+) -> ClusterResult:
     """Group the catalog's faces, of its largest embedding space, by likeness.
 
     `threshold` is the root mean square distance up to which groups merge; None: read off the catalog's own
-    distances. Clusters keep their numbers as photographs are added. Raises BadValue.
+    distances. With `whole` all faces are grouped anew, without it those that no clustering has seen are dealt to
+    the clusters there are; None: the second where it saves time. Clusters keep their numbers either way.
+    Raises BadValue.
     """
     if threshold is not None and not 0 < threshold < 10:
         raise BadValue(
@@ -67,22 +94,68 @@ def cluster(catalog: Catalog, threshold: float | None = None, report: Report = s
     space = next(iter(faces.spaces(catalog)), None)
     if space is None:
         return ClusterResult(0, 0, 0, threshold)
-    ids, vectors = faces.matrix(catalog, space)
+    held = matrix(catalog, space)
     known = {now.face_id: now for now in faces.standing(catalog, space) if not now.marked}
-    rows = np.flatnonzero(np.isin(ids, np.fromiter(known, np.int64, len(known))))
-    chosen, now = np.asarray(vectors[rows]), [known[int(face_id)] for face_id in ids[rows]]
-    within = usual_threshold(space, chosen) if threshold is None else threshold
-    labels = average_linkage(chosen, within, report)
-    settled = settle(labels, now, chosen, within)
-    faces.settle(catalog, settled)
-    sizes = Counter(place for place, _ in settled.values() if place is not None)
+    rows = np.flatnonzero(np.isin(held.ids, np.fromiter(known, np.int64, len(known))))
+    now = [known[face_id] for face_id in held.ids[rows].tolist()]
+    vectors = held.vectors if len(rows) == len(held.ids) else held.vectors[rows]
+    last = faces.last_clustering(catalog, space)
+    if last is not None and _only_new(last, len(now), threshold, whole):
+        within = last.threshold
+        settled = join(now, vectors, within, first_new=faces.next_cluster(catalog), report=report)
+        faces.settle(catalog, settled)
+    else:
+        within = usual_threshold(space, vectors) if threshold is None else threshold
+        settled = settle(average_linkage(vectors, within, report), now, vectors, within)
+        with catalog.transaction():
+            faces.settle(catalog, settled)
+            faces.set_clustering(catalog, space, Clustering(within, len(now)))
+    places = (settled[face.face_id][0] if face.face_id in settled else face.cluster for face in now)
+    sizes = Counter(place for place in places if place is not None)
     kept = sum(sizes.values())
-    return ClusterResult(len(sizes), kept, len(settled) - kept, round(within, 4))
+    return ClusterResult(len(sizes), kept, len(now) - kept, round(within, 4), len(settled))
+
+
+def _only_new(last: Clustering, number: int, threshold: float | None, whole: bool | None) -> bool:
+    """Whether dealing the new faces to the clusters there are will do."""
+    if whole or (threshold is not None and round(threshold, 4) != round(last.threshold, 4)):
+        return False
+    return whole is False or (number > FEW and number <= GROWN * last.faces)
 
 
 def listing(catalog: Catalog, *, unnamed: bool = False) -> list[Group]:
     """Clusters and named people, the largest first; `unnamed`: only clusters that wait for a name."""
     return faces.groups(catalog, unnamed=unnamed)
+
+
+def nearest(catalog: Catalog, face_id: int, limit: int = 20, report: Report = silent) -> list[Near]:
+    """The faces of the archive most like a face, the nearest first; marked ones are left out.
+
+    Raises NoSuchRecord, BadValue for a marked face or a limit that is none.
+    """
+    if limit < 1:
+        raise BadValue(f"--limit {limit} asks for nothing", "give 1 or more")
+    asked = faces.get(catalog, face_id)
+    if asked.mark is not None:
+        raise BadValue(f"face {face_id} is marked: {asked.mark}", "count it again with --mark none first")
+    search = nearest_faces.nearest(catalog, asked.space, report)
+    wanted = limit + 1  # itself
+    while True:
+        ids, distances = search.search(np.frombuffer(asked.embedding, "<f4"), wanted)
+        found = {face.id: face for face in faces.get_many(catalog, ids.tolist()) if face.mark is None}
+        near = [(found[at], far) for at, far in zip(ids.tolist(), distances.tolist(), strict=True) if at in found]
+        near = [(face, far) for face, far in near if face.id != face_id][:limit]
+        if len(near) == limit or wanted >= len(search.matrix.ids):
+            break
+        wanted *= 4
+    names = {person.id: person.name for person in subjects.list_all(catalog)}
+    where = {
+        photo.id: photo.path_text for photo in photos.get_many(catalog, sorted({face.photo_id for face, _ in near}))
+    }
+    return [
+        Near(face.id, round(far, 4), face.photo_id, where[face.photo_id], names.get(face.subject_id or 0), face.cluster)
+        for face, far in near
+    ]
 
 
 def name(catalog: Catalog, cluster: int, name: str) -> Belongs:
@@ -132,6 +205,7 @@ def split(catalog: Catalog, subject: int | str, face_ids: Iterable[int]) -> Belo
             raise BadValue(told, "nothing was changed")
         ids = [face.id for face in chosen]
         faces.assign(catalog, ids, None, by_person=True)
+        faces.deny(catalog, ids, owner.id)
         faces.place(catalog, ids, faces.next_cluster(catalog))
         taken = take_out_faces(catalog, ids)
     return _belongs(catalog, owner, taken)

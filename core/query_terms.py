@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from core import raw
 from core.query_tree import (
+    Alike,
     DaysAgo,
     Edge,
     Expr,
     Hash,
     Known,
     Near,
+    Not,
     Number,
+    Or,
     Person,
     Standing,
     State,
@@ -28,7 +32,8 @@ from storage.records import PhotoState, Purpose, Status
 T = TypeVar("T")
 
 FORMATS = {"jpeg": "JPEG", "jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tiff": "TIFF", "tif": "TIFF",
-           "heif": "HEIF", "heic": "HEIF", "avif": "AVIF"}  # fmt: skip
+           "heif": "HEIF", "heic": "HEIF", "avif": "AVIF",
+           **{format.lower(): format for format in raw.FORMATS}}  # fmt: skip
 
 
 class BadTerm(ValueError):
@@ -78,9 +83,11 @@ FIELDS: Mapping[str, Field] = {
     "cluster": Field("integer", "cluster:12"),
     "rating": Field("integer", "rating:>=3", 0, 5, optional=True),
     "caption": Field("text", "caption:market or caption:none", optional=True),
+    "tag": Field("text", 'tag:market, tag:"Luang Prabang", tag:=sea for no other than that, tag:none', optional=True),
     "status": Field("status", f"{' '.join(PhotoState)}, or for any purpose {_STATUSES}"),
     "error": Field("text", "error:any, error:none or error:cut", optional=True),
     "hash": Field("hash", "the first hex digits of a content hash"),
+    "similar": Field("similar", "similar:42 for what looks like photograph 42, similar:yes or similar:no"),
     "id": Field("integer", "id:42 or id:100..200"),
     **{purpose.value: Field("purpose", _STATUSES) for purpose in Purpose},
 }
@@ -110,6 +117,8 @@ def term(field: str, value: str, *, quoted: bool) -> Expr:
             return Standing(Purpose(field), _choice(field, value, {str(s): s for s in Status}))
         case "status":
             return _status(value)
+        case "similar":
+            return _similar(spec, value)
         case _:
             return _coded(field, value)
 
@@ -134,7 +143,15 @@ def _status(value: str) -> State | Standing:
     return Standing(None, _choice("status", value, {str(s): s for s in Status}))
 
 
-def _coded(field: str, value: str) -> Text | Hash:
+def _similar(spec: Field, value: str) -> Alike | Not:
+    if value.casefold() in {"yes", "no"}:
+        return Alike(None) if value.casefold() == "yes" else Not(Alike(None))
+    return Alike(int(_one_number("similar", Field("integer", spec.example), value)[0]))
+
+
+def _coded(field: str, value: str) -> Text | Or | Hash:
+    if field == "format" and value.casefold() == "raw":
+        return Or(tuple(Text(field, format, whole=True) for format in raw.FORMATS))
     if field == "format":
         return Text(field, _choice(field, value, FORMATS), whole=True)
     if field == "country":

@@ -1,6 +1,6 @@
 """A process that reads files: `python -P -m core.read_worker DESCRIPTOR`, started by `core.readers`.
 
-Chunks of paths come on stdin and readings go to stdout, each a length of four bytes and a pickle;
+Chunks of shots come on stdin and readings go to stdout, each a length of four bytes and a pickle;
 `DESCRIPTOR` is the memory of `core.pulse`. It ends when its parent does, whatever it is at.
 """
 
@@ -17,8 +17,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from core.companions import Shot
 from core.pulse import Pulse
-from core.reading import Reading, read_file
+from core.reading import Reading, read_shot
 from storage.records import Photo
 
 MOST_MEMORY = 256 << 20  # bytes that reading may take beyond what the process has at its start
@@ -37,8 +38,8 @@ def main() -> None:
     pulse = _Heart(int(sys.argv[1]))
     bound_memory()
     with suppress(BrokenPipeError):
-        while paths := _message(into):
-            reply = pickle.dumps([_plain(found) for path in pickle.loads(paths) if (found := _read(path, pulse))])
+        while shots := _message(into):
+            reply = pickle.dumps([[*map(_plain, _read(shot, pulse))] for shot in pickle.loads(shots)])
             out.write(_LENGTH.pack(len(reply)) + reply)
             out.flush()
 
@@ -63,11 +64,11 @@ class _Heart(Pulse):
         super().beat()
 
 
-def _read(path: bytes, pulse: Pulse) -> Reading | None:
+def _read(shot: Shot, pulse: Pulse) -> list[Reading]:
     signal.alarm(_LEFT_ALONE)
     pulse.begin()
     try:
-        return read_file(path, pulse)
+        return read_shot(shot, pulse)
     finally:
         pulse.end()
         signal.alarm(0)

@@ -15,9 +15,10 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from core.companions import Shot
 from core.errors import JobFailed, UnreadablePath
 from core.pulse import Pulse, Sight
 from core.reading import Reading
@@ -35,7 +36,7 @@ _LONGEST_LOOK = 1.0  # a parent that was away, asleep or stopped itself, counts 
 _LOOK = 0.25
 _AHEAD = 4  # chunks that a process has, so that it never waits for its parent
 _CHUNKS_HELD = 6  # for each process, read or to be read
-_MOST_BYTES = 12_000  # of paths in one chunk: `_AHEAD` of them fit a pipe, so that giving never waits
+_MOST_BYTES = 12_000  # of one chunk's paths: `_AHEAD` of them fit a pipe, so that giving never waits
 _MOST_FAILURES = 3  # processes in a row that died without a file to blame
 _MOST_ABANDONED = 8  # processes that not even a kill ends: the disk they wait for is away
 _LENGTH = struct.Struct("<I")
@@ -44,19 +45,23 @@ _PIPE = 1 << 20
 
 @dataclass(slots=True)
 class _Chunk:
-    """Paths to read, and the readings once they are there; `told` holds what is known of files to blame."""
+    """What to read, and the readings once they are there; `told` holds, by path, what is known of files to blame."""
 
-    paths: list[bytes]
+    shots: list[Shot]
     told: dict[bytes, Reading] = field(default_factory=dict)
     readings: list[Reading] | None = None
 
     @property
-    def left(self) -> list[bytes]:
-        return [path for path in self.paths if path not in self.told]
+    def left(self) -> list[Shot]:
+        return [shot for shot in self.shots if shot.path not in self.told]
 
-    def finish(self, read: Sequence[Reading]) -> None:
-        found = {reading.photo.path: reading for reading in read} | self.told
-        self.readings = [found[path] for path in self.paths if path in found]
+    def finish(self, read: Iterable[list[Reading]]) -> None:
+        """Take the readings of each shot that was left."""
+        came = iter(read)
+        self.readings = []
+        for shot in self.shots:
+            told = self.told.get(shot.path)
+            self.readings += next(came) if told is None else [told]
 
 
 class _Worker:
@@ -64,7 +69,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self.pulse = Pulse()
-        self.given: deque[tuple[_Chunk, list[bytes], int]] = deque()  # with its paths and the files before them
+        self.given: deque[tuple[_Chunk, list[Shot], int]] = deque()  # with what is left of it, and how many before it
         self._files = 0
         self._seen, self._still, self._looked = (-1, 0, False), 0.0, time.monotonic()
         self._came = bytearray()
@@ -84,10 +89,10 @@ class _Worker:
 
     def give(self, chunk: _Chunk) -> None:
         """Have it read what is left of the chunk. Raises BrokenPipeError when it is dead."""
-        paths = chunk.left
-        self.given.append((chunk, paths, self._files))
-        self._files += len(paths)
-        message = pickle.dumps(paths)
+        shots = chunk.left
+        self.given.append((chunk, shots, self._files))
+        self._files += len(shots)
+        message = pickle.dumps(shots)
         os.write(self._into, _LENGTH.pack(len(message)) + message)
 
     def receive(self) -> bool:
@@ -99,7 +104,10 @@ class _Worker:
             if len(self._came) < end:
                 break
             chunk, _, _ = self.given.popleft()
-            chunk.finish([Reading(Photo(*photo), warning) for photo, warning in pickle.loads(self._came[4:end])])
+            chunk.finish(
+                [Reading(Photo(*photo), warning) for photo, warning in several]
+                for several in pickle.loads(self._came[_LENGTH.size : end])
+            )
             del self._came[:end]
         return bool(came)
 
@@ -117,9 +125,9 @@ class _Worker:
     def at(self) -> tuple[bytes, Sight] | None:
         """The path it is reading, or was when it died, and what it knew of it."""
         sight = self.pulse.look()
-        for _, paths, before in self.given:
-            if sight.at_work and before < sight.file <= before + len(paths):
-                return paths[sight.file - before - 1], sight
+        for _, shots, before in self.given:
+            if sight.at_work and before < sight.file <= before + len(shots):
+                return shots[sight.file - before - 1].path, sight
         return None
 
     def end(self) -> None:
@@ -132,7 +140,7 @@ class _Worker:
 
 
 class Readers:
-    """A queue of paths that `jobs` processes read; readings come back in the order of the paths."""
+    """A queue of photographs that `jobs` processes read; readings come back in their order."""
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
@@ -166,18 +174,18 @@ class Readers:
         """Chunks that were submitted and not collected."""
         return len(self._queue)
 
-    def submit(self, paths: Sequence[bytes]) -> None:
+    def submit(self, shots: Sequence[Shot]) -> None:
         """Queue one chunk."""
-        chunk: list[bytes] = []
-        for path in paths:
-            if chunk and sum(map(len, chunk)) + len(path) > _MOST_BYTES:
+        chunk: list[Shot] = []
+        for shot in shots:
+            if chunk and sum(map(_weight, chunk)) + _weight(shot) > _MOST_BYTES:
                 self._append(chunk)
                 chunk = []
-            chunk.append(path)
+            chunk.append(shot)
         self._append(chunk)
 
-    def _append(self, paths: list[bytes]) -> None:
-        chunk = _Chunk(paths)
+    def _append(self, shots: list[Shot]) -> None:
+        chunk = _Chunk(shots)
         self._queue.append(chunk)
         self._to_give.append(chunk)
         self._give()
@@ -262,8 +270,11 @@ class Readers:
     def _blame(self, worker: _Worker, path: bytes, sight: Sight, why: str) -> None:
         """Put on record what is known of a file, and why no more is."""
         size, mtime_ns, ctime_ns, inode = sight.stat or (0, 0, 0, 0)
-        photo = Photo(0, path, display(path), size, mtime_ns, ctime_ns, inode, content_hash=sight.digest, error=why)
-        chunk = next(chunk for chunk, paths, _ in worker.given if path in paths)
+        photo = Photo(
+            0, path, display(path), size, mtime_ns, ctime_ns, inode, content_hash=sight.digest, error=why,
+            companions=(), tags=(),
+        )  # fmt: skip
+        chunk = next(chunk for chunk, shots, _ in worker.given if any(shot.path == path for shot in shots))
         chunk.told[path] = Reading(photo)
 
     def _lose(self, worker: _Worker) -> None:
@@ -273,3 +284,8 @@ class Readers:
         self._to_give.extendleft(chunk for chunk, _, _ in reversed(worker.given))
         worker.end()
         self._ended.append(worker.process)
+
+
+def _weight(shot: Shot) -> int:
+    """About how many bytes it takes in a message."""
+    return len(shot.path) + sum(len(companion.name) + 250 for companion in shot.beside)

@@ -1,7 +1,7 @@
-"""What one file of the archive holds: content hash, EXIF and size in pixels, read once, never written.
+"""What one photograph's files hold: content hash, EXIF, XMP and size in pixels, read once, never written.
 
-`core.readers` does it in processes of their own, so that a file which crashes or stalls a decoder
-costs its own row an error and nothing else.
+`core.readers` does it in processes of their own, so that a file which crashes or stalls a decoder costs
+its own row an error and nothing else.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from __future__ import annotations
 import io
 import os
 import stat as stats
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import BinaryIO
 
 from blake3 import blake3
 
-from core import exif, image, jpeg
+from core import beside, exif, image, jpeg
+from core.beside import Beside
+from core.companions import Group, Shot, apart, same_exposure
 from core.errors import BadImage
-from core.pulse import Pulse
-from storage import photos
-from storage.records import Photo
+from core.interchange import xmp
+from core.pulse import Beats, Pulse
+from storage.photos import join, kept, split
+from storage.records import CompanionKind, Photo
 from storage.safe_text import display
 
 CHANGED = "changed while it was read"
@@ -36,7 +40,7 @@ class Reading:
     warning: str | None = None  # what could not be read although the photograph can be used
 
 
-def read_file(path: bytes, pulse: Pulse | None = None) -> Reading | None:
+def read_file(path: bytes, pulse: Pulse | Beats | None = None) -> Reading | None:
     """Read one file; None when it is not there (any more) or is no regular file.
 
     Never raises for what the file is or holds: `photo.error` says why it can't be used. `pulse` is
@@ -70,10 +74,8 @@ def _mark(stat: os.stat_result) -> tuple[int, int, int]:
 
 
 def _photo(path: bytes, stat: os.stat_result) -> Photo:
-    kept = photos.kept
-    return Photo(
-        0, path, display(path), stat.st_size, kept(stat.st_mtime_ns), kept(stat.st_ctime_ns), kept(stat.st_ino)
-    )
+    times = kept(stat.st_mtime_ns), kept(stat.st_ctime_ns)
+    return Photo(0, path, display(path), stat.st_size, *times, kept(stat.st_ino), companions=(), tags=())
 
 
 def _unopened(path: bytes, error: OSError) -> Reading | None:
@@ -86,7 +88,7 @@ def _unopened(path: bytes, error: OSError) -> Reading | None:
     return Reading(replace(_photo(path, stat), error=f"can't be opened: {error.strerror}"))
 
 
-def _read(source: io.FileIO, photo: Photo, pulse: Pulse | None) -> Reading | None:
+def _read(source: io.FileIO, photo: Photo, pulse: Pulse | Beats | None) -> Reading | None:
     """What the file holds; None when its size is not what it was."""
     data: bytes | bytearray | None
     if photo.size <= _BLOCK:
@@ -115,7 +117,7 @@ def _all_of(source: io.FileIO, size: int) -> bytes:
     return data
 
 
-def _take_in(source: io.FileIO, size: int, data: bytearray | None, digest: blake3, pulse: Pulse | None) -> int:
+def _take_in(source: io.FileIO, size: int, data: bytearray | None, digest: blake3, pulse: Pulse | Beats | None) -> int:
     """Hash `size` bytes, into `data` where there is one; how many came, which is more if the file has grown."""
     block = memoryview(bytearray(_BLOCK) if data is None else data)
     there = 0
@@ -135,7 +137,7 @@ _EXIF = [field.name for field in fields(exif.ExifFields) if field.name not in {"
 
 
 def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | bytearray | None) -> Reading:
-    """`photo` with what EXIF and the picture's header say; `data` is the whole file where it is in memory."""
+    """`photo` with what EXIF, XMP and the picture's header say; `data` is the whole file where it is in memory."""
     if photo.size == 0:
         return Reading(replace(photo, content_hash=digest, error="the file is empty"))
     frame = None if data is None else jpeg.frame_of(data)
@@ -143,16 +145,21 @@ def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | bytear
     try:
         if data is not None and frame is not None:
             # EXIF lies in front of a JPEG's first scan: lying offsets can't make the reader chew the pixels
-            told = exif.read(io.BytesIO(data[: frame.header]))
+            head = bytes(data[: frame.header])
+            told = exif.read(io.BytesIO(head))
             turn = image.probe(source).orientation if told.warning else told.orientation
             facts = image.probe_jpeg(frame, turn)
+            packet = jpeg.xmp_of(head)
         else:
             facts = image.probe(source)
             # exifread knows few of the ways that HEIF and WebP hold their EXIF; Pillow finds the block
-            told = exif.read(io.BytesIO(facts.exif) if facts.exif else source)
+            blocks: list[BinaryIO] = [io.BytesIO(block) for block in facts.exif]
+            told = exif.read(*([source, *blocks] if facts.is_exif else blocks))
+            packet = facts.xmp
     except BadImage as error:
         torn = frame is None and data is not None and data.startswith(jpeg.MAGIC)
         why = "the file is cut off before its picture begins" if torn else error.message
+        told = told if frame is not None else beside.raw_fields(source)
         return Reading(replace(photo, content_hash=digest, error=why, **{name: getattr(told, name) for name in _EXIF}))
     photo = replace(
         photo,
@@ -164,4 +171,47 @@ def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | bytear
         error=None if facts.complete else "the file is cut off: its end is missing",
         **{name: getattr(told, name) for name in _EXIF},
     )
-    return Reading(photo, told.warning)
+    return Reading(_with_xmp(photo, [xmp.read(packet)] if xmp.worth_reading(packet) else []), told.warning)
+
+
+def _with_xmp(photo: Photo, written: Sequence[xmp.XmpFields]) -> Photo:
+    """The photograph with the first that each field is given by, of what `written` gives; EXIF's where none does."""
+    if not written:
+        return photo
+    rating = next((each.rating for each in written if each.rating is not None), photo.rating)
+    caption = next((each.caption for each in written if each.caption is not None), photo.caption)
+    tags = next((each.keywords for each in written if each.keywords), photo.tags or ())
+    return replace(photo, rating=rating, caption=caption, tags=tags)
+
+
+def read_shot(shot: Shot, pulse: Pulse | None = None) -> list[Reading]:
+    """Read a photograph's files. More than one reading comes back where a RAW is found to be of another exposure.
+
+    None comes back where the file to be shown is not there any more. Never raises for what the files hold. `pulse`
+    is told how far it came with the file to be shown, and of the others that bytes come.
+    """
+    reading = read_file(shot.path, pulse)
+    if reading is None:
+        return []
+    if not shot.beside or reading.photo.content_hash is None:
+        return [reading]
+    folder, name = split(shot.path)
+    beats = None if pulse is None else Beats(pulse)
+    found = {each.name: read for each in shot.beside if (read := beside.read(folder, each, beats)) is not None}
+    raws = tuple(name for name, each in found.items() if each.companion.kind is CompanionKind.RAW)
+    group = Group(name, raws, tuple(name for name in found if name not in raws))
+    pairs: list[tuple[Reading, Group]] = []
+    for other in raws:
+        if same_exposure(reading.photo.taken_at, found[other].fields.taken_at) is False:
+            group, own = apart(group, other)
+            if (alone := read_file(join(folder, other), beats)) is not None:
+                pairs.append((alone, own))
+    return [_with_companions(read, own, found) for read, own in [(reading, group), *pairs]]
+
+
+def _with_companions(reading: Reading, group: Group, found: Mapping[bytes, Beside]) -> Reading:
+    others = [found[name] for name in (*group.raws, *group.sidecars)]
+    photo = _with_xmp(reading.photo, [each.written for each in others])
+    photo = replace(photo, companions=tuple(each.companion for each in others))
+    warnings = [each.warning for each in others if each.warning is not None]
+    return Reading(photo, reading.warning or next(iter(warnings), None))

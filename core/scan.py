@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.companions import Shot
 from core.progress import Report, Step, silent
 from core.readers import Readers
 from core.reading import Reading
@@ -83,7 +84,7 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     reported: float = 0.0
     walked: bool = False
-    waiting: deque[bytes] = field(default_factory=deque)  # paths to read
+    waiting: deque[Shot] = field(default_factory=deque)  # to read
     read: list[Reading] = field(default_factory=list)  # not settled yet
     files_found: int = 0  # that must be read
     files_read: int = 0
@@ -151,7 +152,8 @@ class _Run:
         if last or now - self.reported >= _REPORT_SECONDS:
             self.reported = now
             still = self.unchanged + self.back
-            self.report(Step("index", still + self.files_read, still + self.files_found if self.walked else None))
+            found = max(self.files_found, self.files_read)  # a RAW may turn out to be a photograph of its own
+            self.report(Step("index", still + self.files_read, still + found if self.walked else None))
 
     def result(self) -> ScanResult:
         """The counts of the run."""

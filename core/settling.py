@@ -3,6 +3,10 @@
 A photograph is its content. It is *moved* to a file that holds this content when its own file is
 not there any more, or holds something else. Files whose content changed are settled last, when all
 that moved is known: in a series renamed by one, every name has other content and nothing changed.
+
+A photograph of several files is shown by one of them. When a JPEG joins its RAW, or goes and leaves it, another
+file shows the same photograph: it *switches*. So that no face's consent reaches other pixels than the person was
+seen in, it does so only where both files say that they were taken at the same instant, and faces are sought anew.
 """
 
 from __future__ import annotations
@@ -12,17 +16,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from core import places
-from storage import photos
+from core.companions import same_exposure
+from core.consent import BY_PLACE
+from storage import companions, photos
 from storage.catalog import Catalog
 from storage.photos import KnownFile, Located, ScanBatch
-from storage.records import Photo
+from storage.records import CompanionKind, Photo
 
 _MOST_HELD = 20_000  # changed files that wait for the end; more are settled as they come, to bound memory
 
 
 @dataclass(slots=True)
 class Settled:
-    """Counts of what was settled. `unchanged` are those whose stat alone differs."""
+    """Counts of what was settled. `moved` holds those shown by another file too, `unchanged` those of another stat."""
 
     new: int = 0
     changed: int = 0
@@ -77,9 +83,10 @@ class Settler:
             batch = plan.batch(self.catalog)
             if not self.dry_run:
                 photos.apply_scan(self.catalog, batch)
-        self._placed.update(photo.id for photo in (*batch.same, *batch.changed))
+        self._placed.update(photo.id for photo in (*batch.same, *batch.changed, *batch.switched))
         self.missing.update(plan.displaced_present)
-        return Settled(len(batch.new), len(batch.changed), len(plan.moved), len(plan.same) + len(plan.unread))
+        moved = len(plan.moved) + len(plan.switched)
+        return Settled(len(batch.new), len(batch.changed), moved, len(plan.same) + len(plan.unread))
 
     def _plan(self, read: dict[bytes, Photo], hold: bool) -> _Plan:
         at = {
@@ -97,17 +104,58 @@ class Settler:
                 homeless.append(photo)
         homeless = self._find_moved(plan, homeless, read)
         placed = {photo.id for photo in plan.moved}
+        others = self._of_other_files(homeless, placed, read)
         for photo in homeless:
             row = at.get(photo.path)
-            if row is None or row.id in placed or row.state == "gone":
-                plan.new.append(photo)
-            elif hold:
+            other = others.get(photo.path)
+            free = row is None or row.id in placed or row.state == "gone"
+            if hold and (other is not None or not free):
                 self._held[photo.path] = photo
-            else:
+            elif not free and row is not None:
                 plan.changed.append(replace(photo, id=row.id))
-        landed = {photo.path for photo in (*plan.moved, *plan.new)}
+            elif other is None:
+                plan.new.append(photo)
+            elif same_exposure(photo.taken_at, other.taken_at):
+                plan.switched.append(replace(photo, id=other.id))
+            else:
+                plan.changed.append(replace(photo, id=other.id))
+        placed |= {photo.id for photo in (*plan.switched, *plan.changed)}
+        landed = {photo.path for photo in (*plan.moved, *plan.new, *plan.switched, *plan.changed)}
         plan.displaced = [row for path, row in at.items() if path in landed and row.id not in placed]
         return plan
+
+    def _of_other_files(self, homeless: list[Photo], placed: set[int], read: dict[bytes, Photo]) -> dict[bytes, Photo]:
+        """For each path whose content is new, the photograph that another of its files was known by.
+
+        That is one whose own file is a companion of this now, or that had this as a companion and lost its own.
+        """
+        joined = {photo.path: _raws_of(photo) for photo in homeless}
+        known_by = photos.with_content(self.catalog, [content for several in joined.values() for content in several])
+        left_by = companions.with_content(self.catalog, [p.content_hash for p in homeless if p.content_hash])
+        if not known_by and not left_by:
+            return {}
+        lost = photos.located(self.catalog, {id for several in left_by.values() for id in several})
+        found: dict[bytes, int] = {}
+        taken = set(placed) | self._placed
+        for photo in homeless:
+            folder, _ = photos.split(photo.path)
+            rows = [
+                row
+                for content in joined[photo.path]
+                for row in known_by.get(content, ())
+                if self._left(row, read) or (row.folder == folder and row.name in joined[photo.path][content])
+            ]
+            rows += [
+                lost[id]
+                for id in left_by.get(photo.content_hash or "", ())
+                if self._left(lost[id], read) and lost[id].path != photo.path
+            ]
+            row = next((row for row in rows if row.file.id not in taken), None)
+            if row is not None:
+                taken.add(row.file.id)
+                found[photo.path] = row.file.id
+        records = {record.id: record for record in photos.get_many(self.catalog, sorted(found.values()))}
+        return {path: records[id] for path, id in found.items()}
 
     def _find_moved(self, plan: _Plan, homeless: list[Photo], read: dict[bytes, Photo]) -> list[Photo]:
         """Give each photograph the row of one that held its content and lost its file; returns the others."""
@@ -150,6 +198,7 @@ class _Plan:
     same: list[Photo] = field(default_factory=list)
     moved: list[Photo] = field(default_factory=list)
     changed: list[Photo] = field(default_factory=list)
+    switched: list[Photo] = field(default_factory=list)
     unread: list[tuple[KnownFile, Photo]] = field(default_factory=list)  # known, and not readable this time
     displaced: list[KnownFile] = field(default_factory=list)
 
@@ -163,6 +212,7 @@ class _Plan:
             new=self.new,
             same=[*self.same, *self.moved, *_unread(catalog, self.unread)],
             changed=self.changed,
+            switched=self.switched,
             displaced=[row.id for row in self.displaced],
         )
 
@@ -179,13 +229,29 @@ def _unread(catalog: Catalog, rows: Sequence[tuple[KnownFile, Photo]]) -> list[P
     ]
 
 
+def _raws_of(photo: Photo) -> dict[str, set[bytes]]:
+    """The content hashes of the RAWs beside a photograph's file, with their names."""
+    found: dict[str, set[bytes]] = {}
+    for companion in photo.companions or ():
+        if companion.kind is CompanionKind.RAW and companion.content_hash is not None:
+            found.setdefault(companion.content_hash, set()).add(companion.name)
+    return found
+
+
 def _located(found: Sequence[Photo]) -> list[Photo]:
-    """The photographs with the nearest town to their position."""
-    at = [(photo.lat, photo.lon) for photo in found if photo.lat is not None and photo.lon is not None]
-    towns = iter(places.nearest(at))
+    """The photographs with what their position tells: the nearest town, and the zone where nothing better does."""
+    spots = {photo.path: (photo.lat, photo.lon) for photo in found if photo.lat is not None and photo.lon is not None}
+    towns = dict(zip(spots, places.nearest(list(spots.values())), strict=True))
     return [
-        replace(photo, place=town.town, country=town.country)
-        if photo.lat is not None and photo.lon is not None and (town := next(towns)) is not None
-        else photo
+        _told_by_place(photo, *spots[photo.path], towns[photo.path]) if photo.path in spots else photo
         for photo in found
     ]
+
+
+def _told_by_place(photo: Photo, lat: float, lon: float, town: places.Place | None) -> Photo:
+    if town is not None:
+        photo = replace(photo, place=town.town, country=town.country)
+    if photo.taken_at is None or photo.taken_offset is not None:
+        return photo
+    offset = places.offset(lat, lon, photo.taken_at)
+    return photo if offset is None else replace(photo, taken_offset=offset, taken_source=BY_PLACE)

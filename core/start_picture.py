@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from core import consent, image
 from core.errors import Refused
 from core.generated_checks import NSFW_LIMIT, Checker
-from storage import faces, ledger, photos, subjects
+from storage import companions, faces, ledger, photos, subjects
 from storage.artifacts import file_hash
 from storage.catalog import Catalog
 from storage.records import Face, Photo, Purpose, Status
@@ -42,8 +42,10 @@ def _settled(catalog: Catalog, path: Path) -> bool:
     """Whether the catalog knows who is in the picture. Raises Refused naming those who do not allow it."""
     content = file_hash(path)
     same = photos.get_many(catalog, [row.file.id for row in photos.with_content(catalog, [content]).get(content, ())])
-    shown = faces.of_photos(catalog, [photo.id for photo in same])
-    against = [why for photo in same for why in _against(catalog, photo, shown[photo.id])]
+    # a RAW shows whom its JPEG does: that says who is against, but not that nobody else is in it
+    beside = photos.get_many(catalog, companions.with_content(catalog, [content]).get(content, []))
+    shown = faces.of_photos(catalog, [photo.id for photo in (*same, *beside)])
+    against = [why for photo in (*same, *beside) for why in _against(catalog, photo, shown[photo.id])]
     if against:
         raise Refused(f"{path}: {'; '.join(dict.fromkeys(against))}", "start from another picture, or ask them")
     return any(photo.faces_space is not None and photo.error is None and shown[photo.id] for photo in same)

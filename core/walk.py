@@ -11,12 +11,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.companions import Group, Shot, apart, grouped, kind_of, named_like_a_part
 from core.errors import BadValue, UnreadablePath
-from core.image import named_like_a_picture
-from storage import photos
+from storage import companions, photos
 from storage.catalog import Catalog
 from storage.photos import KnownFile
+from storage.records import Companion
 from storage.safe_text import display
+
+Only = frozenset[bytes] | None
+_Beside = dict[int, dict[bytes, Companion]]  # known companions by name, by the photograph's id
+
+
+_NONE: dict[bytes, Companion] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,7 @@ class Target:
 class Listing:
     """One folder held against the catalog. Ids are of photographs whose stat is as it was, or missing."""
 
-    to_read: list[bytes] = field(default_factory=list)  # paths
+    to_read: list[Shot] = field(default_factory=list)
     unchanged: int = 0
     failed: int = 0  # of those unchanged or back, with an error on record
     back: list[int] = field(default_factory=list)
@@ -107,45 +114,103 @@ def _tree(catalog: Catalog, root: bytes, visited: set[bytes], unreadable: list[b
             continue
         visited.add(folder)
         stack.extend(reversed(below))
-        yield _compared(folder, files, photos.in_folder(catalog, folder))
+        yield _compared(folder, files, photos.in_folder(catalog, folder), companions.in_folder(catalog, folder))
 
 
 def _sorted_out(entries: Iterator[os.DirEntry[bytes]]) -> tuple[list[bytes], list[os.DirEntry[bytes]]]:
-    """Folders and pictures by name; links, pipes, devices and other files are neither."""
+    """Folders, and pictures with their sidecars; links, pipes, devices and other files are neither."""
     folders: list[bytes] = []
     files: list[os.DirEntry[bytes]] = []
     for entry in entries:
-        if named_like_a_picture(entry.name) and entry.is_file(follow_symlinks=False):
+        if named_like_a_part(entry.name) and entry.is_file(follow_symlinks=False):
             files.append(entry)
         elif entry.is_dir(follow_symlinks=False):
             folders.append(entry.path)
     folders.sort()
-    files.sort(key=lambda entry: entry.name)
     return folders, files
 
 
-def _compared(folder: bytes, files: list[os.DirEntry[bytes]], known: dict[bytes, KnownFile]) -> Listing:
+def _compared(
+    folder: bytes, files: list[os.DirEntry[bytes]], known: dict[bytes, KnownFile], beside: _Beside, *, only: Only = None
+) -> Listing:
+    """A folder's photographs held against the catalog; with `only`, those that a file of these names belongs to."""
     found = Listing()
-    untold: list[OSError] = []
+    stats: dict[bytes, os.stat_result] = {}
+    untold: dict[bytes, OSError] = {}
     for entry in files:
         try:
-            stat = entry.stat(follow_symlinks=False)
+            stats[entry.name] = entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             continue  # gone since the folder was listed
-        except OSError as error:  # a mount that fails: what is known of the file may well be true
-            known.pop(entry.name, None)
-            untold.append(error)
-            continue
-        _compare(found, entry.path, stat, known.pop(entry.name, None))
-    found.missing = _present(known.values())
-    if untold:
-        found.warning = f"{display(folder)}: {len(untold):,} files can't be looked at: {untold[0].strerror}"
+        except OSError as error:
+            untold[entry.name] = error
+    groups = grouped([*stats, *untold])
+    left = dict(known)
+    if only is not None:
+        groups = [group for group in groups if not only.isdisjoint((group.main, *group.raws, *group.sidecars))]
+        left = {name: known[name] for group in groups for name in (group.main, *group.raws) if name in known}
+    if untold:  # a mount that fails: what is known of these photographs may well be true
+        groups = _without(untold, groups, left)
+        why = next(iter(untold.values())).strerror
+        found.warning = f"{display(folder)}: {len(untold):,} files can't be looked at: {why}"
+    for group in groups:
+        for one in _told_apart(group, stats, known) if group.raws else (group,):
+            row = left.pop(one.main, None)
+            _compare(found, folder, one, stats, row, known, beside.get(row.id, _NONE) if beside and row else _NONE)
+    found.missing = _present(left.values())
     return found
 
 
-def _compare(found: Listing, path: bytes, stat: os.stat_result, row: KnownFile | None) -> None:
-    if row is None or row.content_hash is None or not _as_it_was(row, stat):
-        found.to_read.append(path)
+def _without(untold: dict[bytes, OSError], groups: list[Group], left: dict[bytes, KnownFile]) -> list[Group]:
+    """The groups that none of these names belongs to; the others' photographs are taken out of `left`."""
+    whole: list[Group] = []
+    for group in groups:
+        names = (group.main, *group.raws, *group.sidecars)
+        if untold.keys().isdisjoint(names):
+            whole.append(group)
+        else:
+            for name in names:
+                left.pop(name, None)
+    return whole
+
+
+def _told_apart(group: Group, stats: dict[bytes, os.stat_result], known: dict[bytes, KnownFile]) -> list[Group]:
+    """The group, without the RAWs that a run before has found to be of another exposure."""
+    alone: list[Group] = []
+    if _as_known(stats[group.main], known.get(group.main)):
+        for name in group.raws:
+            if _as_known(stats[name], row := known.get(name)) and row is not None and row.state == "present":
+                group, other = apart(group, name)
+                alone.append(other)
+    return [group, *alone]
+
+
+def _as_known(stat: os.stat_result, row: KnownFile | Companion | None) -> bool:
+    if row is None or row.content_hash is None:
+        return False
+    there = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    known = (row.size, row.mtime_ns, row.ctime_ns, row.inode)
+    return there == known or tuple(map(photos.kept, there)) == known
+
+
+def _compare(
+    found: Listing,
+    folder: bytes,
+    group: Group,
+    stats: dict[bytes, os.stat_result],
+    row: KnownFile | None,
+    known: dict[bytes, KnownFile],
+    beside: dict[bytes, Companion],
+) -> None:
+    names = group.raws + group.sidecars
+    if (
+        row is None
+        or not _as_known(stats[group.main], row)
+        or len(names) != len(beside)
+        or (names and not all(_as_known(stats[name], beside.get(name)) for name in names))
+    ):
+        shot = tuple(_companion(name, stats[name], beside.get(name) or known.get(name)) for name in names)
+        found.to_read.append(Shot(photos.join(folder, group.main), shot))
         return
     if row.state == "present":
         found.unchanged += 1
@@ -154,10 +219,11 @@ def _compare(found: Listing, path: bytes, stat: os.stat_result, row: KnownFile |
     found.failed += row.failed
 
 
-def _as_it_was(row: KnownFile, stat: os.stat_result) -> bool:
-    there = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-    kept = row[1:5]
-    return there == kept or tuple(map(photos.kept, there)) == kept
+def _companion(name: bytes, stat: os.stat_result, known: KnownFile | Companion | None) -> Companion:
+    """A companion as it lies there, with its hash where that is known."""
+    content = known.content_hash if known is not None and _as_known(stat, known) else None
+    mtime_ns, ctime_ns, inode = map(photos.kept, (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+    return Companion(name, kind_of(name), stat.st_size, mtime_ns, ctime_ns, inode, content)
 
 
 def _present(rows: Iterable[KnownFile]) -> list[int]:
@@ -165,11 +231,12 @@ def _present(rows: Iterable[KnownFile]) -> list[int]:
 
 
 def _named(catalog: Catalog, folder: bytes, names: frozenset[bytes]) -> Listing:
-    """As for a folder, of some of its files; a name without a picture's suffix is left out, as in a folder."""
-    known = photos.at_paths(catalog, [photos.join(folder, name) for name in sorted(names)])
-    found = Listing()
-    for name in sorted(names):
-        path = photos.join(folder, name)
-        if named_like_a_picture(name):
-            _compare(found, path, os.lstat(path), known.get(path))
-    return found
+    """As for a folder, of the photographs that some of its files belong to."""
+    try:
+        with os.scandir(folder) as entries:
+            _, files = _sorted_out(entries)
+    except OSError as error:
+        return Listing(warning=f"{display(folder)} can't be read: {error.strerror}")
+    return _compared(
+        folder, files, photos.in_folder(catalog, folder), companions.in_folder(catalog, folder), only=names
+    )

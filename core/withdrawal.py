@@ -201,6 +201,13 @@ def edit_subject(
     return Corrected(person, settle_taken(catalog, taken, remake=remake, report=report))
 
 
+def foreseen(taken: TakenOut) -> Settled:
+    """What would become of what was taken out of use, as far as it shows before merges are remade."""
+    lost = {model.name for model in taken.lost}
+    left = [model.name for model in taken.models if model.name not in lost]
+    return Settled(remade=left, quarantined=sorted(lost), waiting={})
+
+
 def settle_taken(catalog: Catalog, taken: TakenOut, *, remake: bool = True, report: Report = silent) -> Settled:
     """Carry out what was just taken out of use, and tell what became of it; nothing is touched if nothing was."""
     if not taken.cohorts and not taken.models:

@@ -205,7 +205,7 @@ def freeze_cohort(
         db.execute("DELETE FROM cohort_items WHERE cohort_id = ?", (cohort_id,))
         db.executemany(
             "INSERT INTO cohort_items(cohort_id, photo_id, face_id, subject_id, content_hash, crop, masks,"
-            " grant_hash, leaf) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " grant_hash, leaf, secret) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     cohort_id,
@@ -217,6 +217,7 @@ def freeze_cohort(
                     _json(item.masks),
                     item.grant,
                     item.leaf,
+                    item.secret,
                 )
                 for item in items
             ),
@@ -250,6 +251,7 @@ def cohort_items(catalog: Catalog, cohort_id: int, subject_id: int | None = None
             masks=tuple(_box(mask) for mask in json.loads(row["masks"])),
             grant=row["grant_hash"],
             leaf=row["leaf"],
+            secret=row["secret"],
         )
 
 

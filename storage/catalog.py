@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from storage import schema, twin
+from storage import commits, schema, twin
 from storage.errors import CatalogDamaged, CatalogExists, CatalogTooNew, NotACatalog
 from storage.sphere import km_between
 
@@ -30,6 +30,7 @@ class Catalog:
 
     folder: Path
     connection: sqlite3.Connection
+    readonly: bool = False
     _on_commit: list[Callable[[Catalog], None]] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -63,13 +64,18 @@ class Catalog:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing. Takes the write lock at once; inside another transaction it joins that one."""
+        """All or nothing. Takes the write lock at once; inside another transaction it joins that one.
+
+        What `commits.before_commit` was given is done as the outermost one ends, and is part of it.
+        """
         if self.connection.in_transaction:
             yield self.connection
             return
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield self.connection
+            for action in commits.BEFORE:
+                action(self)
             self.connection.commit()
         except BaseException:
             self._on_commit.clear()
@@ -152,7 +158,7 @@ def open_catalog(folder: Path, *, readonly: bool = False) -> Catalog:
             f"{folder} was written by a newer Kyodaku (format {version}, this one knows {schema.VERSION})",
             "upgrade Kyodaku",
         )
-    opened = Catalog(folder, connection)
+    opened = Catalog(folder, connection, readonly)
     if not readonly:
         try:
             schema.migrate(connection)
@@ -172,5 +178,9 @@ def back_up(catalog: Catalog, destination: Path) -> None:
     with twin.locked(catalog.ledger_path), create(destination) as copy:  # the twin can't get ahead of the table
         catalog.connection.backup(copy.connection)
         shutil.copyfile(catalog.ledger_path, copy.ledger_path)
+        for name in ("checkpoints.jsonl", "ledger.key"):
+            if (catalog.folder / name).exists():
+                shutil.copyfile(catalog.folder / name, destination / name)
+                (destination / name).chmod(0o600)
     for name in ("models", "evidence"):
         shutil.copytree(catalog.folder / name, destination / name, dirs_exist_ok=True)

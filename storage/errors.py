@@ -67,3 +67,7 @@ class BadValue(KyodakuError):
 
 class LedgerBehind(KyodakuError):
     """An event is recorded in the table, and its line could not be written to the ledger's file."""
+
+
+class WrongKey(KyodakuError):
+    """A checkpoint would be signed by a key that those before do not lead to."""

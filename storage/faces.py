@@ -1,4 +1,4 @@
-"""Face rows, what is known of whose they are, and the memory-mapped matrix of their embeddings.
+"""Face rows, and what is known of whose they are.
 
 Embeddings are stored as little-endian float32; two are comparable only when their `space` is the same.
 """
@@ -6,26 +6,21 @@ Embeddings are stored as little-endian float32; two are comparable only when the
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.artifacts import whole_file
 from storage.catalog import Catalog
 from storage.errors import NoSuchRecord
 from storage.records import Box, Face, FaceMark
 
 COLUMNS = (
     "f.id, f.photo_id, f.x0, f.y0, f.x1, f.y1, f.probability, f.space, f.embedding, f.sharpness,"
-    " f.age_estimate, f.cluster, f.subject_id, f.assigned_by_person, f.mark"
+    " f.age_estimate, f.yaw, f.pitch, f.roll, f.cluster, f.subject_id, f.assigned_by_person, f.mark"
 )
 SAME_FACE_IOU = 0.5  # two boxes of one picture that overlap by so much are one face
 
@@ -39,6 +34,7 @@ class NewFace:
     embedding: NDArray[np.float32]
     sharpness: float | None = None
     age_estimate: float | None = None
+    pose: tuple[float, float, float] | None = None  # yaw, pitch and roll in degrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +50,24 @@ class Group:
 
 
 class Standing(NamedTuple):
-    """What is known of whose a face is. A tuple, because clustering makes one for every face."""
+    """What is known of whose a face is. A tuple, because clustering makes one for every face.
+
+    `waiting`: no clustering has looked at it yet.
+    """
 
     face_id: int
     cluster: int | None
     subject_id: int | None
     by_person: bool
     marked: bool
+    waiting: bool = False
+
+
+class Clustering(NamedTuple):
+    """The last clustering of all the faces of a space: up to what distance groups merged, and how many faces."""
+
+    threshold: float
+    faces: int
 
 
 def _face(row: sqlite3.Row) -> Face:
@@ -73,6 +80,7 @@ def _face(row: sqlite3.Row) -> Face:
         embedding=row["embedding"],
         sharpness=row["sharpness"],
         age_estimate=row["age_estimate"],
+        pose=None if row["yaw"] is None else (row["yaw"], row["pitch"], row["roll"]),
         cluster=row["cluster"],
         subject_id=row["subject_id"],
         assigned_by_person=bool(row["assigned_by_person"]),
@@ -189,7 +197,15 @@ def _replace(db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Se
     updates: list[tuple[Any, ...]] = []
     inserts: list[tuple[Any, ...]] = []
     for row in new:
-        values = (*row.box, row.probability, space, _bytes(row.embedding), row.sharpness, row.age_estimate)
+        values = (
+            *row.box,
+            row.probability,
+            space,
+            _bytes(row.embedding),
+            row.sharpness,
+            row.age_estimate,
+            *(row.pose or (None, None, None)),
+        )
         same = max(left, key=lambda face: overlap(face.box, row.box), default=None)
         if same is not None and overlap(same.box, row.box) >= SAME_FACE_IOU:
             left.remove(same)
@@ -199,7 +215,7 @@ def _replace(db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Se
             inserts.append((photo_id, *values))
     db.executemany(
         "UPDATE faces SET x0=?, y0=?, x1=?, y1=?, probability=?, space=?, embedding=?, sharpness=?,"
-        " age_estimate=?, cluster=? WHERE id=?",
+        " age_estimate=?, yaw=?, pitch=?, roll=?, cluster=? WHERE id=?",
         updates,
     )
     db.executemany(
@@ -207,10 +223,32 @@ def _replace(db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Se
         [(face.id,) for face in left if not face.assigned_by_person and face.mark is None],
     )
     db.executemany(
-        "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding, sharpness, age_estimate)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding, sharpness, age_estimate,"
+        " yaw, pitch, roll) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
         inserts,
     )
+
+
+def follow_size(db: sqlite3.Connection, sizes: Iterable[tuple[int, int | None, int | None]]) -> None:
+    """Photographs, as (id, width, height), are shown by another file of theirs from now on: boxes follow its size.
+
+    Called before the photographs' own rows change. The faces count as not sought for. One that a person found
+    unrecognisable may be plain to see now, and loses that mark.
+    """
+    for id, width, height in sizes:
+        old = db.execute("SELECT width, height FROM photos WHERE id = ?", (id,)).fetchone()
+        if width and height and old["width"] and old["height"]:
+            wide, high = width / old["width"], height / old["height"]
+            rows = db.execute("SELECT x0, y0, x1, y1, id FROM faces WHERE photo_id = ?", (id,)).fetchall()
+            db.executemany(
+                "UPDATE faces SET x0 = ?, y0 = ?, x1 = ?, y1 = ? WHERE id = ?",
+                [
+                    (round(x0 * wide), round(y0 * high), max(1, round(x1 * wide)), max(1, round(y1 * high)), face)
+                    for x0, y0, x1, y1, face in rows
+                ],
+            )
+        db.execute("UPDATE faces SET mark = NULL WHERE photo_id = ? AND mark = ?", (id, str(FaceMark.UNRECOGNISABLE)))
+        db.execute("UPDATE photos SET faces_space = NULL WHERE id = ?", (id,))
 
 
 def _bytes(embedding: NDArray[np.float32]) -> bytes:
@@ -220,15 +258,22 @@ def _bytes(embedding: NDArray[np.float32]) -> bytes:
 def assign(catalog: Catalog, face_ids: Iterable[int], subject_id: int | None, *, by_person: bool) -> int:
     """Say whose faces these are; None: nobody's known. Gives how many changed hands.
 
-    With `by_person` False, faces on which a person has decided stay as they are.
+    With `by_person` False, faces on which a person has decided stay as they are; with True, what was said
+    before, that they are not that subject's, is taken back.
     """
+    ids = _ids(face_ids)
     with catalog.transaction() as db:
         changed = db.execute(
             "UPDATE faces SET subject_id = :subject, assigned_by_person = :person"
             " WHERE id IN (SELECT value FROM json_each(:ids)) AND (:person OR NOT assigned_by_person)"
             " AND (subject_id IS NOT :subject OR assigned_by_person <> :person)",
-            {"subject": subject_id, "person": int(by_person), "ids": _ids(face_ids)},
+            {"subject": subject_id, "person": int(by_person), "ids": ids},
         )
+        if by_person:
+            db.execute(
+                "DELETE FROM faces_not WHERE subject_id = ? AND face_id IN (SELECT value FROM json_each(?))",
+                (subject_id, ids),
+            )
         return changed.rowcount
 
 
@@ -244,7 +289,7 @@ def set_mark(catalog: Catalog, face_ids: Iterable[int], mark: FaceMark | None) -
 
 
 def settle(catalog: Catalog, places: Mapping[int, tuple[int | None, int | None]]) -> None:
-    """Write cluster and subject, by face id, as a clustering made them.
+    """Write cluster and subject, by face id, as a clustering made them; these faces wait no longer.
 
     Of a face on which a person has decided only the cluster is written.
     """
@@ -254,6 +299,7 @@ def settle(catalog: Catalog, places: Mapping[int, tuple[int | None, int | None]]
             " WHERE id = ?1 AND (cluster IS NOT ?2 OR (NOT assigned_by_person AND subject_id IS NOT ?3))",
             [(face_id, cluster, subject_id) for face_id, (cluster, subject_id) in places.items()],
         )
+        db.execute("DELETE FROM faces_waiting WHERE face_id IN (SELECT value FROM json_each(?))", (_ids(places),))
 
 
 def place(catalog: Catalog, face_ids: Iterable[int], cluster: int) -> None:
@@ -301,60 +347,42 @@ def groups(catalog: Catalog, *, unnamed: bool = False) -> list[Group]:
 
 def standing(catalog: Catalog, space: str) -> Iterator[Standing]:
     """What is known of whose each face of a space is, by id, streamed."""
-    query = "SELECT id, cluster, subject_id, assigned_by_person, mark FROM faces WHERE space = ? ORDER BY id"
-    for row in catalog.connection.execute(query, (space,)):
-        yield Standing(row[0], row[1], row[2], bool(row[3]), row[4] is not None)
+    query = """
+        SELECT f.id, f.cluster, f.subject_id, f.assigned_by_person, f.mark IS NOT NULL, w.face_id IS NOT NULL
+        FROM faces f LEFT JOIN faces_waiting w ON w.face_id = f.id WHERE f.space = ? ORDER BY f.id"""
+    cursor = catalog.connection.cursor()
+    cursor.row_factory = None
+    for face_id, cluster, subject_id, by_person, marked, waiting in cursor.execute(query, (space,)):
+        yield Standing(face_id, cluster, subject_id, bool(by_person), bool(marked), bool(waiting))
 
 
-def matrix(catalog: Catalog, space: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Ids int64 [n] and embeddings float32 [n, d] of every face of a space, marked ones too, by id.
-
-    Memory-mapped, read-only, from a cache under the catalog's `cache/` that is rebuilt when a face was
-    added, removed or embedded anew since. An empty space gives shapes [0] and [0, 0].
-    """
-    with _snapshot(catalog.connection) as db:
-        stamp = db.execute("SELECT stamp FROM faces_stamp").fetchone()[0] & 0xFFFFFFFFFFFFFFFF
-        stem = f"faces-{re.sub(r'[^A-Za-z0-9._-]', '_', space)}-"
-        path = catalog.cache / f"{stem}{stamp:016x}.npy"
-        if not path.exists() and not _build(db, space, path, stem):
-            return np.empty(0, np.int64), np.empty((0, 0), np.float32)
-    embeddings = np.load(path, mmap_mode="r")
-    start = embeddings.offset + embeddings.nbytes
-    return np.memmap(path, "<i8", "r", offset=start, shape=(len(embeddings),)), embeddings
+def waiting(catalog: Catalog, space: str) -> int:
+    """How many unmarked faces of a space no clustering has looked at."""
+    query = "SELECT count(*) FROM faces_waiting w JOIN faces f ON f.id = w.face_id WHERE f.space = ? AND f.mark IS NULL"
+    return int(catalog.connection.execute(query, (space,)).fetchone()[0])
 
 
-@contextmanager
-def _snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Several reads that see one state of the database."""
-    if connection.in_transaction:
-        yield connection
-        return
-    connection.execute("BEGIN")
-    try:
-        yield connection
-    finally:
-        connection.rollback()
+def last_clustering(catalog: Catalog, space: str) -> Clustering | None:
+    """The last clustering of all the faces of a space."""
+    row = catalog.connection.execute("SELECT threshold, faces FROM clusterings WHERE space = ?", (space,)).fetchone()
+    return None if row is None else Clustering(row[0], row[1])
 
 
-def _build(db: sqlite3.Connection, space: str, target: Path, stem: str) -> bool:
-    """Write the cache, whole or not at all; False when the space holds no face.
+def set_clustering(catalog: Catalog, space: str, clustering: Clustering) -> None:
+    """Put down a clustering of all the faces of a space."""
+    with catalog.transaction() as db:
+        db.execute("INSERT OR REPLACE INTO clusterings VALUES (?, ?, ?)", (space, *clustering))
 
-    The file is a .npy array of the embeddings, [n, d] little-endian float32, with n int64 ids after it.
-    """
-    number, size = db.execute(
-        "SELECT count(*), coalesce(max(length(embedding)), 0) FROM faces WHERE space = ?", (space,)
-    ).fetchone()
-    if not number:
-        return False
-    header = {"descr": "<f4", "fortran_order": False, "shape": (number, size // 4)}
-    with whole_file(target) as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        ids = array("q")
-        for face_id, embedding in db.execute("SELECT id, embedding FROM faces WHERE space = ? ORDER BY id", (space,)):
-            ids.append(face_id)
-            file.write(embedding)
-        file.write(ids.tobytes())
-    for stale in target.parent.glob(f"{stem}*.npy"):
-        if stale != target:
-            stale.unlink(missing_ok=True)
-    return True
+
+def deny(catalog: Catalog, face_ids: Iterable[int], subject_id: int) -> None:
+    """Put down that a person said of these faces that they are not that subject's."""
+    with catalog.transaction() as db:
+        db.execute("INSERT OR IGNORE INTO faces_not SELECT value, ? FROM json_each(?)", (subject_id, _ids(face_ids)))
+
+
+def denied(catalog: Catalog) -> dict[int, set[int]]:
+    """The subjects, by id, that a face is not, as people have said; faces without such a word are left out."""
+    found: dict[int, set[int]] = {}
+    for face_id, subject_id in catalog.connection.execute("SELECT face_id, subject_id FROM faces_not"):
+        found.setdefault(face_id, set()).add(subject_id)
+    return found

@@ -32,7 +32,8 @@ FORMAT = 1
 class LedgerCheck:
     """What `verify` found. `first_bad` is the number of the first event that is not as it was written.
 
-    `head` is the hash of the last event before it, `problem` says what is wrong and where.
+    `head` is the hash of the last event before it, `problem` says what is wrong and where. `checkpoints` that hold
+    and the public `key` of the first are told by `storage.checkpoints.verify` alone.
     """
 
     ok: bool
@@ -40,6 +41,8 @@ class LedgerCheck:
     head: str
     first_bad: int | None = None
     problem: str | None = None
+    checkpoints: int = 0
+    key: str | None = None
 
 
 def append(
@@ -134,6 +137,17 @@ def events_of_many(catalog: Catalog, uids: Iterable[str]) -> dict[str, list[Even
     return found
 
 
+def turning(catalog: Catalog, after: datetime, until: datetime) -> list[str]:
+    """Pseudonyms of those of whom something on record begins or ends after one instant and by another."""
+    rows = catalog.connection.execute(
+        "SELECT DISTINCT subject_uid FROM ledger, json_each(json_array("
+        "  json_extract(body, '$.valid_from'), json_extract(body, '$.valid_until'))) AS turn"
+        " WHERE subject_uid IS NOT NULL AND turn.value > ? AND turn.value <= ?",
+        (to_text(after), to_text(until)),
+    )
+    return [row[0] for row in rows]
+
+
 def all(catalog: Catalog, after: int = 0) -> Iterator[Event]:
     """Every event after number `after`, oldest first, streamed."""
     rows = catalog.connection.execute("SELECT body, hash FROM ledger WHERE seq > ? ORDER BY seq", (after,))
@@ -179,13 +193,81 @@ def rebuild_twin(catalog: Catalog) -> Path | None:
 
     Raises CatalogDamaged where the table is broken.
     """
+    _require_chain(catalog)
+    return twin.rebuild(catalog.ledger_path, catalog.connection)
+
+
+def rebuild_table(catalog: Catalog) -> int:
+    """Write the table anew from the twin, which must verify by itself; the number of events that it holds now.
+
+    What the table had beyond the file is lost with the table. Photographs' statuses are to be ruled on anew. Raises
+    CatalogDamaged where the file is broken, or where the table is sound and holds more than the file.
+    """
+    with twin.locked(catalog.ledger_path), catalog.transaction() as db:
+        whole = _sound_rows(catalog)
+        triggers = db.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'ledger'"
+        ).fetchall()
+        for trigger in triggers:
+            db.execute(f'DROP TRIGGER "{trigger["name"]}"')
+        db.execute("DELETE FROM ledger")
+        number = size = 0
+        for line in _lines(catalog.ledger_path):
+            if not line.endswith(b"\n"):
+                break  # of a write that was cut off: it was never acknowledged as the file's
+            row = _row_of(line, number + 1)
+            if row is None:
+                raise CatalogDamaged(f"event {number + 1} of ledger.jsonl is broken", "restore a backup")
+            db.execute("INSERT INTO ledger(seq, at, kind, subject_uid, body, hash) VALUES (?,?,?,?,?,?)", row)
+            number, size = number + 1, size + len(line)
+        if whole is not None and whole > number:
+            raise CatalogDamaged(
+                f"the table is sound and has {whole} events, the file {number}",
+                "write the file anew instead: kyodaku ledger rebuild --from table",
+            )
+        _require_chain(catalog)
+        for trigger in triggers:
+            db.execute(trigger["sql"])
+        db.execute("UPDATE ledger_twin SET seq = ?, bytes = ?", (number, size))
+        db.execute("INSERT OR IGNORE INTO status_dirty SELECT id FROM photos")
+    return number
+
+
+def _sound_rows(catalog: Catalog) -> int | None:
+    """How many events the table holds, or None where it does not verify by itself."""
+    seq, digest = 0, EMPTY_HEAD
+    try:
+        for row in catalog.connection.execute("SELECT * FROM ledger ORDER BY seq"):
+            if _fault(row, seq + 1, digest):
+                return None
+            seq, digest = row["seq"], row["hash"]
+    except sqlite3.DatabaseError:
+        return None
+    return seq
+
+
+def _require_chain(catalog: Catalog) -> None:
+    """Raises CatalogDamaged where the table does not verify by itself."""
     seq, digest = 0, EMPTY_HEAD
     for row in catalog.connection.execute("SELECT * FROM ledger ORDER BY seq"):
         problem = _fault(row, seq + 1, digest)
         if problem:
             raise CatalogDamaged(f"event {seq + 1}: {problem}", "restore a backup")
         seq, digest = row["seq"], row["hash"]
-    return twin.rebuild(catalog.ledger_path, catalog.connection)
+
+
+def _row_of(line: bytes, seq: int) -> tuple[Any, ...] | None:
+    """The table's row of a line of the file, None where it is none."""
+    body, comma, rest = line.rpartition(b',"hash":"')
+    digest = rest.removesuffix(b'"}\n')
+    try:
+        text = body.decode() + "}"
+        event = _event(text, digest.decode())
+        if not comma or event.seq != seq or twin.line_of(text, event.hash) != line:
+            return None
+        return seq, to_text(event.at), event.kind, event.subject_uid, text, event.hash
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _catch_up(catalog: Catalog) -> None:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from storage import companions, faces
 from storage.catalog import Catalog
 from storage.errors import NoSuchRecord
 from storage.records import Photo, PhotoState, Rights
 
 Params = Sequence[Any]
 
-_COLUMNS = "p.*, (SELECT path FROM folders WHERE folders.id = p.folder_id) AS folder"
 # fmt: off
 _READ = (  # what a scan reads from the file
     "path_text", "size", "mtime_ns", "ctime_ns", "inode", "content_hash", "format", "width", "height",
@@ -28,6 +27,11 @@ _READ = (  # what a scan reads from the file
     "iso", "focal_mm", "lat", "lon", "place", "country", "rating", "caption", "error",
 )
 # fmt: on
+_COLUMNS = (
+    f"p.id, (SELECT path FROM folders WHERE folders.id = p.folder_id), p.name, p.state, p.rights, p.faces_space,"
+    f" {', '.join(f'p.{column}' for column in _READ)}"
+)
+_TAKEN_AT = _READ.index("taken_at")
 _HALF = 1 << 63
 _CACHE_KB = 64 << 10
 _LOG_PAGES = 8_000  # 32 MB
@@ -65,7 +69,9 @@ class ScanBatch:
     """What one stretch of a scan changes; `id` is the row's, and of no meaning in `new`.
 
     `same` holds photographs whose content is as it was, at a new place or with a new stat: they keep
-    faces, rights and statuses. `changed` holds other content under a known name: its faces go.
+    faces, rights and statuses. `changed` holds other content under a known name: its faces go. `switched` holds
+    what another file of the same photograph shows (its JPEG, its RAW): faces and rights stay, for faces to be sought
+    anew. Companions and tags are written where the photograph has any, or none: not None.
     `displaced` photographs lost their name to another one and were not found again: they are gone,
     and keep what is known of them under a name that no file can have.
     """
@@ -73,6 +79,7 @@ class ScanBatch:
     new: Sequence[Photo] = ()
     same: Sequence[Photo] = ()
     changed: Sequence[Photo] = ()
+    switched: Sequence[Photo] = ()
     back: Sequence[int] = ()
     gone: Sequence[int] = ()
     displaced: Sequence[int] = ()
@@ -94,16 +101,17 @@ def split(path: bytes) -> tuple[bytes, bytes]:
     return folder or b"/", name
 
 
-def _photo(row: sqlite3.Row) -> Photo:
-    values = {field: row[field] for field in _READ}
-    values["taken_at"] = None if row["taken_at"] is None else datetime.fromisoformat(row["taken_at"])
+def _photo(row: tuple[Any, ...]) -> Photo:
+    id, folder, name, state, rights, faces_space, *read = row
+    if read[_TAKEN_AT] is not None:
+        read[_TAKEN_AT] = datetime.fromisoformat(read[_TAKEN_AT])
     return Photo(
-        id=row["id"],
-        path=join(row["folder"], row["name"]),
-        state=PhotoState(row["state"]),
-        rights=Rights(row["rights"]),
-        faces_space=row["faces_space"],
-        **values,
+        id=id,
+        path=join(folder, name),
+        state=PhotoState(state),
+        rights=Rights(rights),
+        faces_space=faces_space,
+        **dict(zip(_READ, read, strict=True)),
     )
 
 
@@ -114,11 +122,12 @@ def get(catalog: Catalog, id: int) -> Photo:
 
 def get_many(catalog: Catalog, ids: Sequence[int]) -> list[Photo]:
     """The photographs with these ids, in their order. Raises NoSuchRecord."""
-    rows = catalog.connection.execute(
+    rows = _tuples(
+        catalog,
         f"SELECT {_COLUMNS} FROM photos p WHERE p.id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(ids)),),
     )
-    found = {row["id"]: _photo(row) for row in rows}
+    found = {row[0]: _photo(row) for row in rows}
     for id in ids:
         if id not in found:
             raise NoSuchRecord(f"there is no photograph {id}", "kyodaku find lists photographs with their ids")
@@ -128,7 +137,8 @@ def get_many(catalog: Catalog, ids: Sequence[int]) -> list[Photo]:
 def by_path(catalog: Catalog, path: bytes) -> Photo | None:
     """The photograph that the catalog has at this absolute path, if any."""
     folder, name = split(path)
-    row = catalog.connection.execute(
+    row = _tuples(
+        catalog,
         f"SELECT {_COLUMNS} FROM photos p WHERE p.name = ? AND p.folder_id = (SELECT id FROM folders WHERE path = ?)",
         (name, folder),
     ).fetchone()
@@ -201,25 +211,6 @@ def ids(catalog: Catalog, where: str = "1", params: Params = ()) -> Iterator[int
         if len(rows) < _IDS_A_PAGE:
             return
         last = rows[-1][0]
-
-
-def ordered_ids(
-    catalog: Catalog,
-    where: str = "1",
-    params: Params = (),
-    *,
-    order: str = "p.id",
-    descending: bool = False,
-    limit: int | None = None,
-) -> array[int]:
-    """The ids, signed 64 bit, in `page`'s order: a frozen result of a million photographs takes 8 MB."""
-    way = " DESC" if descending else ""
-    rows = _tuples(
-        catalog,
-        f"SELECT p.id FROM photos p WHERE ({where}) ORDER BY {order}{way}, p.id{way} LIMIT ?",
-        (*params, -1 if limit is None else limit),
-    )
-    return array("q", (row[0] for row in rows))
 
 
 def set_rights(catalog: Catalog, ids: Sequence[int], rights: Rights) -> None:
@@ -311,6 +302,17 @@ def with_content(catalog: Catalog, hashes: Iterable[str], newest: int = _HALF - 
     return found
 
 
+def located(catalog: Catalog, photo_ids: Iterable[int]) -> dict[int, Located]:
+    """Where these photographs are believed to be, by id."""
+    rows = _tuples(
+        catalog,
+        f"SELECT (SELECT path FROM folders WHERE folders.id = folder_id), name, {_KNOWN} FROM photos"
+        " WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(photo_ids)),),
+    )
+    return {row[2]: Located(row[0], row[1], KnownFile._make(row[2:])) for row in rows}
+
+
 def folders_below(catalog: Catalog, root: bytes) -> list[bytes]:
     """`root` and the folders below it that the catalog knows."""
     prefix = b"/" if root == b"/" else root + b"/"
@@ -324,7 +326,7 @@ def folders_below(catalog: Catalog, root: bytes) -> list[bytes]:
 
 def apply_scan(catalog: Catalog, batch: ScanBatch) -> None:
     """Write what a stretch of a scan found, all of it or nothing."""
-    kept = [*batch.same, *batch.changed]
+    kept = [*batch.same, *batch.changed, *batch.switched]
     with catalog.transaction() as db:
         db.executemany(
             "INSERT OR IGNORE INTO folders(path) VALUES (?)",
@@ -336,6 +338,7 @@ def apply_scan(catalog: Catalog, batch: ScanBatch) -> None:
             "UPDATE photos SET name = CAST(name || char(0) || id AS BLOB) WHERE id = ?",
             [(id,) for id in aside],
         )
+        faces.follow_size(db, [(photo.id, photo.width, photo.height) for photo in batch.switched])
         db.executemany(
             f"UPDATE photos SET state = 'present', {_PLACE}, {', '.join(f'{c} = ?' for c in _READ)} WHERE id = ?",
             [(*split(photo.path), *_read_values(photo), photo.id) for photo in kept],
@@ -346,6 +349,8 @@ def apply_scan(catalog: Catalog, batch: ScanBatch) -> None:
             f" VALUES ({_FOLDER_ID}, ?, {', '.join('?' * len(_READ))})",
             [(*split(photo.path), *_read_values(photo)) for photo in batch.new],
         )
+        for photo in (*kept, *(photo for photo in batch.new if photo.companions or photo.tags)):
+            companions.write(db, *split(photo.path), photo)
         for state, ids in ((PhotoState.PRESENT, batch.back), (PhotoState.GONE, [*batch.gone, *batch.displaced])):
             _set_all(catalog, "state", ids, state)
 

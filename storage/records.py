@@ -76,6 +76,13 @@ class FaceMark(StrEnum):
     UNRECOGNISABLE = "unrecognisable"
 
 
+class CompanionKind(StrEnum):
+    """What a file beside a photograph's own is."""
+
+    RAW = "raw"  # the same exposure as the camera's sensor gave it
+    XMP = "xmp"  # a sidecar: what an editor wrote about it
+
+
 class GroupRule(StrEnum):
     """How a cohort treats photographs in which others are seen too. Never chosen silently."""
 
@@ -115,6 +122,19 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Companion:
+    """A file in a photograph's folder that belongs to it."""
+
+    name: bytes
+    kind: CompanionKind
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    content_hash: str | None = None  # blake3 of the bytes, hex; None where it could not be read
+
+
+@dataclass(frozen=True, slots=True)
 class Photo:
     """One photograph of the archive. `path` is the file's name as the system gave it, byte for byte."""
 
@@ -128,12 +148,12 @@ class Photo:
     state: PhotoState = PhotoState.PRESENT
     content_hash: str | None = None  # blake3 of the bytes, hex
     format: str | None = None
-    width: int | None = None  # upright
+    width: int | None = None  # upright; of a RAW, its preview's
     height: int | None = None
     orientation: int = 1  # EXIF 1..8
     taken_at: datetime | None = None
     taken_offset: int | None = None
-    taken_source: str | None = None  # exif-offset, gps, none
+    taken_source: str | None = None  # exif-offset, gps, place (guessed from lat, lon), none
     camera: str | None = None
     lens: str | None = None
     exposure_s: float | None = None
@@ -149,6 +169,9 @@ class Photo:
     caption: str | None = None
     error: str | None = None  # why it can't be used; such a photograph stays in the catalog
     faces_space: str | None = None  # embedding space its faces were last sought with; None: not yet
+    # As a scan read them; None where it didn't, as in every row that is read from the catalog
+    companions: tuple[Companion, ...] | None = None
+    tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +186,7 @@ class Face:
     embedding: bytes = field(repr=False)
     sharpness: float | None = None
     age_estimate: float | None = None  # years; shown, never used to allow
+    pose: tuple[float, float, float] | None = None  # yaw, pitch and roll in degrees, as `core.faces.quality` estimates
     cluster: int | None = None
     subject_id: int | None = None
     assigned_by_person: bool = False  # False: by clustering
@@ -230,7 +254,8 @@ class CohortItem:
     crop: Box
     masks: tuple[Box, ...]  # other people's faces with their margin, in the same pixels as `crop`
     grant: str  # hash of the ledger event that permits it
-    leaf: str  # sha256 leaf of the Merkle tree, hex
+    leaf: str  # hash of the picture, of which cohort and model roots are made, hex
+    secret: str = field(repr=False)  # blinds the leaf, hex; never leaves the catalog
 
 
 @dataclass(frozen=True, slots=True)

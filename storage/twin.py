@@ -70,7 +70,7 @@ def catch_up(path: Path, connection: sqlite3.Connection) -> bool:
             return False
         if lack.data:
             try:
-                _append(path, lack.data)
+                append(path, lack.data)
             except OSError as error:
                 raise LedgerBehind(
                     f"all is recorded, but {path} can't be written: {error.strerror}",
@@ -113,7 +113,8 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _append(path: Path, data: bytes) -> None:
+def append(path: Path, data: bytes) -> None:
+    """Add bytes to the end of a private file, made where it is not there, and see them on disk. Raises OSError."""
     created = not path.exists()
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -62,7 +62,7 @@ def lora(catalog: Catalog, frozen: Cohort, base: Path, people: Sequence[Subject]
     metadata = {
         "modelspec.architecture": "stable-diffusion-v1/lora",
         "modelspec.resolution": "32x32",
-        "kyodaku.subject_root" if single else "kyodaku.cohort_root": cohort.subject_root(items),
+        "kyodaku.subject_root" if single else "kyodaku.cohort_root": cohort.root_of(items),
     }
     write_lora(path, layers, metadata)
     artifacts.add_model(

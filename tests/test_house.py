@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "diffusers", "transformers", "peft", "facenet_pytorch", "dlib", "sklearn", "onnxruntime")
+HEAVY = ("torch", "diffusers", "transformers", "peft", "facenet_pytorch", "dlib", "sklearn", "onnxruntime", "faiss")
 
 
 def loaded_by(*modules: str) -> set[str]:

@@ -211,14 +211,14 @@ class KyodakuApp(App[None]):
         people.begin(partial(people.show_face, face), group="load")
 
     def settle_statuses(self) -> None:
-        """Bring the statuses that searches read up to date with the ledger and the clock, in the background."""
+        """Bring the statuses that searches read up to the clock, in the background."""
         if isinstance(self.screen, Room) and not self._settling:
             self._settling = True
             self.screen.begin(self._settle, group="settle", alone=False)
 
     async def _settle(self) -> None:
         try:
-            settled = await self.desk.tidy(lambda catalog: statuses.settle(catalog, report=self.desk.go_on))
+            settled = await self.desk.tidy(lambda catalog: statuses.refresh(catalog, report=self.desk.go_on))
         finally:
             self._settling = False
         if settled and isinstance(self.screen, Room):

@@ -19,7 +19,20 @@ from tui.place import catalog_folder
 
 def command_line() -> typer.Typer:
     """All commands. Their modules are loaded here, so that opening the app does not wait for them."""
-    from tui.commands import archive, cohorts, consent, jobs, models, people, pictures, subjects, training, upkeep
+    from tui.commands import (
+        archive,
+        cohorts,
+        consent,
+        jobs,
+        ledger,
+        models,
+        people,
+        pictures,
+        similar,
+        subjects,
+        training,
+        upkeep,
+    )
 
     commands = typer.Typer(
         name="kyodaku",
@@ -27,7 +40,10 @@ def command_line() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     commands.callback()(root)
-    for room in (archive, cohorts, consent, jobs, models, people, pictures, subjects, training, upkeep):
+    for room in (
+        *(archive, cohorts, consent, jobs, ledger, models, people),
+        *(pictures, similar, subjects, training, upkeep),
+    ):
         room.register(commands)
     return commands
 

@@ -246,7 +246,7 @@ def close(demo: Demo) -> None:
     receipts = demo.folder / "receipts"
     receipts.mkdir()
     for subject in demo.run("subject", "list")[:3]:
-        demo.run("consent", "receipt", str(subject["id"]), "-o", str(receipts / f"{subject['uid'][:8]}.html"))
+        demo.run("consent", "receipt", str(subject["id"]), "-o", str(receipts / f"{subject['uid'][:8]}.pdf"))
     sound = demo.run("doctor")
     demo.say(f"doctor: {sum(finding['ok'] for finding in sound)} of {len(sound)} findings are well")
     demo.summary["seconds"] = round(time.monotonic() - demo.started, 1)

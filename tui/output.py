@@ -22,8 +22,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on
 
 SECONDS_BETWEEN_LINES = 5.0
 SECONDS_BETWEEN_FRAMES = 0.1
-BAR = 20
-LINE = 110  # cells, at most
 
 
 def plain(value: Any) -> Any:
@@ -68,6 +66,26 @@ def complain(message: str, hint: str = "") -> None:
     print(f"kyodaku: {display(message)}" + (f" — {display(hint)}" if hint else ""), file=sys.stderr)
 
 
+BAR = 20  # cells
+LINE = 110  # cells, at most
+
+
+def _bar(share: float) -> str:
+    """How far it is, drawn."""
+    done = int(BAR * min(1.0, share))
+    return "█" * done + "░" * (BAR - done)
+
+
+def _clock(seconds: float) -> str:
+    """A time to wait: `40 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
 class Progress:
     """A `Report` that draws one line on a terminal, or prints a line every few seconds elsewhere."""
 
@@ -81,8 +99,7 @@ class Progress:
         now = time.monotonic()
         if step.what != self._what:
             self._what, self._pace = step.what, Pace()
-        if not self._pace.rate or now - self._last >= SECONDS_BETWEEN_FRAMES:
-            self._pace.see(now, step.done)
+        self._pace.see(now, step.done)
         gap = SECONDS_BETWEEN_FRAMES if self._terminal else SECONDS_BETWEEN_LINES
         finished = step.total is not None and step.done >= step.total
         if now - self._last < gap and not (finished and self._terminal):
@@ -94,6 +111,8 @@ class Progress:
         line = progress_line(step, self._pace)
         if not self._terminal:
             return line
+        if step.total:
+            line = f"{_bar(step.done / step.total)} {line}"
         width = _line_width()
         return f"{line[:width]:<{width}}"
 
@@ -106,24 +125,16 @@ class Progress:
 
 
 def progress_line(step: Step, pace: Pace) -> str:
-    """What is done, as numbers and a bar, how fast it goes, and how long the rest takes at this pace."""
-    parts = [f"{step.what}: {step.done:,}"]
+    """What is done, how fast it goes now, and how long the rest takes at this pace."""
+    line = f"{step.what}: {step.done:,}"
     if step.total:
-        share = min(1.0, step.done / step.total)
-        parts[0] += f" of {step.total:,} [{'#' * int(share * BAR):<{BAR}}] {int(share * 100)} %"
+        line += f" of {step.total:,}"
     if pace.rate is not None:
-        parts.append(f"{pace.rate:,.0f}/s" if pace.rate >= 10 else f"{pace.rate:.1f}/s")
-        left = None if step.total is None or step.done >= step.total else pace.left(step.total)
+        line += f", {pace.rate:,.{0 if pace.rate >= 10 else 1}f} a second"
+        left = pace.left(step.total) if step.total and step.done < step.total else None
         if left is not None:
-            parts.append(f"{duration(left)} left")
-    return ", ".join(parts) + (f" ({display(step.note)})" if step.note else "")
-
-
-def duration(seconds: float) -> str:
-    """Seconds as `0:07`, `12:30` or `3:05:00`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+            line += f", {_clock(left)} left"
+    return line + (f" ({display(step.note)})" if step.note else "")
 
 
 def _line_width() -> int:

@@ -23,17 +23,24 @@ _BLOCK = 1 << 22  # distances worked out at a time
 
 
 def settle(
-    labels: NDArray[np.int64], now: Sequence[Standing], vectors: NDArray[np.float32], within: float
+    labels: NDArray[np.int64],
+    now: Sequence[Standing],
+    vectors: NDArray[np.float32],
+    within: float,
+    *,
+    first_new: int | None = None,
 ) -> dict[int, Place]:
     """Cluster and subject of each face by id, given its new group, what held before, and its vector.
 
     Pure. Decided faces keep their cluster and subject; groups without one take the cluster number that
-    most of their members had, each number once; groups of one have none.
+    most of their members had, each number once; groups of one have none. New numbers begin at `first_new`;
+    None: behind all that these faces have.
     """
     members: dict[int, list[int]] = defaultdict(list)
     for row, label in enumerate(labels):
         members[int(label)].append(row)
-    fresh = count(max((face.cluster for face in now if face.cluster is not None), default=0) + 1)
+    highest = max((face.cluster for face in now if face.cluster is not None), default=0)
+    fresh = count(highest + 1 if first_new is None else first_new)
     held = {face.cluster for face in now if face.by_person}
     free = {label: rows for label, rows in members.items() if len(rows) > 1 and not any(now[r].by_person for r in rows)}
     numbers = _numbers(free, now, held)

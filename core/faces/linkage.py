@@ -1,14 +1,23 @@
-"""Group vectors that lie close together: average linkage, exact, in memory that grows with n alone.
+"""Group vectors that lie close together: average linkage, in memory that grows with n alone.
 
 The distance of two groups is the mean *squared* Euclidean distance between their members. It follows from
-the groups' centroids c and mean squared norms m, as m1 + m2 - 2 c1.c2, so no matrix of pairs is kept.
+the groups' centroids c and mean squared norms m, as m1 + m2 - 2 c1.c2, so no matrix of pairs is kept, and
+a group's nearest is found by inner products, which faiss searches.
 Merging never brings groups closer (the distance is reducible: Bruynooghe, 1978), so all pairs that are
 each other's nearest can merge at once, and a group with no other within the threshold is done: the result
 is that of merging the closest two again and again (Murtagh, "A survey of recent advances in hierarchical
 clustering algorithms", 1983).
+
+Up to `EXACT` vectors that is all. Of more, pairs of near ones are sought first (`core.faces.near_pairs`), and
+groups merge along these pairs alone, where either finds none more than `SLACK` nearer (as in Dhulipala et al.,
+"TeraHAC", 2023). What is left is merged as above. So the order of merges is near to average linkage's, and the end
+is exact: no two groups within the threshold stay apart, and none was merged beyond it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +31,11 @@ BOUNDS = {
     # From the literature on FaceNet's space (Schroff et al., 2015: strangers are told apart at 1.1), not measured.
     "facenet-vggface2": (0.75, 1.00),
 }
+EXACT = 2_000
+SLACK = 0.1  # share of the squared distance
 _SAMPLE = 2000
-_ROWS = 1024
-_COLUMNS = 16384
+_QUERIES = 4096  # at a time
+_EDGES = 1 << 15
 
 Vectors = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -51,29 +62,86 @@ def usual_threshold(space: str, vectors: Vectors) -> float:
     return float(np.clip(middle - SPREADS * (above - middle), lowest, highest))
 
 
+@dataclass(slots=True)
+class Groups:
+    """Groups of vectors as they merge: centroids [n, d], mean squared norms [n], members [n], what each went into [n].
+
+    A group goes by the number of its first member, `into` of a live one is itself.
+    """
+
+    centroids: Vectors
+    norms: Vectors
+    weights: NDArray[np.float64]
+    into: Ints
+
+    def squared(self, first: Ints, second: Ints) -> Vectors:
+        """The distance of the groups of each pair, [pairs]."""
+        apart = np.empty(len(first), dtype=np.float32)
+        for start in range(0, len(first), _EDGES):
+            a, b = first[start : start + _EDGES], second[start : start + _EDGES]
+            dots = np.einsum("ij,ij->i", self.centroids[a], self.centroids[b])
+            apart[start : start + _EDGES] = self.norms[a] + self.norms[b] - 2 * dots
+        return apart
+
+    def merge(self, kept: Ints, folded: Ints) -> None:
+        """Fold the second group of each pair into the first; no group is folded twice, nor is one kept."""
+        order = np.argsort(kept, kind="stable")
+        while len(order):  # one into each at a time
+            first = np.ones(len(order), dtype=bool)
+            first[1:] = kept[order[1:]] != kept[order[:-1]]
+            into, gone = kept[order[first]], folded[order[first]]
+            both = self.weights[into] + self.weights[gone]
+            share = (self.weights[gone] / both).astype(np.float32)
+            self.centroids[into] += share[:, None] * (self.centroids[gone] - self.centroids[into])
+            self.norms[into] += share * (self.norms[gone] - self.norms[into])
+            self.weights[into] = both
+            order = order[~first]
+        self.into[folded] = kept
+
+    def numbers(self) -> Ints:
+        """Group number of each vector, from 0 in order of first members."""
+        into = self.into
+        while not np.array_equal(into, into[into]):
+            into = into[into]
+        return np.unique(into, return_inverse=True)[1].astype(np.int64)
+
+
+def singles(vectors: Vectors) -> Groups:
+    """Each vector [n, d] a group of its own."""
+    centre = vectors.mean(0) if len(vectors) else 0.0  # small numbers lose less in float32
+    centroids = np.ascontiguousarray(vectors - centre, dtype=np.float32)
+    norms = np.einsum("ij,ij->i", centroids, centroids)
+    return Groups(centroids, norms, np.ones(len(vectors)), np.arange(len(vectors)))
+
+
 def average_linkage(vectors: Vectors, threshold: float, report: Report = silent) -> Ints:
     """Group number [n], from 0 in order of first members, of each vector [n, d].
 
     Groups merge while the root of their mean squared distance is at most `threshold`.
     """
-    number = len(vectors)
-    centre = vectors.mean(0) if number else 0.0  # small numbers lose less in float32
-    centroids = np.ascontiguousarray(vectors - centre, dtype=np.float32)
-    norms = np.einsum("ij,ij->i", centroids, centroids)
-    weights = np.ones(number)
-    into = np.arange(number)
-    alive = np.arange(number)
+    groups = singles(vectors)
+    if len(vectors) > EXACT:
+        from core.faces.near_pairs import near_pairs
+
+        merge_along(groups, *near_pairs(groups.centroids, threshold, report), threshold, report=report)
+    merge_all(groups, threshold, report)
+    return groups.numbers()
+
+
+def merge_all(groups: Groups, threshold: float, report: Report = silent) -> None:
+    """Merge the closest two groups until none lie within the threshold."""
+    number = len(groups.into)
+    alive = np.flatnonzero(groups.into == np.arange(number))
     nearest = np.full(number, -1)
     distance = np.full(number, np.inf, dtype=np.float32)
     stale = alive
     while len(alive) > 1:
-        _look_around(centroids, norms, stale, alive, nearest, distance)
+        _look_around(groups, stale, alive, nearest, distance, report)
         alive = alive[distance[alive] <= threshold**2]
         if not len(alive):
             break
         first, second = _mutual(alive, nearest, distance)
-        _merge(centroids, norms, weights, first, second)
-        into[second] = first
+        groups.merge(first, second)
         changed = np.zeros(number, dtype=bool)
         changed[first] = changed[second] = True
         gone = np.zeros(number, dtype=bool)
@@ -81,26 +149,39 @@ def average_linkage(vectors: Vectors, threshold: float, report: Report = silent)
         alive = alive[~gone[alive]]
         stale = alive[changed[alive] | changed[nearest[alive]]]
         report(Step("cluster", number - len(alive), number))
-    return _numbered(into)
 
 
 def _look_around(
-    centroids: Vectors, norms: Vectors, asked: Ints, alive: Ints, nearest: Ints, distance: Vectors
+    groups: Groups, asked: Ints, alive: Ints, nearest: Ints, distance: Vectors, report: Report = silent
 ) -> None:
     """Write the nearest other live group, and its squared distance, of each group asked for."""
-    for start in range(0, len(asked), _ROWS):
-        rows = asked[start : start + _ROWS]
-        best = np.full(len(rows), np.inf, dtype=np.float32)
-        which = np.full(len(rows), -1)
-        for offset in range(0, len(alive), _COLUMNS):
-            columns = alive[offset : offset + _COLUMNS]
-            apart = norms[rows, None] + norms[None, columns] - 2 * (centroids[rows] @ centroids[columns].T)
-            apart[rows[:, None] == columns[None]] = np.inf
-            at = apart.argmin(1)
-            value = apart[np.arange(len(rows)), at]
-            closer = value < best
-            best[closer], which[closer] = value[closer], columns[at[closer]]
-        nearest[rows], distance[rows] = which, best
+    for start, rows, found in nearest_groups(groups, asked, alive, 1):
+        nearest[rows] = found[:, 0]
+        distance[rows] = groups.squared(rows, found[:, 0])
+        if len(asked) > 2 * _QUERIES:
+            report(Step("look for what is left", start, len(asked)))
+
+
+def nearest_groups(groups: Groups, asked: Ints, alive: Ints, number: int) -> Iterator[tuple[int, Ints, Ints]]:
+    """A block at a time: where it starts, groups asked for, and the `number` other live groups nearest to each.
+
+    The smallest m1 + m2 - 2 c1.c2 is the largest inner product of (c1, 1) and (c2, -m2 / 2). Of fewer than
+    `number` others there are, all are given. What is asked for is alive.
+    """
+    import faiss
+
+    number = min(number, len(alive) - 1)
+    index = faiss.IndexFlatIP(groups.centroids.shape[1] + 1)
+    for start in range(0, len(alive), _QUERIES):
+        rows = alive[start : start + _QUERIES]
+        index.add(np.column_stack([groups.centroids[rows], -groups.norms[rows] / 2]))
+    for start in range(0, len(asked), _QUERIES):
+        rows = asked[start : start + _QUERIES]
+        _, found = index.search(np.column_stack([groups.centroids[rows], np.ones(len(rows), "f4")]), number + 1)
+        ids = alive[found]
+        others = ids != rows[:, None]
+        others[others.all(1), -1] = False  # the group itself was not among them
+        yield start, rows, ids[others].reshape(len(rows), number)
 
 
 def _mutual(alive: Ints, nearest: Ints, distance: Vectors) -> tuple[Ints, Ints]:
@@ -113,17 +194,70 @@ def _mutual(alive: Ints, nearest: Ints, distance: Vectors) -> tuple[Ints, Ints]:
     return first, nearest[first]
 
 
-def _merge(centroids: Vectors, norms: Vectors, weights: NDArray[np.float64], first: Ints, second: Ints) -> None:
-    """Fold the second group of each pair into the first."""
-    both = weights[first] + weights[second]
-    share = (weights[second] / both).astype(np.float32)
-    centroids[first] += share[:, None] * (centroids[second] - centroids[first])
-    norms[first] += share * (norms[second] - norms[first])
-    weights[first] = both
+def merge_along(
+    groups: Groups,
+    first: Ints,
+    second: Ints,
+    threshold: float,
+    *,
+    anchored: NDArray[np.bool_] | None = None,
+    report: Report = silent,
+) -> None:
+    """Merge groups along pairs of them until no pair lies within the threshold.
+
+    In each round a group takes in those for which it is nearest, and than which it has none more than `SLACK`
+    nearer, closest first, as long as it does not more than double. Groups that are `anchored` [n] never merge
+    with each other.
+    """
+    number = len(groups.into)
+    fixed = np.zeros(number, dtype=bool) if anchored is None else anchored.copy()
+    first, second = np.minimum(first, second), np.maximum(first, second)
+    apart = groups.squared(first, second)
+    while True:
+        kept = (apart <= threshold**2) & ~(fixed[first] & fixed[second])
+        first, second, apart = first[kept], second[kept], apart[kept]
+        if not len(first):
+            return
+        into, gone = _chosen(groups, fixed, first, second, apart)
+        groups.merge(into, gone)
+        fixed[into] |= fixed[gone]
+        changed = np.zeros(number, dtype=bool)
+        changed[into] = changed[gone] = True
+        touched = changed[first] | changed[second]
+        a, b = groups.into[first[touched]], groups.into[second[touched]]
+        keys = np.unique(np.minimum(a, b)[a != b] * number + np.maximum(a, b)[a != b])
+        a, b = keys // number, keys % number
+        first, second = np.concatenate([first[~touched], a]), np.concatenate([second[~touched], b])
+        apart = np.concatenate([apart[~touched], groups.squared(a, b)])
+        done = number - int(np.count_nonzero(groups.into == np.arange(number)))
+        report(Step("group", done, number, f"{len(first):,} pairs left"))
 
 
-def _numbered(into: Ints) -> Ints:
-    """Follow each member to its group's first, and number the groups in their order."""
-    while not np.array_equal(into, into[into]):
-        into = into[into]
-    return np.unique(into, return_inverse=True)[1].astype(np.int64)
+def _chosen(groups: Groups, fixed: NDArray[np.bool_], first: Ints, second: Ints, apart: Vectors) -> tuple[Ints, Ints]:
+    """Which groups take in which in one round: the takers, and the taken, each once."""
+    number = len(groups.into)
+    best = np.full(number, np.inf, dtype=np.float32)
+    np.minimum.at(best, first, apart)
+    np.minimum.at(best, second, apart)
+    good = np.flatnonzero(apart <= (1 + SLACK) * np.minimum(best[first], best[second]) + 1e-9)
+    a, b = first[good], second[good]
+    # The heavier takes in the lighter, an anchored one any other; of equals, the one that was there first
+    weights = groups.weights + np.where(fixed, groups.weights.sum(), 0)
+    turned = weights[b] > weights[a]
+    taker, taken, distance = np.where(turned, b, a), np.where(turned, a, b), apart[good]
+    order = np.argsort(distance, kind="stable")
+    taker, taken = taker[order], taken[order]
+    taken, at = np.unique(taken, return_index=True)  # each goes to the closest
+    goes = np.zeros(number, dtype=bool)
+    goes[taken] = True
+    stays = ~goes[taker[at]]  # who is taken in takes none
+    at, taken = at[stays], taken[stays]
+    order = np.lexsort((at, taker[at]))
+    at, taken = at[order], taken[order]
+    into = taker[at]
+    load = np.cumsum(groups.weights[taken])
+    starts = np.flatnonzero(np.r_[True, into[1:] != into[:-1]])
+    base = np.repeat(np.r_[0.0, load[starts[1:] - 1]], np.diff(np.r_[starts, len(into)]))
+    fits = load - base <= groups.weights[into]
+    fits[starts] = True
+    return into[fits], taken[fits]

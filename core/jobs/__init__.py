@@ -26,7 +26,6 @@ KINDS: Mapping[str, str] = {
     "train": "core.training.loop:run_job",
     "audit": "core.audit:run_job",
     "remake": "core.withdrawal:run_job",
-    "statuses": "core.statuses:run_job",
 }
 """What runs each kind: `module:function`, imported by the worker alone.
 

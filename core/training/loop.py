@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from core.base_model import Base, pick_device
 from core.base_model import load as load_base
-from core.cohort import recheck, subject_root
-from core.errors import BadValue, ConsentLost, NameTaken, NoSuchRecord, Tainted
+from core.cohort import recheck, root_of
+from core.errors import BadValue, ConsentLost, NameTaken, NoSuchRecord, Refused, Tainted
 from core.generate import permit_base
 from core.generated_checks import Checker
 from core.merging.formats import write_lora
@@ -28,7 +28,7 @@ from core.training.workers import Message, Workers, share_out
 from storage import artifacts, jobs
 from storage import catalog as catalogs
 from storage.catalog import Catalog
-from storage.records import Cohort, CohortItem, Job, Model, ModelKind
+from storage.records import Cohort, CohortItem, Job, Model, ModelKind, Purpose
 
 MODES = ("per-subject", "pooled")
 METADATA_VERSION = "1"
@@ -176,6 +176,11 @@ def _tasks(catalog: Catalog, cohort: Cohort, name: str, mode: str) -> list[Task]
     if not items:
         raise BadValue(f"cohort {cohort.name!r} holds no pictures", f"see: kyodaku cohort explain {cohort.name}")
     if mode == "pooled":
+        if cohort.rules.purpose is not Purpose.TRAIN_COMPOSITE and len({item.subject_id for item in items}) > 1:
+            raise Refused(
+                f"cohort {cohort.name!r} is for {cohort.rules.purpose}, and one LoRA of several people is a composite",
+                "train it --per-subject, or freeze a cohort for train-composite",
+            )
         key = f"pooled/{cohort.merkle_root}"
         return [Task(name, ModelKind.POOLED, key, SHARED_TRIGGER, None, tuple(items))]
     tasks = []
@@ -299,7 +304,7 @@ def _metadata(base: Base, recipe: Recipe, task: Task, resolution: int) -> dict[s
         "modelspec.trigger_phrase": task.trigger,
         "kyodaku.version": METADATA_VERSION,
         "kyodaku.kind": task.kind.value,
-        "kyodaku.subject_root" if task.kind is ModelKind.LORA else "kyodaku.cohort_root": subject_root(task.items),
+        "kyodaku.subject_root" if task.kind is ModelKind.LORA else "kyodaku.cohort_root": root_of(task.items),
         "kyodaku.people": str(len(task.people)),
         "kyodaku.pictures": str(len(task.items)),
         "kyodaku.base": base.unet_hash,

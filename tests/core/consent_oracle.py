@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 from storage.records import Event, Face, Photo, Subject
 
@@ -18,11 +19,13 @@ def eighteenth_birthday(born: date) -> date:
         return date(born.year + 18, 3, 1)
 
 
+@cache
 def adult_everywhere(born: date, instant: datetime) -> bool:
     naive = instant.astimezone(UTC).replace(tzinfo=None)
     return all((naive + zone).date() >= eighteenth_birthday(born) for zone in ZONES)
 
 
+@cache
 def adult_when_taken(born: date, taken_at: datetime, offset: int | None) -> bool:
     if offset is not None:
         return taken_at.date() >= eighteenth_birthday(born)

@@ -339,3 +339,24 @@ def test_likeness_refuses_but_never_permits(purpose: Purpose) -> None:
     refused = consent.face_ruling(alike, child, [], purpose, taken, NOW)
     assert refused is not None
     assert refused.status is (Status.MINOR if purpose in ADULT_ONLY_PURPOSES else Status.UNKNOWN)
+
+
+@pytest.mark.parametrize("hours", range(-30, 31))
+@pytest.mark.parametrize("offset", [-720, -300, 0, 420, 840])
+def test_a_zone_that_only_the_place_tells_is_no_zone(hours: int, offset: int) -> None:
+    """Around the hour in which somebody turns 18: as strict as with no zone, and never milder than the camera's."""
+    taken = datetime(1998, 5, 5) + timedelta(hours=hours)
+    guessed = photo(taken, offset, taken_source=consent.BY_PLACE)
+    unknown = photo(taken, None, taken_source="none")
+    told = photo(taken, offset, taken_source="exif-offset")
+    for purpose in ADULT_ONLY_PURPOSES:
+        assert ruled(guessed, purpose) == ruled(unknown, purpose)
+        if ruled(told, purpose).status is not Status.GRANTED:
+            assert ruled(guessed, purpose).status is not Status.GRANTED
+
+
+def test_the_place_is_where_it_would_matter() -> None:
+    """At 20 hours into the birthday the camera's word makes an adult, and the place's does not."""
+    taken = datetime(1998, 5, 5, 20)
+    assert ruled(photo(taken, 420, taken_source="gps")).status is Status.GRANTED
+    assert ruled(photo(taken, 420, taken_source=consent.BY_PLACE)).status is Status.MINOR

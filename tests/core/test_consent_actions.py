@@ -7,9 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core import consent_actions
+from core import consent_actions, terms
 from core.errors import BadValue, NoSuchRecord, Refused, UnreadablePath
+from core.terms import Manner, Terms
+from core.terms import of as terms_of
 from storage import ledger, subjects
 from storage.catalog import Catalog
 from storage.records import ADULT_ONLY_PURPOSES, EventKind, Purpose, Status, Subject
@@ -119,6 +123,102 @@ def test_show_tells_the_past_as_it_was(catalog: Catalog, ann: Subject) -> None:
     assert then.status[PRINT] is Status.GRANTED
     assert [event.kind for event in then.events] == [EventKind.AGE, EventKind.GRANT]
     assert consent_actions.show(catalog, "Ann", NOW + timedelta(days=2)).status[PRINT] is Status.REFUSED
+
+
+TERMS = Terms(Manner.SIGNED_RELEASE, language="lo", territory="Laos", conditions="no billboards")
+
+
+def test_terms_stand_in_the_ledger_and_are_shown(catalog: Catalog, ann: Subject) -> None:
+    consent_actions.grant(catalog, [ann], [PRINT], by="me", terms=TERMS, at=NOW)
+    [event] = [event for event in ledger.events_of(catalog, ann.uid) if event.kind is EventKind.GRANT]
+    assert terms_of(event.details) == TERMS
+    told = consent_actions.show(catalog, "Ann", NOW).lines()
+    for line in ("given by: signed-release", "language: lo", "territory: Laos", "on condition: no billboards"):
+        assert f"  {line}" in told
+
+
+def test_a_renewal_is_the_same_grant_given_anew(catalog: Catalog, ann: Subject) -> None:
+    until, later = NOW + timedelta(days=10), NOW + timedelta(days=400)
+    consent_actions.grant(catalog, [ann], [PRINT, COMPOSITE], by="me", terms=TERMS, valid_until=until, at=NOW)
+    consent_actions.grant(catalog, [ann], [Purpose.PUBLISH], by="me", at=NOW)
+    spoken = Terms(Manner.RECORDED_SPEECH)
+    for at in (NOW + timedelta(days=5), NOW + timedelta(days=20)):  # before and after its end
+        told = consent_actions.renew(catalog, [ann], by="me", valid_until=later, manner=spoken, at=at, dry_run=True)
+        assert [one.status[COMPOSITE] for one in told] == [Status.GRANTED, Status.GRANTED]
+    assert ledger.verify(catalog).events == 3
+    told = consent_actions.renew(
+        catalog, [ann], by="me", valid_until=later, manner=spoken, purposes=[COMPOSITE, PRINT], at=NOW
+    )
+    first, renewed = [ledger.events_of(catalog, ann.uid)[at] for at in (1, -1)]
+    assert [one.hash for one in told] == [renewed.hash]
+    assert renewed.details["renews"] == first.hash
+    assert (renewed.purposes, renewed.valid_until) == ((PRINT, COMPOSITE), later)
+    assert terms_of(renewed.details) == Terms(Manner.RECORDED_SPEECH, territory="Laos", conditions="no billboards")
+    assert consent_actions.show(catalog, ann, NOW + timedelta(days=20)).status[COMPOSITE] is Status.GRANTED
+
+
+def test_nothing_is_renewed_over_a_no(catalog: Catalog, ann: Subject) -> None:
+    def again(*purposes: Purpose, manner: Terms = TERMS) -> None:
+        end = NOW + timedelta(days=90)
+        consent_actions.renew(catalog, [ann], by="me", valid_until=end, manner=manner, purposes=purposes, at=NOW)
+
+    with pytest.raises(Refused, match="no grant to renew"):
+        again()
+    consent_actions.grant(catalog, [ann], [PRINT, COMPOSITE], by="me", at=NOW)
+    consent_actions.refuse(catalog, [ann], [COMPOSITE], by="me", at=NOW)
+    with pytest.raises(Refused, match="train-composite"):
+        again(PRINT, COMPOSITE)
+    with pytest.raises(BadValue, match="how it was given"):
+        again(PRINT, manner=Terms())
+    again()
+    assert ledger.events_of(catalog, ann.uid)[-1].purposes == (PRINT,)
+
+
+def test_a_dry_run_writes_nothing(catalog: Catalog, ann: Subject, tmp_path: Path) -> None:
+    before = ledger.verify(catalog)
+    release = tmp_path / "release.pdf"
+    release.write_bytes(b"signed")
+    [told] = consent_actions.grant(
+        catalog, [ann], [PRINT], by="me", evidence=release, keep_evidence=True, at=NOW, dry_run=True
+    )
+    assert told.status[PRINT] is Status.GRANTED
+    [told] = consent_actions.refuse(catalog, [ann], [PRINT], by="me", at=NOW, dry_run=True)
+    assert told.status[PRINT] is Status.REFUSED
+    assert ledger.verify(catalog) == before
+    assert not list(catalog.evidence.iterdir())
+
+
+def test_people_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "people.txt"
+    file.write_text("\ufeffAnn\n\n  ບົວຄຳ # the bride\n# nobody\n7\n", encoding="utf-8")
+    assert consent_actions.subjects_from(file) == ["Ann", "ບົວຄຳ", "7"]
+    for content in (b"", b"# nobody\n", b"Ann\nBo\nAnn\n", b"\xff\n"):
+        file.write_bytes(content)
+        with pytest.raises(BadValue):
+            consent_actions.subjects_from(file)
+    with pytest.raises(UnreadablePath):
+        consent_actions.subjects_from(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"manner": "shouted"}, "manner"),
+        ({"manner": "in-person"}, "witness"),
+        ({"language": "the language"}, "language"),
+        ({"conditions": "x" * 2001}, "conditions"),
+    ],
+)
+def test_terms_that_can_not_be(told: dict[str, str], said: str) -> None:
+    with pytest.raises(BadValue, match=said):
+        terms.checked(**told)  # type: ignore[arg-type]
+
+
+@given(st.fixed_dictionaries({}, optional={name: st.text(max_size=20) for name in ("territory", "conditions")}))
+def test_terms_come_back_as_they_were_told(told: dict[str, str]) -> None:
+    made = terms.checked(**told)  # type: ignore[arg-type]
+    assert terms_of(made.details()) == made
+    assert all(value.strip() == value for value in made.details().values())
 
 
 def test_due_tells_what_ends_soon_with_nothing_after_it(catalog: Catalog, ann: Subject) -> None:

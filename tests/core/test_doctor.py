@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from core import doctor, withdrawal
+from core import consent_actions, doctor, withdrawal
 from storage import artifacts, subjects
 from storage.catalog import Catalog
 from storage.records import CohortRules, Purpose
@@ -62,7 +63,18 @@ def test_a_changed_ledger_file(catalog: Catalog) -> None:
     subjects.add(catalog, "Ann", minor=True)
     text = catalog.ledger_path.read_text(encoding="utf-8")
     catalog.ledger_path.write_text(text.replace("age", "aga", 1), encoding="utf-8")
-    assert complaints(catalog) == ["ledger: broken at event 1"]
+    assert complaints(catalog) == ["ledger: broken at event 1: event 1 of ledger.jsonl was changed"]
+
+
+def test_evidence_that_was_changed(catalog: Catalog, tmp_path: Path) -> None:
+    subjects.add(catalog, "Ann", born=date(1980, 1, 1))
+    release = tmp_path / "release.pdf"
+    release.write_bytes(b"signed")
+    consent_actions.grant(catalog, ["Ann"], [Purpose.PRINT], by="me", evidence=release, keep_evidence=True)
+    assert complaints(catalog) == []
+    [kept] = catalog.evidence.iterdir()
+    kept.write_bytes(b"forged")
+    assert complaints(catalog) == [f"evidence: changed since it was kept: {kept.name}"]
 
 
 @pytest.mark.usefixtures("made")

@@ -64,7 +64,7 @@ def test_masks_cover_every_other_head_in_the_crop_and_little_of_the_face(face: B
         assert any(framing.common_area(framing.around(other), face) for other in others)
         return
     for other in others:
-        shown = framing.clipped(other, WIDTH, HEIGHT)
+        shown = framing.clipped(framing.around(other), WIDTH, HEIGHT)
         part = (
             max(shown[0], crop[0]),
             max(shown[1], crop[1]),

@@ -73,6 +73,16 @@ def test_every_format_is_known_by_content_and_turned_once(tmp_path: Path, format
     assert red(picture) == "top"
 
 
+def test_a_picture_without_exif_is_no_less_a_picture(tmp_path: Path) -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    for format in ("JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF"):
+        path = tmp_path / "a.jpg"
+        Image.new("RGB", (64, 32)).save(path, format)
+        assert (indexed(path).error, indexed(path).format, indexed(path).width) == (None, format, 64)
+
+
 def test_reduced_decoding_keeps_shape_and_bounds(tmp_path: Path) -> None:
     path = two_halves(tmp_path / "a.jpg", 6, size=(1600, 900))
     picture = image.load(path, 6, longest=200)
@@ -172,7 +182,7 @@ def test_a_damaged_file_decodes_or_is_refused_and_nothing_else(data: st.DataObje
     for _ in range(data.draw(st.integers(1, 8))):
         broken[data.draw(st.integers(0, min(len(broken) - 1, 300)))] = data.draw(st.integers(0, 255))
     source = io.BytesIO(bytes(broken))
-    with suppress(BadImage), image._opened(source) as picture:
+    with suppress(BadImage), image._opened(source) as (picture, _):
         picture.load()
 
 

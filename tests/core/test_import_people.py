@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from core import consent_actions
+from core import consent_actions, terms
 from core.errors import BadValue, UnreadablePath
 from core.import_people import COLUMNS, import_csv
+from core.terms import Manner, Terms
 from storage import ledger, subjects
 from storage.catalog import Catalog
 from storage.records import EventKind, Purpose, Status
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-HEAD = ",".join(COLUMNS)
+HEAD = ",".join(COLUMNS[: COLUMNS.index("note") + 1])
 GOOD = f"""{HEAD}
 ບົວຄຳ,1980-02-29,,,no,,print;train-composite,2016-01-01,,release,,"on paper, signed"
 Ann,,me,saw a passport,no,,print;publish,2016-01-01,2021-12-31,,,
@@ -55,6 +56,25 @@ def test_people_and_what_they_allow(catalog: Catalog, table: Path) -> None:
     assert [event.purposes for event in kim if event.kind is EventKind.GRANT] == [(Purpose.PRINT,)]
     assert ledger.verify(catalog).ok
     assert not any(name in catalog.ledger_path.read_text() for name in ("ບົວຄຳ", "Ann", "Kim"))
+
+
+def test_how_a_grant_was_given_and_on_what_terms(catalog: Catalog, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    head = "name,born,grants,manner,witness,language,territory,conditions"
+    path.write_text(f"{head}\nAnn,1980-01-01,print,in-person,Lee,lo,Laos,no billboards\nBo,1980-01-01,,,,,,\n")
+    import_csv(catalog, path, by="me", at=NOW)
+    events = ledger.events_of(catalog, subjects.get(catalog, "Ann").uid)
+    [grant] = [event for event in events if event.kind is EventKind.GRANT]
+    assert terms.of(grant.details) == Terms(Manner.IN_PERSON, "Lee", "lo", "Laos", "no billboards")
+    for line, said in (
+        ("Cy,1980-01-01,print,in-person,,,,", "witness"),
+        ("Cy,1980-01-01,print,shouted,,,,", "manner"),
+        ("Cy,1980-01-01,,message,,,,", "grants nothing"),
+        ("Cy,1980-01-01,print,message,,the language,,", "language"),
+    ):
+        path.write_text(f"{head}\n{line}\n")
+        with pytest.raises(BadValue, match=said):
+            import_csv(catalog, path, by="me", at=NOW)
 
 
 def test_a_dry_run_tells_the_same_and_writes_nothing(catalog: Catalog, table: Path) -> None:

@@ -1,9 +1,8 @@
-"""Merkle trees against the published test vectors of Certificate Transparency, and proofs that lie."""
+"""Sparse trees: every place's way leads to the root, and what stands beside a way tells nothing."""
 
 from __future__ import annotations
 
 import hashlib
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -11,78 +10,83 @@ from hypothesis import strategies as st
 
 from core import merkle
 
-# The leaves and roots of certificate-transparency's reference tests (RFC 6962 trees of 1 to 8 leaves).
-INPUTS = [
-    "",
-    "00",
-    "10",
-    "2021",
-    "3031",
-    "40414243",
-    "5051525354555657",
-    "606162636465666768696a6b6c6d6e6f",
-]
-ROOTS = [
-    "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-    "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
-    "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
-    "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-    "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
-    "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
-    "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
-    "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
-]
-LEAVES = [merkle.leaf_hash(bytes.fromhex(text)) for text in INPUTS]
+SECRET = b"s" * 32
 
 
-@pytest.mark.parametrize("size", range(1, 9))
-def test_published_roots(size: int) -> None:
-    assert merkle.root(LEAVES[:size]).hex() == ROOTS[size - 1]
+def place(number: int) -> bytes:
+    return hashlib.sha256(f"place {number}".encode()).digest()
 
 
-def test_nothing_has_the_root_of_nothing() -> None:
-    assert merkle.root([]) == hashlib.sha256(b"").digest()
+def leaf(number: int) -> bytes:
+    return hashlib.sha256(f"leaf {number}".encode()).digest()
 
 
-def leaves(count: int) -> list[bytes]:
-    return [merkle.leaf_hash(str(n).encode()) for n in range(count)]
+def leaves(count: int) -> dict[bytes, bytes]:
+    return {place(n): leaf(n) for n in range(count)}
 
 
-@given(st.integers(1, 70), st.data())
-def test_every_proof_leads_to_the_root(count: int, data: st.DataObject) -> None:
-    index = data.draw(st.integers(0, count - 1))
+def close_to(known: bytes, shared: int) -> bytes:
+    """A place that goes `shared` bits together with another."""
+    bits = int.from_bytes(known) ^ 1 << (255 - shared)
+    return bits.to_bytes(32)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 1000])
+def test_ways_from_taken_and_empty_places_lead_to_the_root(count: int) -> None:
     tree = leaves(count)
-    path = merkle.proof(tree, index)
-    assert merkle.root_from(tree[index], index, count, path) == merkle.root(tree)
+    root = merkle.root(tree, SECRET)
+    for number in (*range(min(count, 5)), *range(count - 2, count), 5000, 5001, 5002):
+        way = merkle.way(tree, SECRET, place(number))
+        assert (way.blind is None) == (place(number) in tree)
+        held = leaf(number) if way.blind is None else merkle.empty(way.blind)
+        assert len(way.path) == merkle.DEPTH or way.blind is not None
+        assert merkle.led_to(place(number), held, way.path) == root
+        assert merkle.led_to(place(number), leaf(7777), way.path) != root
 
 
-@given(st.integers(2, 40), st.data())
-def test_a_proof_that_lies_leads_elsewhere(count: int, data: st.DataObject) -> None:
-    index = data.draw(st.integers(0, count - 1))
-    tree = leaves(count)
-    path = merkle.proof(tree, index)
-    root = merkle.root(tree)
-    other = merkle.leaf_hash(b"other")
-    broken = data.draw(st.integers(0, len(path) - 1))
-    assert merkle.root_from(other, index, count, path) != root
-    assert merkle.root_from(tree[index], index, count, path[:-1]) != root
-    assert merkle.root_from(tree[index], index, count, [*path, other]) is None
-    assert merkle.root_from(tree[index], index, count, [*path[:broken], other, *path[broken + 1 :]]) != root
+@given(st.integers(0, merkle.DEPTH - 1), st.booleans())
+def test_places_that_go_together_for_long_are_told_apart(shared: int, both: bool) -> None:
+    tree = leaves(3)
+    near = close_to(place(1), shared)
+    if both:
+        tree[near] = leaf(9)
+    root = merkle.root(tree, SECRET)
+    way = merkle.way(tree, SECRET, near)
+    assert (way.blind is None) == both
+    assert merkle.led_to(near, leaf(9) if way.blind is None else merkle.empty(way.blind), way.path) == root
+    own = merkle.way(tree, SECRET, place(1))
+    assert own.blind is None
+    assert merkle.led_to(place(1), leaf(1), own.path) == root
 
 
-def test_an_index_outside_the_tree() -> None:
-    assert merkle.root_from(LEAVES[0], 1, 1, []) is None
-    assert merkle.root_from(LEAVES[0], -1, 1, []) is None
-    with pytest.raises(IndexError):
-        merkle.proof(LEAVES, 8)
+def test_one_place_for_two_keys_is_an_error_not_a_loss() -> None:
+    twin = close_to(place(1), merkle.DEPTH)
+    with pytest.raises(ValueError, match="one place"):
+        merkle.root({**leaves(2), twin: leaf(3)}, SECRET)
 
 
-def test_no_node_passes_for_a_leaf() -> None:
-    pair = b"".join(LEAVES[:2])
-    assert merkle.leaf_hash(pair) != merkle.root(LEAVES[:2])
+def test_a_root_is_of_its_leaves_and_secret_in_any_order() -> None:
+    tree = leaves(50)
+    root = merkle.root(tree, SECRET)
+    assert merkle.root(dict(reversed(tree.items())), SECRET) == root
+    assert merkle.root(tree, b"t" * 32) != root
+    assert len({merkle.root(leaves(n), SECRET) for n in range(40)}) == 40
 
 
-def test_roots_of_all_sizes_differ() -> None:
-    roots = [merkle.root(leaves(n)) for n in range(20)]
-    assert len(set(roots)) == 20
-    assert all(a != b for a, b in pairwise(roots))
+def test_siblings_do_not_tell_taken_from_empty() -> None:
+    """Of all ways to one place in trees with and without a neighbour, all but the height of the branch look alike."""
+    own, other = place(1), place(2)
+    alone = merkle.way({own: leaf(1)}, SECRET, own).path
+    beside = merkle.way({own: leaf(1), other: leaf(2)}, b"another secret", own).path
+    assert len(alone) == len(beside) == merkle.DEPTH
+    assert not set(alone) & set(beside)
+    assert leaf(2) not in beside
+    guesses = {merkle.empty(bytes(32)), merkle.empty(b""), hashlib.sha256(b"").digest(), bytes(32)}
+    assert not guesses & set(alone)
+
+
+def test_what_is_empty_is_almost_always_shown_at_one_height() -> None:
+    tree = leaves(1000)
+    heights = [len(merkle.way(tree, SECRET, place(n)).path) for n in range(5000, 5040)]
+    assert heights.count(12) >= 24  # 4,096 places for 1,000 leaves: a quarter, at most, are taken
+    assert min(heights) == 12

@@ -202,7 +202,7 @@ def test_pictures_in_a_frozen_cohort_stay_within_reach_of_their_withdrawal(catal
         catalog, "summer", "faces:1", CohortRules(Purpose.TRAIN_COMPOSITE), datetime(2026, 1, 1, tzinfo=UTC)
     )
     photo_id = faces.get(catalog, ids[2]).photo_id
-    item = CohortItem(photo_id, ids[2], person.id, person.uid, "abc", (0, 0, 9, 9), (), "f" * 64, "a" * 64)
+    item = CohortItem(photo_id, ids[2], person.id, person.uid, "abc", (0, 0, 9, 9), (), "f" * 64, "a" * 64, "b" * 64)
     artifacts.freeze_cohort(
         catalog,
         cohort.id,
@@ -237,3 +237,71 @@ def test_a_mark_without_a_reason_or_a_name_is_refused(catalog: Catalog, why: str
         people.ignore(catalog, face_id, FaceMark.NOT_A_FACE, why, by)
     assert faces.get(catalog, face_id).mark is None
     assert list(ledger.all(catalog)) == []
+
+
+def test_new_photographs_are_dealt_to_the_clusters_there_are(catalog: Catalog) -> None:
+    ids = add_photos(catalog, [0, 0, 1, 1, 2])
+    people.cluster(catalog, WITHIN)
+    people.name(catalog, 1, "Anna")
+    later = add_photos(catalog, [0, 2, 3, 3, 1, 4], seed=1)
+    result = people.cluster(catalog, whole=False)
+    assert (result.clusters, result.faces, result.unclustered) == (4, 10, 1)
+    assert result.looked_at == 7  # and the lone face that is no longer alone
+    assert names(catalog, ids + later) == ["Anna", "Anna", None, None, None, "Anna", *[None] * 5]
+    assert clusters(catalog, ids + later)[:4] == [1, 1, 2, 2]
+    of_two, of_three = clusters(catalog, ids)[4], clusters(catalog, later)[2]
+    assert {of_two, of_three} == {3, 4}
+    assert clusters(catalog, later) == [1, of_two, of_three, of_three, 2, None]
+    assert people.cluster(catalog, whole=False).looked_at == 0
+
+
+def test_which_faces_are_grouped_follows_from_how_many_there_are(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "FEW", 3)
+    add_photos(catalog, [0, 0, 1, 1, 2, 2, 3, 3])
+    assert people.cluster(catalog, WITHIN).looked_at == 8
+    add_photos(catalog, [0], seed=1)
+    assert people.cluster(catalog, WITHIN).looked_at == 1
+    assert people.cluster(catalog, whole=True).looked_at == 9
+    add_photos(catalog, [0], seed=2)
+    assert people.cluster(catalog, WITHIN + 0.5).looked_at == 10  # another threshold
+    add_photos(catalog, [0, 1, 2, 3], seed=3)
+    assert people.cluster(catalog).looked_at == 14  # the archive has grown by more than a quarter
+    monkeypatch.setattr(people, "FEW", 100)
+    assert people.cluster(catalog).looked_at == 14  # few enough
+
+
+def test_a_face_that_is_counted_again_is_looked_at_again(catalog: Catalog) -> None:
+    ids = add_photos(catalog, [0, 0, 0])
+    faces.set_mark(catalog, ids[2:], FaceMark.NOT_A_FACE)
+    people.cluster(catalog, WITHIN)
+    assert clusters(catalog, ids) == [1, 1, None]
+    faces.set_mark(catalog, ids[2:], None)
+    people.cluster(catalog, whole=False)
+    assert clusters(catalog, ids) == [1, 1, 1]
+
+
+def test_the_nearest_faces_leave_out_itself_and_the_marked(catalog: Catalog) -> None:
+    ids = add_photos(catalog, [0, 0, 0, 1, 1])
+    people.cluster(catalog, WITHIN)
+    people.name(catalog, 1, "Anna")
+    faces.set_mark(catalog, ids[1:2], FaceMark.NOT_A_FACE)
+    found = people.nearest(catalog, ids[0])
+    assert found[0].face == ids[2]
+    assert {one.face for one in found} == {ids[2], ids[3], ids[4]}
+    assert (found[0].subject, found[0].cluster, found[1].subject) == ("Anna", 1, None)
+    assert [one.distance for one in found] == sorted(one.distance for one in found)
+    assert len(people.nearest(catalog, ids[0], 1)) == 1
+    with pytest.raises(NoSuchRecord):
+        people.nearest(catalog, 99)
+    with pytest.raises(BadValue, match="marked"):
+        people.nearest(catalog, ids[1])
+    with pytest.raises(BadValue):
+        people.nearest(catalog, ids[0], 0)
+
+
+def test_the_nearest_are_sought_on_where_most_are_marked(catalog: Catalog) -> None:
+    ids = add_photos(catalog, [0] * 40 + [1])
+    faces.set_mark(catalog, ids[1:40], FaceMark.NOT_A_FACE)
+    assert [one.face for one in people.nearest(catalog, ids[0], 1)] == [ids[40]]

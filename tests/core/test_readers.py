@@ -17,6 +17,7 @@ import pytest
 from blake3 import blake3
 
 from core import read_worker, readers, reading, scan
+from core.companions import Shot
 from core.errors import JobFailed, UnreadablePath
 from core.pulse import Pulse
 from core.readers import Readers
@@ -45,7 +46,7 @@ def errors_of(found: Sequence[Reading]) -> dict[bytes, str]:
 
 def read_all(queue: Readers, *chunks: list[bytes]) -> list[Reading]:
     for chunk in chunks:
-        queue.submit(chunk)
+        queue.submit([Shot(path) for path in chunk])
     return [reading for _ in range(len(queue)) for reading in queue.collect()]
 
 
@@ -103,7 +104,7 @@ def test_a_process_that_hangs_at_a_file_costs_that_file(paths: list[bytes], slow
 @pytest.mark.usefixtures("impatient")
 def test_reading_for_long_is_no_hanging_while_bytes_come(paths: list[bytes], slow: bytes) -> None:
     with Readers(1) as queue:
-        queue.submit([slow])
+        queue.submit([Shot(slow)])
         begun = time.monotonic()
         while time.monotonic() - begun < 4 * readers.MOST_STILL:
             assert not queue.ready

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import readers, reading, scan, settling, walk
+from core.companions import Shot
 from core.errors import BadValue, UnreadablePath
 from core.progress import Step
 from core.readers import Readers
@@ -112,17 +113,22 @@ def test_names_that_are_not_text_and_names_that_drive_terminals(
     assert counts(scan.index(catalog, [archive])) == {"seen": 4, "unchanged": 4}
 
 
-def test_the_town_of_a_position_is_kept(catalog: Catalog, archive: Path, take_picture: TakePicture) -> None:
+def test_town_and_zone_of_a_position_are_kept(catalog: Catalog, archive: Path, take_picture: TakePicture) -> None:
     gps = {
         piexif.GPSIFD.GPSLatitudeRef: b"N",
         piexif.GPSIFD.GPSLatitude: ((19, 1), (53, 1), (0, 1)),
         piexif.GPSIFD.GPSLongitudeRef: b"E",
         piexif.GPSIFD.GPSLongitude: ((102, 1), (8, 1), (0, 1)),
     }
-    take_picture(archive / "a.jpg", 1, exif={"GPS": gps})
-    take_picture(archive / "b.jpg", 2)
+    when = {piexif.ExifIFD.DateTimeOriginal: b"2019:04:05 10:30:00"}
+    camera = when | {piexif.ExifIFD.OffsetTimeOriginal: b"+02:00"}
+    take_picture(archive / "a.jpg", 1, exif={"GPS": gps, "Exif": when})
+    take_picture(archive / "b.jpg", 2, exif={"Exif": when})
+    take_picture(archive / "c.jpg", 3, exif={"GPS": gps, "Exif": camera})
     scan.index(catalog, [archive])
     rows = all_photos(catalog)
+    zones = {name: (row.taken_offset, row.taken_source) for name, row in rows.items()}
+    assert zones == {"a.jpg": (420, "place"), "b.jpg": (None, "none"), "c.jpg": (120, "exif-offset")}
     assert (rows["a.jpg"].place, rows["a.jpg"].country) == ("Louangphabang", "LA")
     assert (rows["b.jpg"].place, rows["b.jpg"].country) == (None, None)
 
@@ -193,7 +199,7 @@ def test_a_file_that_a_mount_fails_to_show_is_not_gone(
         Entry(archive / "failed.jpg", OSError(errno.EIO, "Input/output error")),
         Entry(archive / "gone.jpg", FileNotFoundError()),
     ]
-    found = walk._compared(folder, entries, photos.in_folder(catalog, folder))  # type: ignore[arg-type]
+    found = walk._compared(folder, entries, photos.in_folder(catalog, folder), {})  # type: ignore[arg-type]
     assert sorted(found.missing) == sorted([rows["gone.jpg"], rows["unseen.jpg"]])
     assert found.warning is not None
     assert "1 files can't be looked at: Input/output error" in found.warning
@@ -396,9 +402,9 @@ def test_a_file_that_may_not_be_read_keeps_what_is_known_and_is_tried_again(
 class Here(Readers):
     """Readers that read in the test's own process."""
 
-    def _append(self, paths: list[bytes]) -> None:
-        chunk = readers._Chunk(paths)
-        chunk.finish([found for path in paths if (found := reading.read_file(path))])
+    def _append(self, shots: list[Shot]) -> None:
+        chunk = readers._Chunk(shots)
+        chunk.finish(map(reading.read_shot, shots))
         self._queue.append(chunk)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from core.errors import BadImage, Refused
 from core.generated_checks import Checker
 from core.start_picture import start_picture
 from storage import faces, ledger, photos
+from storage.artifacts import file_hash
 from storage.catalog import Catalog
-from storage.records import EventKind, FaceMark, Purpose
-from tests import small_archive
+from storage.photos import ScanBatch
+from storage.records import Companion, CompanionKind, EventKind, FaceMark, Purpose
+from tests import raws, small_archive
 from tests.small_archive import SmallArchive
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "photos"
@@ -69,3 +72,20 @@ def test_a_face_that_nobody_named_is_refused(archive: SmallArchive, checker: Che
         start_picture(catalog, path, checker)
     faces.set_mark(catalog, [face.id], FaceMark.NOT_A_FACE)
     assert start_picture(catalog, path, checker).size == (64, 64)
+
+
+def test_whoever_refuses_in_a_jpeg_refuses_in_the_raw_beside_it(
+    archive: SmallArchive, tmp_path: Path, checker: Checker
+) -> None:
+    catalog, (person,) = archive.catalog, archive.people
+    path = tmp_path / "0-0.nef"
+    path.write_bytes(raws.raw("NEF"))
+    raw = Companion(b"0-0.nef", CompanionKind.RAW, 1, 1, 1, 1, file_hash(path))
+    (photo,) = photos.get_many(catalog, [1])
+    photos.apply_scan(catalog, ScanBatch(same=[replace(photo, companions=(raw,))]))
+    assert start_picture(catalog, path, checker).size == (1200, 800)
+    ledger.append(
+        catalog, kind=EventKind.REFUSAL, subject_uid=person.uid, purposes=(Purpose.TRAIN_INDIVIDUAL,), by="me"
+    )
+    with pytest.raises(Refused, match="Person 0: refused train-individual"):
+        start_picture(catalog, path, checker)

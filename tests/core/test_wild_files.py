@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from core import exif, image, readers, reading, scan
+from core.companions import Shot
 from core.errors import BadImage
 from core.readers import Readers
 from core.reading import Reading
@@ -33,7 +34,7 @@ def read_all(paths: Sequence[Path]) -> list[Reading]:
     found: list[Reading] = []
     with Readers(1) as queue:
         for start in range(0, len(paths), 32):
-            queue.submit([os.fsencode(path) for path in paths[start : start + 32]])
+            queue.submit([Shot(os.fsencode(path)) for path in paths[start : start + 32]])
         while len(queue):
             found += queue.collect()
     return found

@@ -115,7 +115,7 @@ def test_cohort_rows_come_back(catalog: Catalog) -> None:
 def test_frozen_items_stream_by_subject_and_leaf(catalog: Catalog) -> None:
     late, early = subject(catalog, "ff"), subject(catalog, "00")
     items = [
-        CohortItem(photo(catalog, n), n, who, uid, f"{n:064}", (0, 0, n + 1, 9), ((1, 2, 3, 4),), "g", leaf)
+        CohortItem(photo(catalog, n), n, who, uid, f"{n:064}", (0, 0, n + 1, 9), ((1, 2, 3, 4),), "g", leaf, "ab")
         for n, (who, uid, leaf) in enumerate([(late, "ff", "a"), (early, "00", "d"), (early, "00", "b")])
     ]
     cohort = artifacts.add_cohort(catalog, "c", "", RULES, NOW)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from storage import faces
@@ -122,66 +122,6 @@ def test_pages_go_on_behind_a_face(catalog: Catalog) -> None:
     first = faces.page(catalog, "f.photo_id = ?", (1,), limit=4)
     rest = faces.page(catalog, "f.photo_id = ?", (1,), after=first[-1].id)
     assert [face.id for face in first + rest] == ids
-
-
-def test_the_matrix_holds_every_face_of_its_space(catalog: Catalog) -> None:
-    photo(catalog)
-    photo(catalog, 2)
-    one = put(catalog, [LEFT, RIGHT])
-    put(catalog, [LEFT], OTHER, number=2)
-    ids, vectors = faces.matrix(catalog, SPACE)
-    assert ids.tolist() == one
-    assert vectors.tolist() == [[0.0] * 4, [1.0] * 4]
-    assert isinstance(vectors, np.memmap)
-    assert not vectors.flags.writeable
-
-
-def test_the_matrix_of_an_unused_space_is_empty(catalog: Catalog) -> None:
-    ids, vectors = faces.matrix(catalog, "nothing")
-    assert ids.shape == (0,)
-    assert vectors.shape == (0, 0)
-
-
-def test_the_matrix_is_rebuilt_when_lost_and_keeps_one_file(catalog: Catalog) -> None:
-    photo(catalog)
-    put(catalog, [LEFT])
-    faces.matrix(catalog, SPACE)
-    [cached] = catalog.cache.glob("faces-*")
-    assert cached.stat().st_mode & 0o777 == 0o600
-    cached.unlink()
-    assert faces.matrix(catalog, SPACE)[1].shape == (1, 4)
-    put(catalog, [RIGHT])
-    faces.matrix(catalog, SPACE)
-    assert len(list(catalog.cache.glob("faces-*"))) == 1
-
-
-def test_marking_and_naming_leave_the_matrix_cached(catalog: Catalog) -> None:
-    photo(catalog)
-    [left] = put(catalog, [LEFT])
-    faces.matrix(catalog, SPACE)
-    [before] = catalog.cache.glob("faces-*")
-    faces.set_mark(catalog, [left], FaceMark.UNRECOGNISABLE)
-    faces.assign(catalog, [left], subject(catalog, "Anna"), by_person=True)
-    faces.matrix(catalog, SPACE)
-    assert list(catalog.cache.glob("faces-*")) == [before]
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 3), st.lists(st.integers(0, 4), max_size=4)), max_size=6))
-def test_the_matrix_always_mirrors_the_table(catalog: Catalog, runs: list[tuple[int, list[int]]]) -> None:
-    with catalog.transaction() as db:
-        db.execute("DELETE FROM faces")
-        db.execute("DELETE FROM status_dirty")
-        db.execute("DELETE FROM photos")
-    for number in (1, 2, 3):
-        photo(catalog, number)
-    for number, places in runs:
-        found = [new((x * 50, 0, x * 50 + 40, 40), value) for value, x in enumerate(places)]
-        faces.replace_faces(catalog, number, found, SPACE)
-        ids, vectors = faces.matrix(catalog, SPACE)
-        held = faces.page(catalog)
-        assert ids.tolist() == [face.id for face in held]
-        assert b"".join(face.embedding for face in held) == vectors.tobytes()
 
 
 @given(st.lists(st.integers(0, 30), min_size=8, max_size=8))

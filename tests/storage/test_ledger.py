@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from storage import catalog as catalogs
 from storage import ledger, twin
@@ -181,6 +183,46 @@ def test_any_changed_byte_of_the_file_is_found(five: Catalog) -> None:
             assert check.events == check.first_bad - 1
 
 
+def test_any_byte_removed_from_the_file_or_put_into_it_is_found(five: Catalog) -> None:
+    whole = five.ledger_path.read_bytes()
+    for place in range(len(whole)):
+        for changed in (
+            whole[:place] + whole[place + 1 :],
+            whole[:place] + b"0" + whole[place:],
+            whole[:place] + b"\n" + whole[place:],
+        ):
+            five.ledger_path.write_bytes(changed)
+            check = ledger.verify(five)
+            assert (check.ok, check.first_bad) == (False, first_difference(whole, changed)), place
+
+
+def first_difference(whole: bytes, changed: bytes) -> int:
+    """The number of the line that holds the first byte in which two files differ."""
+    same = next((at for at, (a, b) in enumerate(zip(whole, changed, strict=False)) if a != b), len(changed))
+    return whole[:same].count(b"\n") + 1
+
+
+@given(edits=st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from("cdi"), st.integers(0, 255)), min_size=2))
+@settings(
+    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_several_edits_of_the_file_are_found_at_the_first(edits: list[tuple[int, str, int]], five: Catalog) -> None:
+    whole = b"".join(twin.line_of(row["body"], row["hash"]) for row in five.connection.execute("SELECT * FROM ledger"))
+    changed = bytearray(whole)
+    for place, what, byte in edits:
+        at = place % max(1, len(changed))
+        if what == "c" and changed:
+            changed[at] = byte
+        elif what == "d" and changed:
+            del changed[at]
+        else:
+            changed.insert(at, byte)
+    five.ledger_path.write_bytes(changed)
+    check = ledger.verify(five)
+    assert check.ok is (bytes(changed) == whole)
+    assert check.ok or check.first_bad == first_difference(whole, bytes(changed))
+
+
 def test_any_cut_of_the_file_is_found(five: Catalog) -> None:
     whole = five.ledger_path.read_bytes()
     for length in [*range(0, len(whole), 7), len(whole) - 1]:
@@ -212,11 +254,12 @@ def test_lines_removed_doubled_exchanged_or_added_are_found(five: Catalog, place
 def test_any_changed_byte_of_an_event_in_the_table_is_found(five: Catalog, seq: int) -> None:
     body = five.connection.execute("SELECT body FROM ledger WHERE seq = ?", (seq,)).fetchone()[0]
     raw = body.encode()
-    for place in range(0, len(raw), 3):
-        changed = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
-        tamper(five, "UPDATE ledger SET body = CAST(? AS TEXT) WHERE seq = ?", changed, seq)
-        check = ledger.verify(five)
-        assert (check.ok, check.first_bad) == (False, seq)
+    for place in range(len(raw)):
+        for middle in (bytes([raw[place] ^ 1]), b"", b"0" + raw[place : place + 1]):  # changed, removed, put in
+            changed = raw[:place] + middle + raw[place + 1 :]
+            tamper(five, "UPDATE ledger SET body = CAST(? AS TEXT) WHERE seq = ?", changed, seq)
+            check = ledger.verify(five)
+            assert (check.ok, check.first_bad) == (False, seq)
     tamper(five, "UPDATE ledger SET body = ? WHERE seq = ?", raw, seq)  # the same bytes, as no text
     assert ledger.verify(five).first_bad == seq
 
@@ -257,6 +300,15 @@ def test_a_row_with_its_own_right_hash_is_found(five: Catalog) -> None:
         assert ledger.verify(five).first_bad == 3
 
 
+def test_an_event_rewritten_in_table_and_file_is_given_away_by_the_next(five: Catalog) -> None:
+    body = five.connection.execute("SELECT body FROM ledger WHERE seq = 3").fetchone()["body"].replace("n2", "nX")
+    lines = five.ledger_path.read_bytes().splitlines(keepends=True)
+    lines[2] = twin.line_of(body, ledger._hash(body))
+    five.ledger_path.write_bytes(b"".join(lines))
+    tamper(five, "UPDATE ledger SET body = ?, hash = ? WHERE seq = 3", body, ledger._hash(body))
+    assert ledger.verify(five).first_bad == 4
+
+
 def test_nothing_is_added_to_a_damaged_twin(five: Catalog) -> None:
     whole = five.ledger_path.read_bytes()
     five.ledger_path.write_bytes(whole[:-2])
@@ -280,6 +332,39 @@ def test_a_twin_is_not_rebuilt_from_a_broken_table(five: Catalog) -> None:
 # Crashes -----------------------------------------------------------------------------------------
 
 
+def test_the_table_is_written_anew_from_the_file(five: Catalog) -> None:
+    before = list(ledger.all(five))
+    tamper(five, "UPDATE ledger SET body = replace(body, 'n2', 'n9') WHERE seq = 3")
+    tamper(five, "DELETE FROM ledger WHERE seq = 5")
+    assert ledger.verify(five).first_bad == 3
+    with catalogs.open_catalog(five.folder) as again:  # its triggers were dropped: as found
+        assert ledger.rebuild_table(again) == 5
+        assert list(ledger.all(again)) == before
+        assert ledger.verify(again).ok
+        say(again, "goes on")
+        assert ledger.verify(again).events == 6
+
+
+def test_the_table_keeps_its_guards_when_written_anew(five: Catalog) -> None:
+    assert ledger.rebuild_table(five) == 5
+    for sql in ("DELETE FROM ledger WHERE seq = 5", "UPDATE ledger SET kind = 'x' WHERE seq = 1"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            five.connection.execute(sql)
+
+
+def test_a_table_is_not_rebuilt_from_a_broken_file(five: Catalog) -> None:
+    whole = five.ledger_path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for broken in (whole.replace(b"n1", b"n9"), b"".join(lines[1:]), b"".join([*lines[:2], *lines[3:]]), b"{}\n"):
+        five.ledger_path.write_bytes(broken)
+        with pytest.raises(CatalogDamaged):
+            ledger.rebuild_table(five)
+        assert len(list(ledger.all(five))) == 5
+    five.ledger_path.write_bytes(b"".join(lines[:3]))
+    with pytest.raises(CatalogDamaged, match="sound and has 5 events"):
+        ledger.rebuild_table(five)
+
+
 def in_a_process_that_dies(folder: Path, work: Callable[[Catalog], None]) -> None:
     """Run `work` in a process of its own, which ends at once, with nothing tidied, when `work` returns."""
     child = os.fork()
@@ -301,7 +386,7 @@ def test_killed_while_the_file_is_written(five: Catalog, written: int | None, mo
         os._exit(9)
 
     with monkeypatch.context() as patched:
-        patched.setattr(twin, "_append", cut)
+        patched.setattr(twin, "append", cut)
         in_a_process_that_dies(five.folder, lambda catalog: say(catalog, "last"))
     assert len(five.ledger_path.read_bytes()) >= len(before)
     with catalogs.open_catalog(five.folder, readonly=True) as looked_at:

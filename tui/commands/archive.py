@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from core import controller as controllers
 from core import listing, query, scan, statuses
 from core.errors import BadValue
 from storage import catalog as catalogs
-from storage import faces, photos
+from storage import faces, photos, similar
 from storage.catalog import Catalog
-from storage.records import Photo
+from storage.records import Companion, Photo
+from storage.safe_text import display
 from tui.output import AsJson, Progress, emit, table
 from tui.place import catalog_folder, opened
 
@@ -24,7 +26,10 @@ Terms are joined by a blank (and), `or`, `not` or `-`, with parentheses; quotes 
 looked for in paths and captions. Fields: {", ".join(sorted(query.FIELDS))}. They take a value, `>=value`, or `a..b`.
 
 For example: 'subject:Noy taken:2019..2021 -train-composite:refused'
+
+With --facets: how many of them there are by year, camera and so on, which is what a search can be narrowed by.
 """
+MOST_VALUES = 20  # of a facet, as text
 
 
 def register(app: typer.Typer) -> None:
@@ -38,11 +43,14 @@ def register(app: typer.Typer) -> None:
 def init(
     context: typer.Context,
     folder: Annotated[Path | None, typer.Argument(help="Where; default: the catalog that -C names.")] = None,
+    controller: Annotated[str | None, typer.Option(help="Who is responsible, as receipts shall name them.")] = None,
+    contact: Annotated[str | None, typer.Option(help="Where people write to withdraw, for receipts.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a catalog: a private folder for the tables, the ledger and the models. The archive stays where it is."""
     with catalogs.create(folder or catalog_folder(context.find_root().params["catalog"])) as catalog:
         where = catalog.folder.resolve()
+        controllers.state(catalog, name=controller, contact=contact)
     emit({"catalog": where}, f"catalog made in {where}", as_json=as_json)
 
 
@@ -55,10 +63,13 @@ def index(
 ) -> None:
     """Read what is new or changed under the folders into the catalog. Nothing in them is written to.
 
-    A second run costs a stat a file. Moved files keep their faces and consent; broken ones are kept with the reason.
+    A JPEG with its RAW and XMP sidecars is one photograph. A second run costs a stat a file. Moved files keep their
+    faces and consent; broken ones are kept with the reason.
     """
     with opened(context) as catalog, Progress() as progress:
         result = scan.index(catalog, paths, jobs=jobs, dry_run=dry_run, report=progress)
+        if not dry_run:
+            query.prepare(catalog, report=progress)
     counts = ", ".join(
         f"{name} {getattr(result, name):,}" for name in ("new", "changed", "moved", "gone", "unchanged", "errors")
     )
@@ -71,10 +82,18 @@ def find(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     sort: Annotated[str, typer.Option(help=", ".join(query.SORTS) + "; a trailing - turns it round.")] = "taken",
     count: Annotated[bool, typer.Option("--count", help="Only how many.")] = False,
+    by: Annotated[
+        str | None,
+        typer.Option("--facets", metavar="NAME,…", help=f"Only how many by each of: {', '.join(query.FACETS)}."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Photographs that match."""
     with opened(context) as catalog:
+        if by is not None:
+            total, counted = query.count_by(catalog, text, by.split(","))
+            emit({"count": total, "facets": counted}, _facet_lines(total, counted), as_json=as_json)
+            return
         if count:
             found = query.count(catalog, text)
             emit({"count": found}, f"{found:,}", as_json=as_json)
@@ -91,6 +110,16 @@ def find(
     emit(rows, lines, as_json=as_json)
 
 
+def _facet_lines(total: int, counted: Mapping[str, Sequence[query.Facet]]) -> list[str]:
+    lines = [f"{total:,} photographs"]
+    for name, facets in counted.items():
+        shown = facets[:MOST_VALUES]
+        lines += ["", *table([(f.value if f.value is not None else "—", f"{f.count:,}") for f in shown], (name, ""))]
+        if len(facets) > len(shown):
+            lines.append(f"and {len(facets) - len(shown):,} more (--json lists all)")
+    return lines
+
+
 def show(
     context: typer.Context,
     photo: Annotated[str, typer.Argument(help="Its id or its path.")],
@@ -98,19 +127,29 @@ def show(
 ) -> None:
     """One photograph: its facts, every face, and why each status is what it is."""
     with opened(context) as catalog:
-        record = _photo(catalog, photo)
+        record = photo_of(catalog, photo)
         [row] = _rows(catalog, [record.id])
         reasons = statuses.explain(catalog, record.id)
         seen = faces.of_photo(catalog, record.id)
-    facts = {name: getattr(record, name) for name in ("format", "lens", "exposure_s", "f_number", "iso", "focal_mm")}
+        alike = similar.group_of(catalog, record.id)
+    names = ("format", "lens", "exposure_s", "f_number", "iso", "focal_mm", "place", "country", "rating", "caption")
+    facts = {name: getattr(record, name) for name in (*names, "taken_source")}
     document = row | facts | {"rights": record.rights, "why": reasons, "faces": [_face(face) for face in seen]}
-    lines = [f"{name}: {document[name]}" for name in ("path", "taken_at", "camera", *facts, "error") if document[name]]
+    document["similar"] = alike
+    shown = ("path", "taken_at", "camera", *facts, "error")
+    lines = [f"{name}: {document[name]}" for name in shown if document[name]]
+    lines += [f"tags: {', '.join(row['tags'])}"] if row["tags"] else []
+    lines += [f"{each['kind']}: {each['path']}" for each in row["companions"]]
+    if alike is not None:
+        others = ", ".join(str(one.photo) for one in alike.members if one.photo != record.id)
+        lines.append(f"looks like {others} (group {alike.id}, {alike.kind})")
     lines += [f"{purpose}: {ruling.status} — {ruling.why}" for purpose, ruling in reasons.items()]
     lines += [f"face {face.id}: {face.box}, subject {face.subject_id or '?'}" for face in seen]
     emit(document, lines, as_json=as_json)
 
 
-def _photo(catalog: Catalog, given: str) -> Photo:
+def photo_of(catalog: Catalog, given: str) -> Photo:
+    """The photograph that a command's argument means, an id or a path. Raises BadValue, NoSuchRecord."""
     if given.isascii() and given.isdigit() and len(given) < MOST_DIGITS:
         return photos.get(catalog, int(given))
     record = photos.by_path(catalog, bytes(Path(given).resolve()))
@@ -120,8 +159,13 @@ def _photo(catalog: Catalog, given: str) -> Photo:
 
 
 def _face(face: Any) -> dict[str, Any]:
-    names = ("id", "box", "probability", "sharpness", "age_estimate", "cluster", "subject_id", "mark")
+    names = ("id", "box", "probability", "sharpness", "pose", "age_estimate", "cluster", "subject_id", "mark")
     return {name: getattr(face, name) for name in names}
+
+
+def _companion(photo: Photo, companion: Companion) -> dict[str, Any]:
+    path = display(photos.join(photos.split(photo.path)[0], companion.name))
+    return {"path": path, "kind": companion.kind, "size": companion.size, "hash": companion.content_hash}
 
 
 def _rows(catalog: Catalog, photo_ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -141,6 +185,8 @@ def _rows(catalog: Catalog, photo_ids: Sequence[int]) -> list[dict[str, Any]]:
             "subjects": row.subjects,
             "status": row.status,
             "error": row.photo.error,
+            "tags": row.tags,
+            "companions": [_companion(row.photo, each) for each in row.companions],
         }
         for row in listing.rows(catalog, photo_ids)
     ]

@@ -1,19 +1,24 @@
-"""consent and ledger: who allows what, and the record of it."""
+"""consent: who allows what."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
-from core import consent_actions, withdrawal
-from core.errors import BadValue, CatalogDamaged
+from core import consent_actions, terms, withdrawal
+from core import controller as controllers
+from core.consent_actions import Recorded
+from core.errors import BadValue
 from core.interchange import receipt as receipts
-from storage import ledger
+from core.interchange import receipt_files
+from core.interchange.wording import Language
+from core.terms import Manner
 from storage.records import Purpose
-from tui.output import AsJson, Progress, emit
+from storage.safe_text import display
+from tui.output import AsJson, Progress, complain, emit
 from tui.place import opened
 
 MOST_DIGITS = 5  # of a number of days: centuries
@@ -23,6 +28,21 @@ Purposes = Annotated[
     typer.Option("--purpose", help="One or more, by commas: " + ", ".join(purpose.value for purpose in Purpose)),
 ]
 By = Annotated[str, typer.Option(help="Who records it; for a minor, the guardian who decides.")]
+Several = Annotated[
+    Path | None,
+    typer.Option(
+        "--subjects-from", help="People, one a line by id or exact name: all of them or none. # begins a remark."
+    ),
+]
+Whom = Annotated[str | None, typer.Argument(metavar="SUBJECT", help="Id or exact name; or --subjects-from.")]
+HowGiven = Annotated[str | None, typer.Option(help="How it was given: " + ", ".join(Manner) + ".")]
+Witness = Annotated[str | None, typer.Option(help="Who was there; needed for in-person.")]
+InLanguage = Annotated[str | None, typer.Option(help="In which it was asked and given: en, ja, lo, th, …")]
+Territory = Annotated[str | None, typer.Option(help="Where it holds; shown with it, never interpreted.")]
+Conditions = Annotated[str | None, typer.Option(help="What it is bound to; shown with it, never interpreted.")]
+Evidence = Annotated[Path | None, typer.Option(help="The signed release, recording, …; kept by its hash.")]
+KeepEvidence = Annotated[bool, typer.Option("--keep-evidence", help="Copy the evidence into the catalog too.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would record, write nothing.")]
 Note = Annotated[str | None, typer.Option(help="Free words, kept in the ledger.")]
 
 
@@ -30,57 +50,136 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     group = typer.Typer(help="Who allows what. Nothing is granted unless somebody grants it.")
     group.command("grant")(grant)
+    group.command("renew")(renew)
     group.command("refuse")(refuse)
     group.command("withdraw")(withdraw)
     group.command("show")(show)
     group.command("due")(due)
     group.command("receipt")(receipt)
+    group.command("controller")(controller)
     app.add_typer(group, name="consent")
-    book = typer.Typer(help="The append-only record of every consent event.")
-    book.command("verify")(verify)
-    book.command("head")(head)
-    book.command("rebuild")(rebuild)
-    app.add_typer(book, name="ledger")
 
 
 def grant(
     context: typer.Context,
-    subject: Who,
     purpose: Purposes,
     by: By,
+    subject: Whom = None,
+    subjects_from: Several = None,
     from_time: Annotated[str | None, typer.Option("--from", help="In force from, ISO 8601; default: now.")] = None,
     until: Annotated[str | None, typer.Option(help="In force until (exclusive), ISO 8601; default: open.")] = None,
-    evidence: Annotated[Path | None, typer.Option(help="The signed release, recording, …; kept by its hash.")] = None,
+    manner: HowGiven = None,
+    witness: Witness = None,
+    language: InLanguage = None,
+    territory: Territory = None,
+    conditions: Conditions = None,
+    evidence: Evidence = None,
+    keep_evidence: KeepEvidence = False,
     note: Note = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """A person allows these purposes, and no others."""
     with opened(context) as catalog:
         result = consent_actions.grant(
             catalog,
-            [subject],
+            _people(subject, subjects_from),
             consent_actions.parse_purposes(purpose),
             by=by,
             valid_from=_time(from_time, "--from"),
             valid_until=_time(until, "--until"),
+            terms=terms.checked(
+                manner=manner, witness=witness, language=language, territory=territory, conditions=conditions
+            ),
             evidence=evidence,
+            keep_evidence=keep_evidence,
             note=note,
+            dry_run=dry_run,
         )
-    emit(result[0], result[0].lines(), as_json=as_json)
+    _tell(result, subject, dry_run, as_json)
+
+
+def renew(
+    context: typer.Context,
+    by: By,
+    until: Annotated[str, typer.Option(help="In force until (exclusive), ISO 8601.")],
+    manner: Annotated[str, typer.Option(help="How it was given this time: " + ", ".join(Manner) + ".")],
+    subject: Whom = None,
+    subjects_from: Several = None,
+    purpose: Annotated[
+        str | None, typer.Option("--purpose", help="Which; default: all that they granted last.")
+    ] = None,
+    witness: Witness = None,
+    language: InLanguage = None,
+    territory: Territory = None,
+    conditions: Conditions = None,
+    evidence: Evidence = None,
+    keep_evidence: KeepEvidence = False,
+    note: Note = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """A person grants anew, until another day, what they granted last; refused where they said no since."""
+    end = _time(until, "--until")
+    assert end is not None
+    with opened(context) as catalog:
+        result = consent_actions.renew(
+            catalog,
+            _people(subject, subjects_from),
+            by=by,
+            valid_until=end,
+            manner=terms.checked(
+                manner=manner, witness=witness, language=language, territory=territory, conditions=conditions
+            ),
+            purposes=() if purpose is None else consent_actions.parse_purposes(purpose),
+            evidence=evidence,
+            keep_evidence=keep_evidence,
+            note=note,
+            dry_run=dry_run,
+        )
+    _tell(result, subject, dry_run, as_json, several=True)
 
 
 def refuse(
     context: typer.Context,
-    subject: Who,
     purpose: Purposes,
     by: By,
+    subject: Whom = None,
+    subjects_from: Several = None,
+    evidence: Evidence = None,
     note: Note = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """A person says no to these purposes."""
-    with opened(context) as catalog:
-        result = consent_actions.refuse(catalog, [subject], consent_actions.parse_purposes(purpose), by=by, note=note)
-    emit(result[0], result[0].lines(), as_json=as_json)
+    with opened(context) as catalog, Progress() as progress:
+        result = consent_actions.refuse(
+            catalog,
+            _people(subject, subjects_from),
+            consent_actions.parse_purposes(purpose),
+            by=by,
+            evidence=evidence,
+            note=note,
+            report=progress,
+            dry_run=dry_run,
+        )
+    _tell(result, subject, dry_run, as_json)
+
+
+def _people(subject: str | None, file: Path | None) -> list[str]:
+    if (subject is None) == (file is None):
+        raise BadValue("name one subject, or a file of them", "kyodaku consent grant NAME …, or --subjects-from FILE")
+    return [subject] if subject is not None else consent_actions.subjects_from(cast(Path, file))
+
+
+def _tell(
+    recorded: list[Recorded], subject: str | None, dry_run: bool, as_json: bool, *, several: bool = False
+) -> None:
+    """One record for one subject, as scripts have it, and a list for several or for what may take several events."""
+    lines = [line for one in recorded for line in one.lines()]
+    if dry_run:
+        lines = ["this would be recorded; nothing was written:", *lines]
+    emit(recorded if several or subject is None else recorded[0], lines, as_json=as_json)
 
 
 def withdraw(
@@ -131,40 +230,46 @@ def due(
 def receipt(
     context: typer.Context,
     subject: Who,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write it here (.json or .html).")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write it here: .pdf, .json or .txt; no suffix: .pdf and .json.")
+    ] = None,
+    language: Annotated[
+        str, typer.Option(help="Of the words: " + ", ".join(f"{one.value} ({one.name.title()})" for one in Language))
+    ] = Language.ENGLISH,
     as_json: AsJson = False,
 ) -> None:
-    """What a person is given: what they allowed, which photographs, cohorts and models."""
+    """What a person is given: what they allowed, how to take it back, their photographs, and what holds them.
+
+    The page shows the person's own face only. For a minor it is addressed to their guardian.
+    """
     with opened(context) as catalog:
-        made = receipts.receipt(catalog, subject)
-    if out is not None:
-        receipts.write(made, out)
-    emit(made, str(out) if out else receipts.lines(made), as_json=as_json)
+        made = receipts.receipt(catalog, subject, language=_language(language))
+        files, replaced = receipt_files.write(catalog, made, out) if out is not None else ([], [])
+    if replaced:
+        complain(f"no font for {', '.join(f'U+{ord(one):04X}' for one in replaced)}", "the page says so; JSON has them")
+    emit(made, [str(file) for file in files] or map(display, receipts.lines(made)), as_json=as_json)
 
 
-def verify(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check the chain of hashes, table against twin. Exit status 3 names the first bad event."""
+def controller(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Option(help="Who is responsible for the photographs.")] = None,
+    contact: Annotated[str | None, typer.Option(help="Where a person writes to withdraw.")] = None,
+    retention: Annotated[str | None, typer.Option(help="How long photographs are kept.")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(help="Whose law applies.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What receipts say of the photographer. An empty text takes a statement back; what is not stated, they say so."""
     with opened(context) as catalog:
-        check = ledger.verify(catalog)
-    state = "sound" if check.ok else f"BROKEN at event {check.first_bad}"
-    emit(check, f"{check.events} events, head {check.head}: {state}", as_json=as_json)
-    if not check.ok:
-        raise typer.Exit(CatalogDamaged.exit_status)
+        given = {"name": name, "contact": contact, "retention": retention, "jurisdiction": jurisdiction}
+        told = controllers.state(catalog, **given)
+    emit(told, map(display, told.lines()), as_json=as_json)
 
 
-def head(context: typer.Context, as_json: AsJson = False) -> None:
-    """The newest event's hash, which stands for all before it."""
-    with opened(context) as catalog:
-        newest = ledger.head(catalog)
-    emit({"head": newest}, newest, as_json=as_json)
-
-
-def rebuild(context: typer.Context, as_json: AsJson = False) -> None:
-    """Write ledger.jsonl anew from the table, where the table verifies by itself. The old file is kept."""
-    with opened(context) as catalog:
-        kept = ledger.rebuild_twin(catalog)
-    said = "ledger.jsonl written anew" + (f"; the old one is {kept}" if kept else "")
-    emit({"kept": kept}, said, as_json=as_json)
+def _language(text: str) -> Language:
+    try:
+        return Language(text.lower())
+    except ValueError as error:
+        raise BadValue(f"receipts are not written in {text!r}", f"one of {', '.join(Language)}") from error
 
 
 def _days(text: str) -> timedelta:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from core import models, withdrawal
+from core import models, proving, withdrawal
 from core.errors import BadValue
 from storage.records import Model
 from tui.output import AsJson, Progress, emit, table
 from tui.place import opened
+from tui.proof_output import OnlyOf, Photograph, ProofFile, hand_on
 
 Name = Annotated[str, typer.Argument(help="The model's name.")]
 Out = Annotated[str, typer.Option("-o", "--out", help="The new model's name.")]
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     book.command("lineage")(lineage)
     book.command("affected")(affected)
     book.command("verify")(verify)
+    book.command("prove")(prove)
     book.command("remake")(remake)
     book.command("delete")(delete)
     app.add_typer(book, name="models")
@@ -124,6 +126,23 @@ def verify(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     emit(result, result.lines(), as_json=as_json)
     if not result.ok:
         raise typer.Exit(1)
+
+
+def prove(
+    context: typer.Context,
+    name: Name,
+    photo: Photograph,
+    out: ProofFile = None,
+    subject: OnlyOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """A proof that a photograph is among those the model was made of, or that it is not.
+
+    docs/verify_proof.py checks it against the model's file, which names the roots of all pictures behind it.
+    """
+    with opened(context) as catalog:
+        proved = proving.of_model(catalog, name, photo, subject)
+    hand_on(proved, out, as_json=as_json)
 
 
 def remake(context: typer.Context, as_json: AsJson = False) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from core import people, query
+from core import people, query, suggestions
 from core.errors import BadValue
 from storage.records import FaceMark
 from tui.output import AsJson, Progress, emit, table
@@ -19,9 +19,11 @@ Faces = Annotated[list[int], typer.Argument(help="Face numbers, as `show` and `p
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     app.command("faces")(find_faces)
-    group = typer.Typer(help="Whose faces they are: cluster, name, merge, split, assign, ignore.")
+    group = typer.Typer(help="Whose faces they are: cluster, nearest, suggest, name, merge, split, assign, ignore.")
     group.command("cluster")(cluster)
     group.command("list")(list_people)
+    group.command("nearest")(nearest)
+    group.command("suggest")(suggest)
     group.command("name")(name_cluster)
     group.command("merge")(merge)
     group.command("split")(split)
@@ -49,13 +51,23 @@ def find_faces(
 
 def cluster(
     context: typer.Context,
-    threshold: Annotated[float | None, typer.Option(help="Distance within a person; default: the embedder's.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Distance within a person; default: the catalog's.")] = None,
+    whole: Annotated[
+        bool | None,
+        typer.Option(
+            "--whole/--only-new",
+            help="Group all faces anew, or deal new ones to the clusters there are; default: as many as there are.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Group faces that look alike. What a person has said about a face is never undone."""
+    """Group faces that look alike. Clusters keep their numbers; what a person has said is never undone."""
     with opened(context) as catalog, Progress() as progress:
-        result = people.cluster(catalog, threshold=threshold, report=progress)
-    text = f"{result.clusters:,} clusters of {result.faces:,} faces; {result.unclustered:,} faces stand alone"
+        result = people.cluster(catalog, threshold=threshold, whole=whole, report=progress)
+    text = (
+        f"{result.clusters:,} clusters of {result.faces:,} faces; {result.unclustered:,} faces stand alone"
+        f" ({result.looked_at:,} looked at)"
+    )
     emit(result, text, as_json=as_json)
 
 
@@ -72,6 +84,54 @@ def list_people(
         ("cluster", "subject", "faces", "example face"),
     )
     emit(rows, lines, as_json=as_json)
+
+
+def nearest(
+    context: typer.Context,
+    face: Annotated[int, typer.Argument(help="A face's number, as `show` and `people list` give it.")],
+    limit: Annotated[int, typer.Option(help="How many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """The faces of the archive most like one, the nearest first."""
+    with opened(context) as catalog, Progress() as progress:
+        rows = people.nearest(catalog, face, limit, progress)
+    lines = table(
+        [(row.face, f"{row.distance:.3f}", row.subject, row.cluster, row.path) for row in rows],
+        ("face", "distance", "subject", "cluster", "photograph"),
+    )
+    emit(rows, lines, as_json=as_json)
+
+
+def suggest(
+    context: typer.Context,
+    who: Annotated[str, typer.Argument(metavar="CLUSTER|NAME", help="A cluster without a name, or a person.")],
+    limit: Annotated[int, typer.Option(help="How many guesses.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Guess who a cluster could be, or which clusters could be a person. It assigns nothing: you confirm.
+
+    The confidence is the chance, by the distances between this catalog's own people, that it is that person
+    rather than another one known, or somebody unknown (an even chance beforehand). It is left out in a catalog of
+    few people. To confirm: kyodaku people name CLUSTER NAME, or kyodaku people assign FACE NAME.
+    """
+    with opened(context) as catalog, Progress() as progress:
+        if who.isdecimal():
+            rows = suggestions.who_is(catalog, int(who), limit, progress)
+        else:
+            rows = suggestions.who_could_be(catalog, who, limit, progress)
+    lines = table(
+        [
+            (row.cluster, row.subject, sure(row.confidence), f"{row.distance:.3f}", row.faces, row.example)
+            for row in rows
+        ],
+        ("cluster", "could be", "confidence", "distance", "faces", "example face"),
+    )
+    emit(rows, lines, as_json=as_json)
+
+
+def sure(confidence: float | None) -> str:
+    """A confidence as people read it."""
+    return "too few people" if confidence is None else f"{confidence:.0%}"
 
 
 def name_cluster(

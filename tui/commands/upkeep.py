@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from core import doctor as examination
+from core import statuses
 from core.errors import CatalogDamaged
 from storage import catalog as catalogs
-from tui.output import AsJson, emit
+from tui.output import AsJson, Progress, emit
 from tui.place import opened
 
 
@@ -32,10 +33,19 @@ def backup(
     emit({"backup": destination}, f"catalog copied to {destination}", as_json=as_json)
 
 
-def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check the database, the ledger, the rights of files and every model. Exit status 3: something is wrong."""
-    with opened(context) as catalog:
-        findings = examination.examine(catalog)
+def doctor(
+    context: typer.Context,
+    mend: Annotated[bool, typer.Option("--mend", help="First rule on every photograph's statuses anew.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the database, the ledger, the rights of files and every model, and recompute all statuses.
+
+    Exit status 3: something is wrong.
+    """
+    with opened(context) as catalog, Progress() as progress:
+        if mend:
+            statuses.rule_anew(catalog)
+        findings = examination.examine(catalog, report=progress)
     lines = [f"{'ok ' if one.ok else 'BAD'} {one.what}" + (f" — {one.hint}" if one.hint else "") for one in findings]
     emit(findings, lines, as_json=as_json)
     if not all(one.ok for one in findings):

@@ -41,8 +41,8 @@ def test_it_groups_as_the_whole_matrix_does(number: int, seed: int, threshold: f
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = blobs(20, 15, 0.4)
     whole = average_linkage(vectors, 3.0)
-    monkeypatch.setattr(ours, "_ROWS", 7)
-    monkeypatch.setattr(ours, "_COLUMNS", 11)
+    monkeypatch.setattr(ours, "_QUERIES", 7)
+    monkeypatch.setattr(ours, "_EDGES", 11)
     assert np.array_equal(whole, average_linkage(vectors, 3.0))
 
 

@@ -73,7 +73,7 @@ def test_the_file_tells_how_it_was_made_and_of_nobody(catalog: Catalog, four: Co
                   for arrow in artifacts.inputs_of(catalog, model.id)]  # fmt: skip
         assert [one["hash"] for one in inputs] == sorted(hashes)
         roots = json.loads(metadata["kyodaku.roots"])
-        own = {cohort.subject_root(artifacts.cohort_items(catalog, four.cohort.id, one.id)) for one in four.people}
+        own = {cohort.root_of(artifacts.cohort_items(catalog, four.cohort.id, one.id)) for one in four.people}
         assert roots.keys() == own
         assert set(roots.values()) == {0.25}
         assert metadata["modelspec.resolution"] == "32x32"

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadImage, BadValue, ConsentLost, NameTaken, Tainted
-from core.merging.formats import LoraFile, read_lora
+from core.errors import BadImage, BadValue, ConsentLost, NameTaken, Refused, Tainted
+from core.merging.formats import LoraFile, LoraLayer, read_lora, write_lora
 from core.progress import Step
-from core.training import latent_cache
+from core.training import latent_cache, loop
 from core.training.loop import train
 from core.training.recipe import Recipe, trigger_of
 from storage import artifacts, jobs
 from storage.catalog import Catalog
-from storage.records import ModelKind
+from storage.records import ModelKind, Purpose
 from tests.small_archive import GRANTED, SmallArchive
 
 RECIPE = Recipe(rank=2, steps=6, batch=2, accumulate=2, lr=1e-2, warmup=2, checkpoint_every=2, previews=0)
@@ -122,19 +122,49 @@ def test_pooled(archive: SmallArchive, tiny_base: Path) -> None:
     assert bytes_of(archive.catalog, made[0]) == bytes_of(archive.catalog, again[0])
 
 
+def test_one_lora_of_several_takes_their_word_for_composites(archive: SmallArchive, tiny_base: Path) -> None:
+    """A grant for a model of oneself is none for a model of many."""
+    archive.freeze("own", purpose=Purpose.TRAIN_INDIVIDUAL)
+    with pytest.raises(Refused, match="composite"):
+        train(archive.catalog, "own", tiny_base, "v1", mode="pooled", recipe=RECIPE, processes=1)
+    archive.freeze("alone", of=1, purpose=Purpose.TRAIN_INDIVIDUAL)
+    assert train(archive.catalog, "alone", tiny_base, "v1", mode="pooled", recipe=RECIPE, processes=1) == ["v1"]
+
+
 def test_a_withdrawal_during_the_run_stops_it(archive: SmallArchive, tiny_base: Path) -> None:
     archive.freeze()
     job = jobs.add(archive.catalog, "train", {}, GRANTED).id
 
+    done: list[int] = []
+
     def withdraw_at_step_4(step: Step, /) -> None:
+        done.append(step.done)
         if step.done == 4:
             archive.withdraw(archive.people[0])
 
     with pytest.raises(ConsentLost, match="Person 0"):
         train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1, job=job, report=withdraw_at_step_4)
+    assert done[-1] == 4, "the next pass over the pictures was not begun"
     assert artifacts.all_models(archive.catalog) == []
     assert not latent_cache.folder_of(archive.catalog, archive.people[0].uid).exists()
     assert not list(jobs.folder_of(archive.catalog, job).glob("*.checkpoint"))
+
+
+def test_a_withdrawal_while_the_file_is_written_keeps_it_off_the_record(
+    archive: SmallArchive, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the last look at consent, and before the model is on record, a withdrawal still comes in time."""
+    archive.freeze()
+
+    def written_and_withdrawn(path: Path, layers: dict[str, LoraLayer], metadata: dict[str, str]) -> None:
+        write_lora(path, layers, metadata)
+        archive.withdraw(archive.people[0])
+
+    monkeypatch.setattr(loop, "write_lora", written_and_withdrawn)
+    with pytest.raises(ConsentLost, match="Person 0"):
+        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1)
+    assert artifacts.all_models(archive.catalog) == []
+    assert not list(archive.catalog.models.iterdir())
 
 
 def test_a_withdrawal_between_stop_and_resume(archive: SmallArchive, tiny_base: Path) -> None:

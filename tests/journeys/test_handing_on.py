@@ -1,0 +1,73 @@
+"""What is handed to others: a receipt to a person, a proof to whoever asks; through the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storage import catalog as catalogs
+from storage.records import Purpose
+from tests.journeys.driver import REPOSITORY, Kyodaku
+from tests.world import FACE, adult, photograph, portraits
+
+
+@pytest.fixture
+def frozen(kyodaku: Kyodaku) -> Kyodaku:
+    """Ann's two portraits, frozen as `c`, and one photograph of nobody known."""
+    with catalogs.open_catalog(kyodaku.catalog) as catalog:
+        portraits(catalog, adult(catalog, "Ann", *Purpose), 2)
+        photograph(catalog, [(None, FACE)])
+    assert kyodaku("cohort", "create", "c", "--query", "", "--purpose", "train-individual").status == 0
+    assert kyodaku("cohort", "freeze", "c").status == 0
+    return kyodaku
+
+
+def test_a_proof_is_checked_with_python_alone(frozen: Kyodaku, tmp_path: Path) -> None:
+    root = frozen.json("cohort", "list")[0]["merkle_root"]
+    for photo, told in (("1", "INCLUDED\n"), ("3", "NOT INCLUDED\n")):
+        printed = frozen("cohort", "prove", "c", photo, "-o", tmp_path / "p.json", "--json")
+        assert printed.status == 0
+        assert (tmp_path / "p.json").read_text() == printed.out
+        content = json.loads(printed.out)["content_hash"]
+        command = [sys.executable, "-I", REPOSITORY / "docs" / "verify_proof.py", tmp_path / "p.json", root, content]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == told
+    said = frozen("cohort", "prove", "c", "3")
+    assert "is not among" in said.out
+    assert frozen("cohort", "prove", "c", "nothing.jpg").status == 2
+    assert frozen("cohort", "prove", "none", "1").status == 2
+
+
+def test_a_receipt_in_their_language(frozen: Kyodaku, tmp_path: Path) -> None:
+    assert "name: not stated" in frozen("consent", "controller").out
+    assert frozen.json("consent", "controller", "--contact", "me@example.org")["contact"] == "me@example.org"
+    said = frozen("consent", "receipt", "Ann", "-o", tmp_path / "ann", "--language", "lo")
+    assert said.out.split() == [str(tmp_path / "ann.json"), str(tmp_path / "ann.pdf")]
+    assert (tmp_path / "ann.pdf").read_bytes().startswith(b"%PDF")
+    made = json.loads((tmp_path / "ann.json").read_text())
+    assert (made["language"], made["controller"]) == ("lo", {"name": None, "contact": "me@example.org"})
+    assert [one["name"] for one in made["cohorts"]] == ["c"]
+    assert "me@example.org" in frozen("consent", "receipt", "Ann", "--language", "TH").out
+    assert frozen("consent", "receipt", "Ann", "--language", "xx").status == 2
+    assert frozen("consent", "receipt", "Ann", "-o", tmp_path / "a.html").status == 2
+
+
+def test_init_states_who_is_responsible(tmp_path: Path) -> None:
+    program = Kyodaku(tmp_path / "other")
+    assert program("init", "--controller", "M. Roth", "--contact", "roth@example.org").status == 0
+    assert program.json("consent", "controller") == {
+        "name": "M. Roth",
+        "contact": "roth@example.org",
+        "retention": None,
+        "jurisdiction": None,
+    }
+
+
+def test_a_letter_without_a_font_is_told(kyodaku: Kyodaku, tmp_path: Path) -> None:
+    assert kyodaku("subject", "add", "김").status == 0
+    said = kyodaku("consent", "receipt", "김", "-o", tmp_path / "r.pdf")
+    assert said.status == 0
+    assert "U+AE40" in said.err

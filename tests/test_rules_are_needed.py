@@ -1,0 +1,640 @@
+"""Every rule is needed: with any one of them switched off in a copy of the source, the tests fail.
+
+A mutation names its rule, the one place where it stands, and the tests that must notice. The old text must be
+there exactly once, so a mutation can't outlive the line that it changes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("core", "storage", "tui", "tests", "docs", "pyproject.toml")
+FAILED = 1  # pytest's exit status for tests that failed; 2 and above: it could not run them
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A rule in words, and how to switch it off; `vital` ones are tried in every run of the suite."""
+
+    rule: str
+    file: str
+    old: str
+    new: str
+    tests: str
+    vital: bool = False
+
+
+CONSENT = "tests/core/test_consent.py"
+COHORT = "tests/core/test_cohort.py"
+LOOP = "tests/core/training/test_loop.py"
+DATASET = "tests/core/training/test_dataset.py"
+WITHDRAWAL = "tests/core/test_withdrawal.py"
+GENERATE = "tests/core/test_generate.py"
+MERGING = "tests/core/merging/test_catalogued.py"
+PEOPLE = "tests/core/test_people.py"
+ACTIONS = "tests/core/test_consent_actions.py"
+
+MUTATIONS = (
+    # Where a person stands
+    Mutation(
+        "only what a grant names is granted",
+        "core/consent.py",
+        "if purpose not in event.purposes or not _counts(event, purpose, subject):",
+        "if not _counts(event, purpose, subject):",
+        CONSENT,
+        vital=True,
+    ),
+    Mutation(
+        "the newest word counts, not the first",
+        "core/consent.py",
+        "for event in reversed(events):",
+        "for event in events:",
+        CONSENT,
+    ),
+    Mutation(
+        "a grant ends at its end",
+        "core/consent.py",
+        "if event.valid_until is not None and event.valid_until <= at:",
+        "if event.valid_until is not None and event.valid_until < at:",
+        CONSENT,
+    ),
+    Mutation(
+        "a grant begins at its beginning",
+        "core/consent.py",
+        "begins = max(begins, event.valid_from)",
+        "begins = min(begins, event.valid_from)",
+        CONSENT,
+    ),
+    Mutation(
+        "nothing on record is unknown",
+        "core/consent.py",
+        "return Ruling(Status.UNKNOWN, None, next_begins,",
+        "return Ruling(Status.GRANTED, None, next_begins,",
+        CONSENT,
+    ),
+    Mutation(
+        "a withdrawal is a no",
+        "core/consent.py",
+        "_NOES = (EventKind.REFUSAL, EventKind.WITHDRAWAL)",
+        "_NOES = (EventKind.REFUSAL,)",
+        CONSENT,
+    ),
+    Mutation(
+        "a refusal is a no",
+        "core/consent.py",
+        "_NOES = (EventKind.REFUSAL, EventKind.WITHDRAWAL)",
+        "_NOES = (EventKind.WITHDRAWAL,)",
+        CONSENT,
+    ),
+    Mutation(
+        "one person's word is no other's",
+        "core/consent.py",
+        "if subject is not None and event.subject_uid != subject.uid:",
+        "if False:",
+        CONSENT,
+    ),
+    # Minors, and ages that are not settled
+    Mutation(
+        "age comes before the ledger",
+        "core/consent.py",
+        "_age_ruling(subject, taken_at, at) if purpose in ADULT_ONLY_PURPOSES else None",
+        "None",
+        CONSENT,
+        vital=True,
+    ),
+    Mutation(
+        "release is for adults only",
+        "storage/records.py",
+        "ADULT_ONLY_PURPOSES = TRAIN_PURPOSES | {Purpose.RELEASE}",
+        "ADULT_ONLY_PURPOSES = TRAIN_PURPOSES",
+        "tests/core/test_consent_oracle.py",
+    ),
+    Mutation(
+        "a declared minor is one",
+        "core/consent.py",
+        'if subject.minor:\n        return Ruling(Status.MINOR, None, None, "declared a minor")',
+        'if False:\n        return Ruling(Status.MINOR, None, None, "declared a minor")',
+        CONSENT,
+    ),
+    Mutation(
+        "without birth date and attestation no age is settled",
+        "core/consent.py",
+        'return None if attested else _unsettled("neither a birth date',
+        'return None if True else _unsettled("neither a birth date',
+        CONSENT,
+    ),
+    Mutation(
+        "who is not 18 today is a minor",
+        "core/consent.py",
+        "if not _is_adult(subject.born, _day_at(at)):\n        return Ruling(Status.MINOR, None, comes",
+        "if False:\n        return Ruling(Status.MINOR, None, comes",
+        CONSENT,
+    ),
+    Mutation(
+        "who was not 18 when it was taken is a minor in it",
+        "core/consent.py",
+        "    if then is AgeThen.UNDER_AGE:\n",
+        "    if False:\n",
+        CONSENT,
+        vital=True,
+    ),
+    Mutation(
+        "a birth date does not settle an undated picture",
+        "core/consent.py",
+        'return None if attested else _unsettled("when it was taken is unknown',
+        'return None if True else _unsettled("when it was taken is unknown',
+        CONSENT,
+    ),
+    Mutation(
+        "taken before the birth is not settled",
+        "core/consent.py",
+        "if taken_at.date() < subject.born:",
+        "if False:",
+        CONSENT,
+    ),
+    Mutation(
+        "a birthday counts late where the camera's zone is unknown",
+        "core/consent.py",
+        "return (max(taken_at, datetime.min + ZONES) - ZONES).date()",
+        "return taken_at.date()",
+        CONSENT,
+    ),
+    Mutation(
+        "a zone guessed from the place is none",
+        "core/consent.py",
+        "or source == BY_PLACE or",
+        "or",
+        "tests/core/test_consent.py",
+    ),
+    Mutation(
+        "18 is 18 to the day",
+        "core/consent.py",
+        "return (day.year - ADULT_AT, day.month, day.day) >= (born.year, born.month, born.day)",
+        "return (day.year - ADULT_AT, day.month) >= (born.year, born.month)",
+        CONSENT,
+    ),
+    Mutation("adults are 18", "core/consent.py", "ADULT_AT = 18", "ADULT_AT = 17", CONSENT),
+    Mutation(
+        "a guardian never allows what is for adults",
+        "core/consent.py",
+        "return purpose not in ADULT_ONLY_PURPOSES\n",
+        "return True\n",
+        CONSENT,
+    ),
+    Mutation(
+        "what a minor granted does not count",
+        "core/consent.py",
+        "return subject is None or not given_as_minor(subject, event.at, event.valid_from)",
+        "return True",
+        CONSENT,
+    ),
+    Mutation(
+        "nobody can be recorded as granting for a minor what is for adults",
+        "core/consent_actions.py",
+        "if (minor or by_guardian) and adults_only:",
+        "if False:",
+        ACTIONS,
+    ),
+    Mutation(
+        "only the guardian grants for a minor",
+        "core/consent_actions.py",
+        "if minor and not by_guardian:",
+        "if False:",
+        ACTIONS,
+    ),
+    Mutation(
+        "nothing is renewed over a no",
+        "core/consent_actions.py",
+        "if ruling.status in (Status.GRANTED, Status.EXPIRED) and ruling.event_hash is not None:",
+        "if ruling.event_hash is not None:",
+        ACTIONS,
+    ),
+    Mutation(
+        "what was said in person has a witness",
+        "core/terms.py",
+        "if terms.manner is Manner.IN_PERSON and terms.witness is None:",
+        "if False:",
+        ACTIONS,
+    ),
+    # Where a photograph stands
+    Mutation(
+        "a face without a name is unknown",
+        "core/consent.py",
+        'return Ruling(Status.UNKNOWN, None, None, "nobody has said who this is")',
+        "return None",
+        CONSENT,
+        vital=True,
+    ),
+    Mutation(
+        "likeness never permits",
+        "core/consent.py",
+        "if ruling.status is Status.GRANTED and not face.assigned_by_person:",
+        "if False:",
+        CONSENT,
+        vital=True,
+    ),
+    Mutation(
+        "a photograph takes the worst of its faces",
+        "core/consent.py",
+        "worst = min(said, key=",
+        "worst = max(said, key=",
+        CONSENT,
+    ),
+    Mutation(
+        "not looked through is not known",
+        "core/consent.py",
+        "elif photo.faces_space is None:",
+        "elif False:",
+        CONSENT,
+    ),
+    Mutation(
+        "what can't be read is not known",
+        "core/consent.py",
+        "if photo.error is not None:\n        said.append(",
+        "if False:\n        said.append(",
+        CONSENT,
+    ),
+    Mutation(
+        "rights are said, not assumed",
+        "core/consent.py",
+        "if rights in (Rights.MINE, Rights.LICENSED):",
+        "if True:",
+        CONSENT,
+    ),
+    # What a cohort takes
+    Mutation(
+        "a picture with a minor in it is out, however it is cut",
+        "core/selection.py",
+        "NEVER = frozenset({Status.MINOR, Status.AGE_UNSETTLED})",
+        "NEVER = frozenset()",
+        COHORT,
+    ),
+    Mutation(
+        "only granted faces become items",
+        "core/selection.py",
+        "if ruling.status is not Status.GRANTED or ruling.event_hash is None:",
+        "if ruling.event_hash is None:",
+        COHORT,
+    ),
+    Mutation(
+        "a crop holds nobody else",
+        "core/framing.py",
+        "if not any(common_area((x, y, x + side, y + side), box) for box in kept_off)",
+        "if True",
+        "tests/core/test_framing.py",
+    ),
+    Mutation(
+        "others are masked with a margin",
+        "core/framing.py",
+        "for box in map(around, others)\n        if common_area(box, crop)\n    ]",
+        "for box in others\n        if common_area(box, crop)\n    ]",
+        "tests/core/test_framing.py",
+    ),
+    Mutation(
+        "a cohort has as many people as it asks for",
+        "core/cohort.py",
+        "if people < max(rules.min_subjects, 1):",
+        "if people < 1:",
+        COHORT,
+    ),
+    Mutation(
+        "nobody has more of a cohort than it allows",
+        "core/cohort.py",
+        "if people < needed:",
+        "if False:",
+        COHORT,
+    ),
+    # What trains
+    Mutation(
+        "consent is asked at the start",
+        "core/training/loop.py",
+        "    recheck(catalog, cohort)\n    tasks",
+        "    tasks",
+        f"{LOOP} tests/core/training/test_job.py",
+    ),
+    Mutation(
+        "consent is asked before a person's pictures are read",
+        "core/training/loop.py",
+        "        look_at_consent()\n        items = [",
+        "        items = [",
+        LOOP,
+    ),
+    Mutation(
+        "consent is asked before each pass over the pictures",
+        "core/training/fit.py",
+        "            if self.step and self.step % self.epoch == 0:\n                before_epoch()\n",
+        "",
+        LOOP,
+    ),
+    Mutation(
+        "consent is asked before a model is on record",
+        "core/training/loop.py",
+        "            _look_at_consent(catalog, settings.cohort, task)\n            artifacts.add_model(",
+        "            artifacts.add_model(",
+        LOOP,
+    ),
+    Mutation(
+        "one LoRA of several people takes their word for composites",
+        "core/training/loop.py",
+        "if cohort.rules.purpose is not Purpose.TRAIN_COMPOSITE and len(",
+        "if False and len(",
+        LOOP,
+    ),
+    Mutation(
+        "somebody who turns up in frozen pixels stops the training",
+        "core/cohort.py",
+        "elif _shows(face, item):",
+        "elif False:",
+        COHORT,
+    ),
+    Mutation(
+        "a changed file is not trained on",
+        "core/training/dataset.py",
+        "    if not same:\n",
+        "    if False:\n",
+        f"{LOOP} {DATASET}",
+    ),
+    Mutation(
+        "masked pixels carry no loss",
+        "core/training/dataset.py",
+        "free[top:bottom, left:right] = 0",
+        "pass",
+        DATASET,
+    ),
+    Mutation(
+        "masked pixels are filled",
+        "core/training/dataset.py",
+        "crop.paste(FILL, (left, top, right, bottom))",
+        "pass",
+        DATASET,
+    ),
+    Mutation(
+        "what is around the crop is cut before anything is resampled",
+        "core/training/dataset.py",
+        "crop = whole.crop(square).resize((resolution, resolution), Image.Resampling.LANCZOS)",
+        "crop = whole.resize((resolution, resolution), Image.Resampling.LANCZOS, box=square)",
+        DATASET,
+    ),
+    # What may be made of models, and drawn with them
+    Mutation(
+        "models out of use are not merged",
+        "core/composition.py",
+        "if model.state is not ModelState.OK:\n            raise Tainted(",
+        "if False:\n            raise Tainted(",
+        MERGING,
+    ),
+    Mutation(
+        "consent is asked when merging",
+        "core/composition.py",
+        "    if unwilling:\n        named",
+        "    if False:\n        named",
+        MERGING,
+    ),
+    Mutation(
+        "a mean is of enough people",
+        "core/composition.py",
+        "    if len(shares) < needed:\n",
+        "    if False:\n",
+        MERGING,
+    ),
+    Mutation(
+        "nobody has more of a mean than its cohorts allow",
+        "core/composition.py",
+        "if share > most + ROUNDING:",
+        "if False:",
+        f"{MERGING} {WITHDRAWAL}",
+    ),
+    Mutation(
+        "models out of use draw nothing",
+        "core/generate.py",
+        "    if model.state is not ModelState.OK:\n        why",
+        "    if False:\n        why",
+        GENERATE,
+    ),
+    Mutation(
+        "one person is drawn only with their word for it",
+        "core/generate.py",
+        "if share >= ONE_PERSON and ruling.status is not Status.GRANTED:",
+        "if False:",
+        GENERATE,
+    ),
+    Mutation(
+        "no share of a minor is small enough",
+        "core/generate.py",
+        "if ruling.status in NO_AGE:",
+        "if False:",
+        GENERATE,
+    ),
+    Mutation(
+        "nobody's picture is started from without their word",
+        "core/start_picture.py",
+        "    if against:\n",
+        "    if False:\n",
+        "tests/core/test_start_picture.py",
+    ),
+    Mutation(
+        "strangers' pictures are not started from",
+        "core/start_picture.py",
+        "        if seen:\n",
+        "        if False:\n",
+        "tests/core/test_start_picture.py",
+    ),
+    Mutation(
+        "no prompt asks for an age under 18",
+        "core/prompts.py",
+        "if int(match.group(1)) < ADULT:",
+        "if False:",
+        "tests/core/test_prompts.py",
+    ),
+    Mutation(
+        "what looks under age is withheld",
+        "core/generated_checks.py",
+        "if ages and min(ages) < ADULT:",
+        "if False:",
+        GENERATE,
+    ),
+    Mutation(
+        "what looks sexual is withheld",
+        "core/generated_checks.py",
+        "    if nsfw >= NSFW_LIMIT:\n",
+        "    if False:\n",
+        GENERATE,
+    ),
+    # What leaves the models
+    Mutation(
+        "a withdrawal takes models out of use",
+        "core/withdrawal.py",
+        'taken = take_out(catalog, person, purposes, f"{person.name} withdrew")',
+        "taken = TakenOut()",
+        WITHDRAWAL,
+    ),
+    Mutation(
+        "a refusal after a grant takes models out of use",
+        "core/consent_actions.py",
+        "taken = [take_out_lost(catalog, subjects.get(catalog, one.subject)) for one in recorded]",
+        "from core.taking_out import TakenOut\n\n        taken = [TakenOut() for _ in recorded]",
+        WITHDRAWAL,
+    ),
+    Mutation(
+        "who turns out a minor leaves every model",
+        "core/withdrawal.py",
+        "        taken = take_out_lost(catalog, person)\n",
+        "        taken = TakenOut()\n",
+        WITHDRAWAL,
+    ),
+    Mutation(
+        "files of models out of use are erased",
+        "core/withdrawal.py",
+        "    models.erase_files(catalog, out_of_use)\n",
+        "",
+        WITHDRAWAL,
+    ),
+    Mutation(
+        "what training kept of a person is erased",
+        "core/withdrawal.py",
+        "    _erase_kept(catalog)\n",
+        "",
+        WITHDRAWAL,
+    ),
+    Mutation(
+        "pictures of one person go with their word",
+        "core/withdrawal.py",
+        "    _erase_portraits(catalog)\n",
+        "",
+        WITHDRAWAL,
+    ),
+    Mutation(
+        "a merge is remade without who is lost",
+        "core/composition.py",
+        "if gone or (part.model.kind is ModelKind.LORA and not usable):",
+        "if part.model.kind is ModelKind.LORA and not usable and False:",
+        WITHDRAWAL,
+    ),
+    Mutation(
+        "a face put right takes out what it trained",
+        "core/people.py",
+        "        taken = take_out_faces(catalog, [face.id])\n",
+        "        taken = TakenOut()\n",
+        WITHDRAWAL,
+    ),
+    # People
+    Mutation(
+        "merging people never widens consent",
+        "core/people.py",
+        "    if wider:\n",
+        "    if False:\n",
+        PEOPLE,
+    ),
+    Mutation(
+        "merging people never loses an age",
+        "core/people.py",
+        "if (goes.minor, goes.born) != (stays.minor, stays.born) and (goes.minor or goes.born):",
+        "if False:",
+        PEOPLE,
+    ),
+    # The ledger
+    Mutation(
+        "the ledger's rows are kept",
+        "storage/schema.py",
+        "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;\nCREATE TRIGGER ledger_keeps_values",
+        "BEGIN SELECT 1; END;\nCREATE TRIGGER ledger_keeps_values",
+        "tests/storage/test_ledger.py",
+    ),
+    Mutation(
+        "an event follows the one before it",
+        "storage/ledger.py",
+        "if event.previous != previous or event.seq != seq:",
+        "if event.seq != seq:",
+        "tests/storage/test_ledger.py",
+    ),
+    Mutation(
+        "a checkpoint vouches for the head",
+        "storage/checkpoints.py",
+        "    if head != point.head:\n",
+        "    if False:\n",
+        "tests/storage/test_checkpoints.py",
+    ),
+    Mutation(
+        "a checkpoint bears its key's signature",
+        "storage/checkpoints.py",
+        "    if not _is_signed(point):\n",
+        "    if False:\n",
+        "tests/storage/test_checkpoints.py",
+    ),
+    Mutation(
+        "a clock set back hides no withdrawal",
+        "storage/ledger.py",
+        "return max(now, from_text(latest)) if latest else now",
+        "return now",
+        "tests/core/test_statuses.py tests/storage/test_ledger.py",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source and its tests, to be changed."""
+    folder = tmp_path_factory.mktemp("copy")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    (folder / "sample_data").symlink_to(ROOT / "sample_data")
+    return folder
+
+
+def _run(copy: Path, tests: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """These tests on the copy, up to the first that fails. No byte code: files change within a clock tick."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "pytest", "-x", "-m", "not slow", "-p", "no:cacheprovider", *tests],
+        check=False,
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def _notice(copy: Path, mutation: Mutation) -> None:
+    path = copy / mutation.file
+    source = path.read_text()
+    assert source.count(mutation.old) == 1, f"{mutation.file}: not there exactly once: {mutation.old}"
+    path.write_text(source.replace(mutation.old, mutation.new))
+    try:
+        ran = _run(copy, mutation.tests.split())
+    finally:
+        path.write_text(source)
+    assert ran.returncode == FAILED, f"nobody noticed: {mutation.rule}\n{ran.stdout[-2000:]}"
+
+
+def _named(mutation: Mutation) -> str:
+    return mutation.rule.replace(" ", "-")
+
+
+@pytest.mark.slow
+def test_the_copy_passes(copy: Path) -> None:
+    wanted = sorted({path for mutation in MUTATIONS for path in mutation.tests.split()})
+    ran = _run(copy, wanted)
+    assert ran.returncode == 0, ran.stdout[-2000:]
+
+
+@pytest.mark.parametrize("mutation", [one for one in MUTATIONS if one.vital], ids=_named)
+def test_a_vital_rule_is_needed(copy: Path, mutation: Mutation) -> None:
+    _notice(copy, mutation)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutation", [one for one in MUTATIONS if not one.vital], ids=_named)
+def test_a_rule_is_needed(copy: Path, mutation: Mutation) -> None:
+    _notice(copy, mutation)
