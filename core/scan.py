@@ -84,6 +84,8 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     reported: float = 0.0
     walked: bool = False
+    resting: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)  # folders to be recorded as at rest
+    seen_version: int = 0  # of the catalog, as of when these were compared
     waiting: deque[Shot] = field(default_factory=deque)  # to read
     read: list[Reading] = field(default_factory=list)  # not settled yet
     files_found: int = 0  # that must be read
@@ -97,6 +99,7 @@ class _Run:
     def go(self, catalog: Catalog, wanted: Sequence[Target], readers: Readers) -> None:
         """Walk, read and write at once."""
         listings = walk(catalog, wanted)
+        self.seen_version = catalog.data_version
         while not self.walked or self.waiting or len(readers):
             if not self.walked and len(self.waiting) < _AHEAD:
                 self._take(next(listings, None))
@@ -118,7 +121,12 @@ class _Run:
         self.unchanged += listing.unchanged
         self.errors += listing.failed
         self.back += len(listing.back)
-        self.settler.come_back(listing.back)
+        if listing.back:
+            self._put_to_rest()
+            self.settler.come_back(listing.back)
+        if listing.rest is not None:
+            folder, digest = listing.rest
+            self.resting[folder] = digest, listing.unchanged
         self.settler.missing.update(listing.missing)
         if listing.warning is not None:
             self._warn(listing.warning)
@@ -139,7 +147,16 @@ class _Run:
             self._settle()
         self._tell()
 
+    def _put_to_rest(self) -> None:
+        """Before anything is written: that may be about photographs in these folders, and then ends their rest."""
+        catalog = self.settler.catalog
+        if self.resting and not self.settler.dry_run and catalog.data_version == self.seen_version:
+            photos.put_to_rest(catalog, self.resting)
+        self.resting = {}
+        self.seen_version = catalog.data_version
+
     def _settle(self) -> None:
+        self._put_to_rest()
         self.settled += self.settler.settle([reading.photo for reading in self.read])
         self.read = []
 

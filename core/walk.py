@@ -1,15 +1,19 @@
 """Walk an archive and tell, from a stat of each file, what need not be opened.
 
 Symbolic links are not followed; folders are visited in the order of their names. What the catalog
-knows and the walk does not meet is missing, unless it lies where the walk could not look.
+knows and the walk does not meet is missing, unless it lies where the walk could not look. A folder in
+which nothing was left to do is at rest: while a digest of its files' stats is the same, no row is read.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from blake3 import blake3
 
 from core.companions import Group, Shot, apart, grouped, kind_of, named_like_a_part
 from core.errors import BadValue, UnreadablePath
@@ -24,6 +28,7 @@ _Beside = dict[int, dict[bytes, Companion]]  # known companions by name, by the 
 
 
 _NONE: dict[bytes, Companion] = {}
+_RULES = b"1/"  # another number when names are put together into photographs by other rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Listing:
     back: list[int] = field(default_factory=list)
     missing: list[int] = field(default_factory=list)
     warning: str | None = None
+    rest: tuple[bytes, bytes] | None = None  # folder and digest, where nothing is left to do and no digest says so
 
 
 def targets(catalog: Catalog, roots: Sequence[Path]) -> list[Target]:
@@ -114,7 +120,46 @@ def _tree(catalog: Catalog, root: bytes, visited: set[bytes], unreadable: list[b
             continue
         visited.add(folder)
         stack.extend(reversed(below))
-        yield _compared(folder, files, photos.in_folder(catalog, folder), companions.in_folder(catalog, folder))
+        yield _looked_through(catalog, folder, files)
+
+
+def _looked_through(catalog: Catalog, folder: bytes, files: list[os.DirEntry[bytes]]) -> Listing:
+    """A folder's files held against the digest of the last scan, else each against its row."""
+    stats, untold = _stats(files)
+    digest = None if untold else _digest(stats)
+    rest = photos.rest_of(catalog, folder)
+    if rest is not None and rest.digest == digest:
+        return Listing(unchanged=rest.photos, failed=rest.failed)
+    found = _compared(folder, stats, untold, photos.in_folder(catalog, folder), companions.in_folder(catalog, folder))
+    if digest is not None and stats and not (found.to_read or found.back or found.missing):
+        found.rest = folder, digest
+    return found
+
+
+def _stats(files: list[os.DirEntry[bytes]]) -> tuple[dict[bytes, os.stat_result], dict[bytes, OSError]]:
+    """Each file's stat by its name, and why there is none."""
+    stats: dict[bytes, os.stat_result] = {}
+    untold: dict[bytes, OSError] = {}
+    for entry in files:
+        try:
+            stats[entry.name] = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue  # gone since the folder was listed
+        except OSError as error:
+            untold[entry.name] = error
+    return stats, untold
+
+
+def _digest(stats: dict[bytes, os.stat_result]) -> bytes | None:
+    """Of all that tells an unchanged file, in the folder's own order; None where a number is beyond 64 bits."""
+    numbers: list[int] = []
+    for stat in stats.values():
+        numbers += (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    try:
+        packed = struct.pack(f"<{len(numbers)}q", *numbers)
+    except struct.error:
+        return None
+    return bytes(blake3(_RULES + b"/".join(stats) + b"//" + packed).digest(length=16))
 
 
 def _sorted_out(entries: Iterator[os.DirEntry[bytes]]) -> tuple[list[bytes], list[os.DirEntry[bytes]]]:
@@ -131,19 +176,16 @@ def _sorted_out(entries: Iterator[os.DirEntry[bytes]]) -> tuple[list[bytes], lis
 
 
 def _compared(
-    folder: bytes, files: list[os.DirEntry[bytes]], known: dict[bytes, KnownFile], beside: _Beside, *, only: Only = None
+    folder: bytes,
+    stats: dict[bytes, os.stat_result],
+    untold: dict[bytes, OSError],
+    known: dict[bytes, KnownFile],
+    beside: _Beside,
+    *,
+    only: Only = None,
 ) -> Listing:
     """A folder's photographs held against the catalog; with `only`, those that a file of these names belongs to."""
     found = Listing()
-    stats: dict[bytes, os.stat_result] = {}
-    untold: dict[bytes, OSError] = {}
-    for entry in files:
-        try:
-            stats[entry.name] = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            continue  # gone since the folder was listed
-        except OSError as error:
-            untold[entry.name] = error
     groups = grouped([*stats, *untold])
     left = dict(known)
     if only is not None:
@@ -237,6 +279,5 @@ def _named(catalog: Catalog, folder: bytes, names: frozenset[bytes]) -> Listing:
             _, files = _sorted_out(entries)
     except OSError as error:
         return Listing(warning=f"{display(folder)} can't be read: {error.strerror}")
-    return _compared(
-        folder, files, photos.in_folder(catalog, folder), companions.in_folder(catalog, folder), only=names
-    )
+    known, beside = photos.in_folder(catalog, folder), companions.in_folder(catalog, folder)
+    return _compared(folder, *_stats(files), known, beside, only=names)

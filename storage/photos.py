@@ -52,6 +52,14 @@ class KnownFile(NamedTuple):
     failed: bool  # an error is recorded
 
 
+class Rest(NamedTuple):
+    """A folder in which a scan found all as it was: a digest of its files' stats, and its photographs."""
+
+    digest: bytes
+    photos: int
+    failed: int  # of them, with an error on record
+
+
 class Located(NamedTuple):
     """A known file and where the catalog believes it to be."""
 
@@ -254,6 +262,27 @@ def in_folder(catalog: Catalog, folder: bytes) -> dict[bytes, KnownFile]:
         (folder,),
     )
     return {row[0]: KnownFile._make(row[1:]) for row in rows}
+
+
+def rest_of(catalog: Catalog, folder: bytes) -> Rest | None:
+    """How a scan left the folder, if it has been at rest since."""
+    row = _tuples(
+        catalog,
+        "SELECT rest, resting, (SELECT count(*) FROM photos INDEXED BY photos_failed"
+        " WHERE folder_id = folders.id AND error IS NOT NULL AND state = 'present')"
+        " FROM folders WHERE path = ? AND rest IS NOT NULL",
+        (folder,),
+    ).fetchone()
+    return None if row is None else Rest(*row)
+
+
+def put_to_rest(catalog: Catalog, folders: Mapping[bytes, tuple[bytes, int]]) -> None:
+    """Record these folders' digests and numbers of photographs; the next write to one of their photographs ends it."""
+    with catalog.transaction() as db:
+        db.executemany(
+            "UPDATE folders SET rest = ?, resting = ? WHERE path = ?",
+            [(digest, number, folder) for folder, (digest, number) in folders.items()],
+        )
 
 
 def at_paths(catalog: Catalog, paths: Sequence[bytes]) -> dict[bytes, KnownFile]:

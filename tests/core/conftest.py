@@ -11,6 +11,10 @@ import piexif
 import pytest
 from PIL import Image
 
+from core import readers, reading, scan
+from core.companions import Shot
+from core.readers import Readers
+
 TakePicture = Callable[..., Path]
 
 
@@ -42,6 +46,19 @@ def take_picture() -> TakePicture:
         return path
 
     return take
+
+
+@pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scans read in the test's own process, where what they do can be watched."""
+
+    class Here(Readers):
+        def _append(self, shots: list[Shot]) -> None:
+            chunk = readers._Chunk(shots)
+            chunk.finish(map(reading.read_shot, shots))
+            self._queue.append(chunk)
+
+    monkeypatch.setattr(scan, "Readers", Here)
 
 
 @pytest.fixture

@@ -14,11 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import readers, reading, scan, settling, walk
-from core.companions import Shot
+from core import reading, scan, settling, walk
 from core.errors import BadValue, UnreadablePath
 from core.progress import Step
-from core.readers import Readers
 from core.scan import ScanResult
 from storage import catalog as catalogs
 from storage import photos
@@ -199,10 +197,61 @@ def test_a_file_that_a_mount_fails_to_show_is_not_gone(
         Entry(archive / "failed.jpg", OSError(errno.EIO, "Input/output error")),
         Entry(archive / "gone.jpg", FileNotFoundError()),
     ]
-    found = walk._compared(folder, entries, photos.in_folder(catalog, folder), {})  # type: ignore[arg-type]
+    found = walk._looked_through(catalog, folder, entries)  # type: ignore[arg-type]
+    assert found.rest is None
     assert sorted(found.missing) == sorted([rows["gone.jpg"], rows["unseen.jpg"]])
     assert found.warning is not None
     assert "1 files can't be looked at: Input/output error" in found.warning
+
+
+def test_no_row_of_a_folder_at_rest_is_read_until_something_in_it_changes(
+    catalog: Catalog, archive: Path, take_picture: TakePicture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(6):
+        take_picture(archive / f"{n % 2}" / f"{n}.jpg", n)
+    (archive / "1" / "bad.jpg").write_text("no picture")
+    read: list[bytes] = []
+    real = photos.in_folder
+
+    def in_folder(catalog: Catalog, folder: bytes) -> dict[bytes, photos.KnownFile]:
+        read.append(folder.rpartition(b"/")[2])
+        return real(catalog, folder)
+
+    monkeypatch.setattr(photos, "in_folder", in_folder)
+
+    def folders_read(expected: dict[str, int]) -> list[bytes]:
+        read.clear()
+        assert counts(scan.index(catalog, [archive])) == expected
+        return sorted(name for name in read if name in b"01")
+
+    still = {"seen": 7, "unchanged": 7, "errors": 1}
+    assert folders_read({"seen": 7, "new": 7, "errors": 1}) == [b"0", b"1"]
+    assert folders_read(still) == [b"0", b"1"]
+    assert folders_read(still) == []
+    os.utime(archive / "1" / "1.jpg", ns=(1, 1))
+    assert folders_read(still) == [b"1"]
+    assert folders_read(still) == [b"1"]
+    assert folders_read(still) == []
+    (archive / "0" / "0.jpg").rename(archive / "1" / "0.jpg")
+    assert folders_read({"seen": 7, "moved": 1, "unchanged": 6, "errors": 1}) == [b"0", b"1"]
+    assert folders_read(still) == [b"0", b"1"]
+    assert folders_read(still) == []
+    with catalog.transaction() as db:  # as a restored row would be
+        db.execute("UPDATE photos SET size = 1 WHERE name = ?", (b"2.jpg",))
+    assert folders_read(still) == [b"0"]
+    photos.set_errors(catalog, {photo.id: "no face in it" for photo in photos.page(catalog, limit=2)})
+    again = scan.index(catalog, [archive])
+    assert again.errors == photos.count(catalog, "p.error IS NOT NULL")
+    assert again.errors > 1
+
+
+def test_a_dry_run_puts_no_folder_to_rest(catalog: Catalog, archive: Path, take_picture: TakePicture) -> None:
+    take_picture(archive / "1.jpg", 1)
+    scan.index(catalog, [archive])
+    scan.index(catalog, [archive], dry_run=True)
+    assert photos.rest_of(catalog, os.fsencode(archive.resolve())) is None
+    scan.index(catalog, [archive])
+    assert photos.rest_of(catalog, os.fsencode(archive.resolve())) is not None
 
 
 def test_gone_files_are_kept_and_come_back(catalog: Catalog, archive: Path, take_picture: TakePicture) -> None:
@@ -399,15 +448,7 @@ def test_a_file_that_may_not_be_read_keeps_what_is_known_and_is_tried_again(
     assert (after.error, faces_of(catalog, after)) == (None, 1)
 
 
-class Here(Readers):
-    """Readers that read in the test's own process."""
-
-    def _append(self, shots: list[Shot]) -> None:
-        chunk = readers._Chunk(shots)
-        chunk.finish(map(reading.read_shot, shots))
-        self._queue.append(chunk)
-
-
+@pytest.mark.usefixtures("read_here")
 def test_a_file_that_changes_while_it_is_read(
     catalog: Catalog, archive: Path, take_picture: TakePicture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,7 +462,6 @@ def test_a_file_that_changes_while_it_is_read(
 
     with monkeypatch.context() as patch:
         patch.setattr(reading, "_read", while_written)
-        patch.setattr(scan, "Readers", Here)
         assert counts(scan.index(catalog, [archive])) == {"seen": 1, "new": 1, "errors": 1}
     (row,) = photos.page(catalog, limit=9)
     assert (row.error, row.content_hash) == (reading.CHANGED, None)
