@@ -128,13 +128,9 @@ def whole_index(room: Path, archive: Path, files: int) -> list[Row]:
 
 
 def rescan(room: Path, archive: Path, files: int) -> list[Row]:
-    """A tree in which nothing changed, beside find; medians of five, taken in turn.
-
-    The first time after an index, folders are put to rest; that one is a row of its own.
-    """
+    """A tree in which nothing changed, beside find; medians of five, taken in turn."""
     folder = room / f"catalog-{files}"
     with catalogs.open_catalog(folder) as catalog:
-        first = seconds(lambda: scan.index(catalog, [archive]))
         find, ours, command = [], [], []
         for _ in range(5):
             find.append(seconds(lambda: run("find", str(archive), "-type", "f", "-printf", "%s %T@\\n")))
@@ -144,7 +140,6 @@ def rescan(room: Path, archive: Path, files: int) -> list[Row]:
     start = files >= ENOUGH  # fewer are sooner found than any program of Python's starts
     return [
         Row(f"find -printf, {files:,} files", peer, "s"),
-        Row("indexed again, the first time", first, "s", "find", first / peer),
         Row("indexed again", own, "s", "find", own / peer, "at most 3", own <= 3 * peer),
         Row("the whole command, with its start", whole, "s", "find", whole / peer, "at most 3" if start else "",
             whole <= 3 * peer if start else None),

@@ -26,7 +26,7 @@ from storage.records import Photo
 from storage.safe_text import display
 
 WORKER = "core.read_worker"
-MOST_STILL = 5.0  # seconds without a byte or an end
+MOST_STILL = 4.0  # seconds without a byte or an end
 CRASHES = "reading it crashes the decoder"
 STUCK = f"reading it takes longer than {MOST_STILL:.0f} seconds"
 SILENT = f"no byte of it came for {MOST_STILL:.0f} seconds"

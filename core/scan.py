@@ -84,8 +84,7 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     reported: float = 0.0
     walked: bool = False
-    resting: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)  # folders to be recorded as at rest
-    seen_version: int = 0  # of the catalog, as of when these were compared
+    resting: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)  # digest and photographs, by folder
     waiting: deque[Shot] = field(default_factory=deque)  # to read
     read: list[Reading] = field(default_factory=list)  # not settled yet
     files_found: int = 0  # that must be read
@@ -99,7 +98,6 @@ class _Run:
     def go(self, catalog: Catalog, wanted: Sequence[Target], readers: Readers) -> None:
         """Walk, read and write at once."""
         listings = walk(catalog, wanted)
-        self.seen_version = catalog.data_version
         while not self.walked or self.waiting or len(readers):
             if not self.walked and len(self.waiting) < _AHEAD:
                 self._take(next(listings, None))
@@ -110,6 +108,8 @@ class _Run:
             self._tell()
         self._settle()
         self.settled += self.settler.finish()
+        if not self.settler.dry_run:
+            photos.put_to_rest(catalog, self.resting)
         self._tell(last=True)
 
     def _take(self, listing: Listing | None) -> None:
@@ -121,12 +121,10 @@ class _Run:
         self.unchanged += listing.unchanged
         self.errors += listing.failed
         self.back += len(listing.back)
-        if listing.back:
-            self._put_to_rest()
-            self.settler.come_back(listing.back)
+        self.settler.come_back(listing.back)
         if listing.rest is not None:
             folder, digest = listing.rest
-            self.resting[folder] = digest, listing.unchanged
+            self.resting[folder] = digest, listing.unchanged + len(listing.back) + len(listing.to_read)
         self.settler.missing.update(listing.missing)
         if listing.warning is not None:
             self._warn(listing.warning)
@@ -147,16 +145,7 @@ class _Run:
             self._settle()
         self._tell()
 
-    def _put_to_rest(self) -> None:
-        """Before anything is written: that may be about photographs in these folders, and then ends their rest."""
-        catalog = self.settler.catalog
-        if self.resting and not self.settler.dry_run and catalog.data_version == self.seen_version:
-            photos.put_to_rest(catalog, self.resting)
-        self.resting = {}
-        self.seen_version = catalog.data_version
-
     def _settle(self) -> None:
-        self._put_to_rest()
         self.settled += self.settler.settle([reading.photo for reading in self.read])
         self.read = []
 

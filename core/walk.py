@@ -49,7 +49,7 @@ class Listing:
     back: list[int] = field(default_factory=list)
     missing: list[int] = field(default_factory=list)
     warning: str | None = None
-    rest: tuple[bytes, bytes] | None = None  # folder and digest, where nothing is left to do and no digest says so
+    rest: tuple[bytes, bytes] | None = None  # folder and digest, to be recorded when all of it has been read
 
 
 def targets(catalog: Catalog, roots: Sequence[Path]) -> list[Target]:
@@ -131,7 +131,7 @@ def _looked_through(catalog: Catalog, folder: bytes, files: list[os.DirEntry[byt
     if rest is not None and rest.digest == digest:
         return Listing(unchanged=rest.photos, failed=rest.failed)
     found = _compared(folder, stats, untold, photos.in_folder(catalog, folder), companions.in_folder(catalog, folder))
-    if digest is not None and stats and not (found.to_read or found.back or found.missing):
+    if digest is not None and stats:
         found.rest = folder, digest
     return found
 

@@ -35,6 +35,7 @@ _TAKEN_AT = _READ.index("taken_at")
 _HALF = 1 << 63
 _CACHE_KB = 64 << 10
 _LOG_PAGES = 8_000  # 32 MB
+_FOLDERS_A_TIME = 500
 _IDS_A_PAGE = 10_000
 _PATHS_A_QUERY = 10_000  # two parameters each; SQLite takes 32,766
 
@@ -277,12 +278,22 @@ def rest_of(catalog: Catalog, folder: bytes) -> Rest | None:
 
 
 def put_to_rest(catalog: Catalog, folders: Mapping[bytes, tuple[bytes, int]]) -> None:
-    """Record these folders' digests and numbers of photographs; the next write to one of their photographs ends it."""
-    with catalog.transaction() as db:
-        db.executemany(
-            "UPDATE folders SET rest = ?, resting = ? WHERE path = ?",
-            [(digest, number, folder) for folder, (digest, number) in folders.items()],
-        )
+    """Record digests of folders that hold so many photographs, where nothing of these is left to read.
+
+    The next write to one of the photographs, or to a file beside it, ends it.
+    """
+    every = [(digest, number, folder, number, number) for folder, (digest, number) in folders.items()]
+    for start in range(0, len(every), _FOLDERS_A_TIME):
+        with catalog.transaction() as db:
+            db.executemany(
+                "UPDATE folders SET rest = ?, resting = ? WHERE path = ?"
+                " AND ? = (SELECT count(*) FROM photos WHERE folder_id = folders.id AND state = 'present')"
+                # a file that could not be read has no hash, or a stat that no file has
+                " AND ? = (SELECT count(*) FROM photos WHERE folder_id = folders.id AND state = 'present'"
+                " AND content_hash IS NOT NULL AND ctime_ns <> 0)"
+                " AND NOT EXISTS (SELECT 1 FROM companions WHERE folder_id = folders.id AND content_hash IS NULL)",
+                every[start : start + _FOLDERS_A_TIME],
+            )
 
 
 def at_paths(catalog: Catalog, paths: Sequence[bytes]) -> dict[bytes, KnownFile]:

@@ -226,15 +226,12 @@ def test_no_row_of_a_folder_at_rest_is_read_until_something_in_it_changes(
 
     still = {"seen": 7, "unchanged": 7, "errors": 1}
     assert folders_read({"seen": 7, "new": 7, "errors": 1}) == [b"0", b"1"]
-    assert folders_read(still) == [b"0", b"1"]
     assert folders_read(still) == []
     os.utime(archive / "1" / "1.jpg", ns=(1, 1))
-    assert folders_read(still) == [b"1"]
     assert folders_read(still) == [b"1"]
     assert folders_read(still) == []
     (archive / "0" / "0.jpg").rename(archive / "1" / "0.jpg")
     assert folders_read({"seen": 7, "moved": 1, "unchanged": 6, "errors": 1}) == [b"0", b"1"]
-    assert folders_read(still) == [b"0", b"1"]
     assert folders_read(still) == []
     with catalog.transaction() as db:  # as a restored row would be
         db.execute("UPDATE photos SET size = 1 WHERE name = ?", (b"2.jpg",))
@@ -248,6 +245,9 @@ def test_no_row_of_a_folder_at_rest_is_read_until_something_in_it_changes(
 def test_a_dry_run_puts_no_folder_to_rest(catalog: Catalog, archive: Path, take_picture: TakePicture) -> None:
     take_picture(archive / "1.jpg", 1)
     scan.index(catalog, [archive])
+    os.utime(archive / "1.jpg", ns=(1, 1))
+    with catalog.transaction() as db:
+        db.execute("UPDATE photos SET size = 1")
     scan.index(catalog, [archive], dry_run=True)
     assert photos.rest_of(catalog, os.fsencode(archive.resolve())) is None
     scan.index(catalog, [archive])
@@ -438,7 +438,7 @@ def test_a_file_that_may_not_be_read_keeps_what_is_known_and_is_tried_again(
     (before,) = photos.page(catalog, limit=9)
     give_face(catalog, before)
     one.chmod(0)
-    for _ in range(2):
+    for _ in range(3):  # a folder with a file that can't be read is never at rest
         assert counts(scan.index(catalog, [archive])) == {"seen": 1, "unchanged": 1, "errors": 1}
     (closed,) = photos.page(catalog, limit=9)
     assert (closed.error, closed.content_hash) == ("can't be opened: Permission denied", before.content_hash)
