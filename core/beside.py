@@ -12,11 +12,12 @@ from blake3 import blake3
 
 from core import exif, raw
 from core.interchange import xmp
-from storage.photos import join
+from core.pulse import Beats
+from storage.photos import join, kept
 from storage.records import Companion, CompanionKind
 from storage.safe_text import display
 
-_BLOCK = 1 << 20
+_BLOCK = 256 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,10 @@ class Beside:
     warning: str | None = None
 
 
-def read(folder: bytes, known: Companion) -> Beside | None:
+def read(folder: bytes, known: Companion, beats: Beats | None = None) -> Beside | None:
     """A companion, hashed where its hash is not known; None where it is not there (any more) or is no regular file.
 
-    Never raises for what it holds.
+    Never raises for what it holds. `beats` is told that bytes come.
     """
     try:
         file = os.open(join(folder, known.name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -44,9 +45,10 @@ def read(folder: bytes, known: Companion) -> Beside | None:
         stat = os.fstat(source.fileno())
         if not stats.S_ISREG(stat.st_mode):
             return None
-        now = replace(known, size=stat.st_size, mtime_ns=stat.st_mtime_ns, ctime_ns=stat.st_ctime_ns, inode=stat.st_ino)
+        mtime_ns, ctime_ns, inode = map(kept, (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+        now = replace(known, size=stat.st_size, mtime_ns=mtime_ns, ctime_ns=ctime_ns, inode=inode)
         try:
-            return _read(source, now if now == known else replace(now, content_hash=None))
+            return _read(source, now if now == known else replace(now, content_hash=None), beats)
         except OSError as error:
             return _unread(now, error)
 
@@ -60,9 +62,9 @@ def raw_fields(source: BinaryIO) -> exif.ExifFields:
     return exif.read(*(blocks or [source]))
 
 
-def _read(source: BinaryIO, companion: Companion) -> Beside:
+def _read(source: BinaryIO, companion: Companion, beats: Beats | None) -> Beside:
     if companion.content_hash is None:
-        companion = replace(companion, content_hash=_hash(source))
+        companion = replace(companion, content_hash=_hash(source, beats))
     if companion.kind is CompanionKind.RAW:
         return Beside(companion, fields=raw_fields(source))
     source.seek(0)
@@ -77,8 +79,10 @@ def _unread(companion: Companion, error: OSError) -> Beside:
     return Beside(replace(companion, content_hash=None), warning=why)
 
 
-def _hash(source: BinaryIO) -> str:
+def _hash(source: BinaryIO, beats: Beats | None) -> str:
     digest = blake3()
     while block := source.read(_BLOCK):
         digest.update(block)
+        if beats is not None:
+            beats.beat()
     return str(digest.hexdigest())

@@ -246,6 +246,8 @@ def _opened(source: Path | bytes | BinaryIO) -> Iterator[tuple[Image.Image, raw.
     except UnidentifiedImageError as error:
         known = ", ".join((*FORMATS, *raw.FORMATS))
         raise BadImage(f"{name}it is no picture in a known format", f"known are {known}") from error
+    except MemoryError as error:
+        raise BadImage(f"{name}it takes more memory than is safe") from error
     except (Exception, RecursionError) as error:
         # Decoders raise anything at all on hostile bytes: OSError, ValueError, SyntaxError, struct.error …
         kind = str(error) or type(error).__name__

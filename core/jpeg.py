@@ -28,7 +28,7 @@ class Frame:
     lossless: bool = False  # how RAWs hold their sensor data; Pillow decodes none
 
 
-def frame_of(data: bytes) -> Frame | None:
+def frame_of(data: bytes | bytearray) -> Frame | None:
     """The frame, or None where `data` is no JPEG or ends before its first scan."""
     if not data.startswith(MAGIC):
         return None

@@ -1,24 +1,16 @@
 """What one photograph's files hold: content hash, EXIF, XMP and size in pixels, read once, never written.
 
-`Readers` does it in processes of their own, so that a file which crashes or stalls a decoder costs
+`core.readers` does it in processes of their own, so that a file which crashes or stalls a decoder costs
 its own row an error and nothing else.
 """
 
 from __future__ import annotations
 
 import io
-import multiprocessing
 import os
-import signal
 import stat as stats
-import threading
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from types import FrameType
 from typing import BinaryIO
 
 from blake3 import blake3
@@ -26,18 +18,18 @@ from blake3 import blake3
 from core import beside, exif, image, jpeg
 from core.beside import Beside
 from core.companions import Group, Shot, apart, same_exposure
-from core.errors import BadImage, JobFailed
+from core.errors import BadImage
 from core.interchange import xmp
-from storage.photos import join, split
-from storage.records import Companion, CompanionKind, Photo
+from core.pulse import Beats, Pulse
+from storage.photos import join, kept, split
+from storage.records import CompanionKind, Photo
 from storage.safe_text import display
 
 CHANGED = "changed while it was read"
+GREEDY = "reading it takes more memory than is safe"
 
-_WHOLE = 128 << 20  # files up to this many bytes are read in one go
-_BLOCK = 1 << 20
-_MOST_SECONDS = 30  # for one file; reading alone gets 10 MB/s on top
-_SLOWEST = 10_000_000
+_WHOLE = 128 << 20  # files up to this many bytes are kept in memory while they are looked at
+_BLOCK = 256 << 10  # bytes at a time: the hash finds them in the processor's cache, and a slow disk is seen to give
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +40,11 @@ class Reading:
     warning: str | None = None  # what could not be read although the photograph can be used
 
 
-def read_file(path: bytes) -> Reading | None:
+def read_file(path: bytes, pulse: Pulse | Beats | None = None) -> Reading | None:
     """Read one file; None when it is not there (any more) or is no regular file.
 
-    Never raises for what the file is or holds: `photo.error` says why it can't be used.
+    Never raises for what the file is or holds: `photo.error` says why it can't be used. `pulse` is
+    told how far it came.
     """
     try:
         # never follow a link, never wait for the writer of a pipe put where the file was
@@ -59,16 +52,19 @@ def read_file(path: bytes) -> Reading | None:
     except OSError as error:
         return _unopened(path, error)
     with os.fdopen(file, "rb", buffering=0) as source:
-        before = os.fstat(source.fileno())
+        before = os.fstat(file)
         if not stats.S_ISREG(before.st_mode):
             return None
         photo = _photo(path, before)
+        if pulse is not None:
+            pulse.opened(photo.size, photo.mtime_ns, photo.ctime_ns, photo.inode)
         try:
-            with _time_limit(_MOST_SECONDS + before.st_size / _SLOWEST):
-                reading = _read(source, photo)
+            reading = _read(source, photo, pulse)
         except OSError as error:
             return Reading(replace(photo, error=f"can't be read: {error.strerror or error}"))
-        if _mark(os.fstat(source.fileno())) != _mark(before):
+        except MemoryError:
+            return Reading(replace(photo, error=GREEDY))
+        if reading is None or _mark(os.fstat(file)) != _mark(before):
             return Reading(replace(photo, error=CHANGED))
         return reading
 
@@ -78,9 +74,8 @@ def _mark(stat: os.stat_result) -> tuple[int, int, int]:
 
 
 def _photo(path: bytes, stat: os.stat_result) -> Photo:
-    return Photo(
-        0, path, display(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, companions=(), tags=()
-    )
+    times = kept(stat.st_mtime_ns), kept(stat.st_ctime_ns)
+    return Photo(0, path, display(path), stat.st_size, *times, kept(stat.st_ino), companions=(), tags=())
 
 
 def _unopened(path: bytes, error: OSError) -> Reading | None:
@@ -93,20 +88,55 @@ def _unopened(path: bytes, error: OSError) -> Reading | None:
     return Reading(replace(_photo(path, stat), error=f"can't be opened: {error.strerror}"))
 
 
-def _read(source: io.FileIO, photo: Photo) -> Reading:
-    if photo.size > _WHOLE:
+def _read(source: io.FileIO, photo: Photo, pulse: Pulse | Beats | None) -> Reading | None:
+    """What the file holds; None when its size is not what it was."""
+    data: bytes | bytearray | None
+    if photo.size <= _BLOCK:
+        data = _all_of(source, photo.size)
+        there, digest = len(data), blake3(data)
+    else:
+        data = bytearray(photo.size) if photo.size <= _WHOLE else None
         digest = blake3()
-        while block := source.read(_BLOCK):
-            digest.update(block)
-        return _described(photo, digest.hexdigest(), io.BufferedReader(source), None)
-    data = b"".join(iter(lambda: source.read(max(_BLOCK, photo.size)), b""))
-    return _described(photo, blake3(data).hexdigest(), io.BytesIO(data), data)
+        there = _take_in(source, photo.size, data, digest, pulse)
+    if there != photo.size:
+        return None
+    told = digest.hexdigest()
+    if pulse is not None:
+        pulse.hashed(told)
+    if isinstance(data, bytes):
+        return _described(photo, told, io.BytesIO(data), data)
+    with open(source.fileno(), "rb", closefd=False) as held:
+        return _described(photo, told, held, data)
+
+
+def _all_of(source: io.FileIO, size: int) -> bytes:
+    """The file of so many bytes; one more if it has grown, fewer if it has shrunk."""
+    data = source.read(size + 1) or b""
+    while 0 < len(data) < size and (more := source.read(size + 1 - len(data))):
+        data += more
+    return data
+
+
+def _take_in(source: io.FileIO, size: int, data: bytearray | None, digest: blake3, pulse: Pulse | Beats | None) -> int:
+    """Hash `size` bytes, into `data` where there is one; how many came, which is more if the file has grown."""
+    block = memoryview(bytearray(_BLOCK) if data is None else data)
+    there = 0
+    while there < size:
+        at = there if data is not None else 0
+        got = source.readinto(block[at : at + _BLOCK])
+        if not got:
+            return there
+        digest.update(block[at : at + got])
+        there += got
+        if pulse is not None:
+            pulse.beat()
+    return there + len(source.read(1) or b"")
 
 
 _EXIF = [field.name for field in fields(exif.ExifFields) if field.name not in {"orientation", "warning"}]
 
 
-def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | None) -> Reading:
+def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | bytearray | None) -> Reading:
     """`photo` with what EXIF, XMP and the picture's header say; `data` is the whole file where it is in memory."""
     if photo.size == 0:
         return Reading(replace(photo, content_hash=digest, error="the file is empty"))
@@ -115,7 +145,7 @@ def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | None) 
     try:
         if data is not None and frame is not None:
             # EXIF lies in front of a JPEG's first scan: lying offsets can't make the reader chew the pixels
-            head = data[: frame.header]
+            head = bytes(data[: frame.header])
             told = exif.read(io.BytesIO(head))
             turn = image.probe(source).orientation if told.warning else told.orientation
             facts = image.probe_jpeg(frame, turn)
@@ -154,32 +184,29 @@ def _with_xmp(photo: Photo, written: Sequence[xmp.XmpFields]) -> Photo:
     return replace(photo, rating=rating, caption=caption, tags=tags)
 
 
-def read_shot(shot: Shot) -> list[Reading]:
+def read_shot(shot: Shot, pulse: Pulse | None = None) -> list[Reading]:
     """Read a photograph's files. More than one reading comes back where a RAW is found to be of another exposure.
 
-    None comes back where the file to be shown is not there any more. Never raises for what the files hold.
+    None comes back where the file to be shown is not there any more. Never raises for what the files hold. `pulse`
+    is told how far it came with the file to be shown, and of the others that bytes come.
     """
-    reading = read_file(shot.path)
+    reading = read_file(shot.path, pulse)
     if reading is None:
         return []
     if not shot.beside or reading.photo.content_hash is None:
         return [reading]
     folder, name = split(shot.path)
-    found = {each.name: read for each in shot.beside if (read := _read_beside(folder, each)) is not None}
+    beats = None if pulse is None else Beats(pulse)
+    found = {each.name: read for each in shot.beside if (read := beside.read(folder, each, beats)) is not None}
     raws = tuple(name for name, each in found.items() if each.companion.kind is CompanionKind.RAW)
     group = Group(name, raws, tuple(name for name in found if name not in raws))
     pairs: list[tuple[Reading, Group]] = []
     for other in raws:
         if same_exposure(reading.photo.taken_at, found[other].fields.taken_at) is False:
             group, own = apart(group, other)
-            if (alone := read_file(join(folder, other))) is not None:
+            if (alone := read_file(join(folder, other), beats)) is not None:
                 pairs.append((alone, own))
     return [_with_companions(read, own, found) for read, own in [(reading, group), *pairs]]
-
-
-def _read_beside(folder: bytes, known: Companion) -> Beside | None:
-    with _time_limit(_MOST_SECONDS + known.size / _SLOWEST):
-        return beside.read(folder, known)
 
 
 def _with_companions(reading: Reading, group: Group, found: Mapping[bytes, Beside]) -> Reading:
@@ -188,128 +215,3 @@ def _with_companions(reading: Reading, group: Group, found: Mapping[bytes, Besid
     photo = replace(photo, companions=tuple(each.companion for each in others))
     warnings = [each.warning for each in others if each.warning is not None]
     return Reading(photo, reading.warning or next(iter(warnings), None))
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the block after `seconds`; only the main thread of a process can be told."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def late(_signal: int, _frame: FrameType | None) -> None:
-        raise TimeoutError(f"it took longer than {seconds:.0f} seconds")
-
-    old = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
-
-
-# In processes of their own ----------------------------------------------------------------------
-
-
-def _read_chunk(shots: Sequence[Shot]) -> list[Reading]:
-    return [reading for shot in shots for reading in read_shot(shot)]
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even when it is killed: a pool's workers would stay for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def end_with_parent() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-class Readers:
-    """A queue of photographs that `jobs` processes read; readings come back in their order."""
-
-    def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
-        self._pool: ProcessPoolExecutor | None = None
-        self._queue: deque[tuple[list[Shot], Future[list[Reading]]]] = deque()
-
-    def __enter__(self) -> Readers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
-
-    @property
-    def busy(self) -> bool:
-        """Enough waits to be read that submitting more would only fill memory."""
-        return len(self._queue) >= 3 * self._jobs
-
-    def __len__(self) -> int:
-        """Chunks that were submitted and not collected."""
-        return len(self._queue)
-
-    def submit(self, shots: list[Shot]) -> None:
-        """Queue one chunk."""
-        self._queue.append((shots, self._submit(shots)))
-
-    def _submit(self, shots: list[Shot]) -> Future[list[Reading]]:
-        if self._pool is None:
-            # spawn: a forked child would share the catalog's connection and other threads' locks
-            self._pool = ProcessPoolExecutor(
-                self._jobs, multiprocessing.get_context("spawn"), initializer=_start_worker
-            )
-        try:
-            return self._pool.submit(_read_chunk, shots)
-        except BrokenProcessPool as error:
-            broken: Future[list[Reading]] = Future()
-            broken.set_exception(error)
-            return broken
-
-    @property
-    def ready(self) -> bool:
-        """The oldest chunk has been read."""
-        return bool(self._queue) and self._queue[0][1].done()
-
-    def collect(self) -> list[Reading]:
-        """The readings of the oldest chunk, waiting for them."""
-        shots, future = self._queue.popleft()
-        try:
-            return future.result()
-        except BrokenProcessPool:
-            return self._read_apart(shots)
-
-    def _read_apart(self, shots: list[Shot]) -> list[Reading]:
-        """A process died: read the chunk's files one at a time, so that the one that kills is known."""
-        self._stop()
-        found: list[Reading] = []
-        for shot in shots:
-            try:
-                found += self._submit([shot]).result()
-            except BrokenProcessPool:
-                self._stop()
-                self._check_that_processes_start()
-                with suppress(FileNotFoundError):
-                    photo = _photo(shot.path, os.lstat(shot.path))
-                    found.append(Reading(replace(photo, error="reading it crashes the decoder")))
-        # what else the dead process had is lost too
-        self._queue = deque((chunk, self._submit(chunk)) for chunk, _ in self._queue)
-        return found
-
-    def _check_that_processes_start(self) -> None:
-        """Else every photograph would be blamed for what the machine lacks."""
-        try:
-            self._submit([]).result()
-        except BrokenProcessPool as error:
-            raise JobFailed(
-                "the processes that read photographs die at once",
-                "look for a limit on memory or processes (ulimit -a)",
-            ) from error

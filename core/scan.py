@@ -1,7 +1,7 @@
 """Bring the catalog up to date with the archive: what is new, changed, moved, gone, and what can't be read.
 
 A file is unchanged when size, modification and change time and inode are as they were: it is then
-not opened. `core.walk` finds what must be read, `core.reading` reads it in processes,
+not opened. `core.walk` finds what must be read, `core.readers` reads it in processes,
 `core.settling` decides which photograph it is. The archive is only read.
 """
 
@@ -16,16 +16,17 @@ from pathlib import Path
 
 from core.companions import Shot
 from core.progress import Report, Step, silent
-from core.reading import Readers, Reading, read_shot
+from core.readers import Readers
+from core.reading import Reading
 from core.settling import Settled, Settler
 from core.walk import Listing, Target, targets, walk
+from storage import photos
 from storage.catalog import Catalog
 
 _CHUNK = 32  # files a process reads before it answers
-_BATCH = 512  # files settled in one transaction
+BATCH = 1024  # files settled in one transaction
 _AHEAD = 100_000  # files that the walk may be ahead: the total is known soon, and memory stays bounded
-_FEW = 256  # so many files are read sooner than a process starts
-_PLAIN = (b".jpg", b".jpeg", b".png", b".tif", b".tiff")  # read by Python alone, which no file crashes
+_FEW = 256  # so many files must be waiting before the walk is done for a process to be worth its start
 _MOST_WARNINGS = 1_000
 _REPORT_SECONDS = 0.1
 
@@ -67,9 +68,10 @@ def index(
     catalog.
     """
     wanted = targets(catalog, roots)
+    photos.make_room(catalog)
     run = _Run(Settler(catalog, dry_run), report)
     with Readers(jobs or len(os.sched_getaffinity(0))) as readers:
-        run.go(catalog, wanted, readers, in_place=jobs is None)
+        run.go(catalog, wanted, readers)
     return run.result()
 
 
@@ -82,6 +84,7 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     reported: float = 0.0
     walked: bool = False
+    resting: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)  # digest and photographs, by folder
     waiting: deque[Shot] = field(default_factory=deque)  # to read
     read: list[Reading] = field(default_factory=list)  # not settled yet
     files_found: int = 0  # that must be read
@@ -92,14 +95,12 @@ class _Run:
     settled: Settled = field(default_factory=Settled)
     warnings: list[str] = field(default_factory=list)
 
-    def go(self, catalog: Catalog, wanted: Sequence[Target], readers: Readers, *, in_place: bool) -> None:
-        """Walk, read and write at once; the few files of a small change may be read `in_place`."""
+    def go(self, catalog: Catalog, wanted: Sequence[Target], readers: Readers) -> None:
+        """Walk, read and write at once."""
         listings = walk(catalog, wanted)
         while not self.walked or self.waiting or len(readers):
             if not self.walked and len(self.waiting) < _AHEAD:
                 self._take(next(listings, None))
-            if in_place and self.walked and not len(readers) and self._few_and_plain():
-                self._read_here()
             self._feed(readers)
             while readers.ready or (len(readers) and (self.walked or len(self.waiting) >= _AHEAD)):
                 self._collect(readers.collect())
@@ -107,6 +108,8 @@ class _Run:
             self._tell()
         self._settle()
         self.settled += self.settler.finish()
+        if not self.settler.dry_run:
+            photos.put_to_rest(catalog, self.resting)
         self._tell(last=True)
 
     def _take(self, listing: Listing | None) -> None:
@@ -119,16 +122,12 @@ class _Run:
         self.errors += listing.failed
         self.back += len(listing.back)
         self.settler.come_back(listing.back)
+        if listing.rest is not None:
+            folder, digest = listing.rest
+            self.resting[folder] = digest, listing.unchanged + len(listing.back) + len(listing.to_read)
         self.settler.missing.update(listing.missing)
         if listing.warning is not None:
             self._warn(listing.warning)
-
-    def _few_and_plain(self) -> bool:
-        return len(self.waiting) <= _FEW and all(shot.path.lower().endswith(_PLAIN) for shot in self.waiting)
-
-    def _read_here(self) -> None:
-        while self.waiting:
-            self._collect(read_shot(self.waiting.popleft()))
 
     def _feed(self, readers: Readers) -> None:
         # no process starts before it is known that there is more than a few files' work for it
@@ -142,7 +141,7 @@ class _Run:
             self.errors += reading.photo.error is not None
             if reading.warning is not None:
                 self._warn(f"{reading.photo.path_text}: {reading.warning}")
-        if len(self.read) >= _BATCH:
+        if len(self.read) >= BATCH:
             self._settle()
         self._tell()
 

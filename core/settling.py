@@ -50,8 +50,12 @@ class Settler:
     catalog: Catalog
     dry_run: bool = False
     missing: set[int] = field(default_factory=set)  # photographs whose file the walk didn't find
+    _newest: int = field(init=False)  # what has a higher id was found by this run, where its file is
     _placed: set[int] = field(default_factory=set)  # photographs that this run gave a place
     _held: dict[bytes, Photo] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._newest = photos.newest_id(self.catalog)
 
     def settle(self, read: Sequence[Photo]) -> Settled:
         """Write what these photographs, just read, are; those that look changed wait for `finish`."""
@@ -155,22 +159,18 @@ class Settler:
 
     def _find_moved(self, plan: _Plan, homeless: list[Photo], read: dict[bytes, Photo]) -> list[Photo]:
         """Give each photograph the row of one that held its content and lost its file; returns the others."""
-        rows = photos.with_content(self.catalog, [p.content_hash for p in homeless if p.content_hash])
+        rows = photos.with_content(self.catalog, [p.content_hash for p in homeless if p.content_hash], self._newest)
+        # each is asked once for all its copies in the batch: of one blank picture there may be thousands
+        without_file = {
+            content: (row for row in known if row.file.id not in self._placed and self._left(row, read))
+            for content, known in rows.items()
+        }
         others: list[Photo] = []
-        taken: set[int] = set()
         for photo in homeless:
-            row = next(
-                (
-                    row
-                    for row in rows.get(photo.content_hash or "", ())
-                    if row.file.id not in self._placed and row.file.id not in taken and self._left(row, read)
-                ),
-                None,
-            )
+            row = next(without_file.get(photo.content_hash or "", iter(())), None)
             if row is None:
                 others.append(photo)
             else:
-                taken.add(row.file.id)
                 plan.moved.append(replace(photo, id=row.file.id))
         return others
 
@@ -187,7 +187,7 @@ class Settler:
             return True
         except OSError:
             return False  # it may well be there
-        return (stat.st_ino, stat.st_size) != (row.file.inode, row.file.size)
+        return (photos.kept(stat.st_ino), stat.st_size) != (row.file.inode, row.file.size)
 
 
 @dataclass(slots=True)

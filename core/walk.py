@@ -1,15 +1,19 @@
 """Walk an archive and tell, from a stat of each file, what need not be opened.
 
 Symbolic links are not followed; folders are visited in the order of their names. What the catalog
-knows and the walk does not meet is missing, unless it lies where the walk could not look.
+knows and the walk does not meet is missing, unless it lies where the walk could not look. A folder in
+which nothing was left to do is at rest: while a digest of its files' stats is the same, no row is read.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from blake3 import blake3
 
 from core.companions import Group, Shot, apart, grouped, kind_of, named_like_a_part
 from core.errors import BadValue, UnreadablePath
@@ -24,6 +28,7 @@ _Beside = dict[int, dict[bytes, Companion]]  # known companions by name, by the 
 
 
 _NONE: dict[bytes, Companion] = {}
+_RULES = b"1/"  # another number when names are put together into photographs by other rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Listing:
     back: list[int] = field(default_factory=list)
     missing: list[int] = field(default_factory=list)
     warning: str | None = None
+    rest: tuple[bytes, bytes] | None = None  # folder and digest, to be recorded when all of it has been read
 
 
 def targets(catalog: Catalog, roots: Sequence[Path]) -> list[Target]:
@@ -114,7 +120,46 @@ def _tree(catalog: Catalog, root: bytes, visited: set[bytes], unreadable: list[b
             continue
         visited.add(folder)
         stack.extend(reversed(below))
-        yield _compared(folder, files, photos.in_folder(catalog, folder), companions.in_folder(catalog, folder))
+        yield _looked_through(catalog, folder, files)
+
+
+def _looked_through(catalog: Catalog, folder: bytes, files: list[os.DirEntry[bytes]]) -> Listing:
+    """A folder's files held against the digest of the last scan, else each against its row."""
+    stats, untold = _stats(files)
+    digest = None if untold else _digest(stats)
+    rest = photos.rest_of(catalog, folder)
+    if rest is not None and rest.digest == digest:
+        return Listing(unchanged=rest.photos, failed=rest.failed)
+    found = _compared(folder, stats, untold, photos.in_folder(catalog, folder), companions.in_folder(catalog, folder))
+    if digest is not None and stats:
+        found.rest = folder, digest
+    return found
+
+
+def _stats(files: list[os.DirEntry[bytes]]) -> tuple[dict[bytes, os.stat_result], dict[bytes, OSError]]:
+    """Each file's stat by its name, and why there is none."""
+    stats: dict[bytes, os.stat_result] = {}
+    untold: dict[bytes, OSError] = {}
+    for entry in files:
+        try:
+            stats[entry.name] = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue  # gone since the folder was listed
+        except OSError as error:
+            untold[entry.name] = error
+    return stats, untold
+
+
+def _digest(stats: dict[bytes, os.stat_result]) -> bytes | None:
+    """Of all that tells an unchanged file, in the folder's own order; None where a number is beyond 64 bits."""
+    numbers: list[int] = []
+    for stat in stats.values():
+        numbers += (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    try:
+        packed = struct.pack(f"<{len(numbers)}q", *numbers)
+    except struct.error:
+        return None
+    return bytes(blake3(_RULES + b"/".join(stats) + b"//" + packed).digest(length=16))
 
 
 def _sorted_out(entries: Iterator[os.DirEntry[bytes]]) -> tuple[list[bytes], list[os.DirEntry[bytes]]]:
@@ -122,36 +167,53 @@ def _sorted_out(entries: Iterator[os.DirEntry[bytes]]) -> tuple[list[bytes], lis
     folders: list[bytes] = []
     files: list[os.DirEntry[bytes]] = []
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            folders.append(entry.path)
-        elif named_like_a_part(entry.name) and entry.is_file(follow_symlinks=False):
+        if named_like_a_part(entry.name) and entry.is_file(follow_symlinks=False):
             files.append(entry)
+        elif entry.is_dir(follow_symlinks=False):
+            folders.append(entry.path)
     folders.sort()
     return folders, files
 
 
 def _compared(
-    folder: bytes, files: list[os.DirEntry[bytes]], known: dict[bytes, KnownFile], beside: _Beside, *, only: Only = None
+    folder: bytes,
+    stats: dict[bytes, os.stat_result],
+    untold: dict[bytes, OSError],
+    known: dict[bytes, KnownFile],
+    beside: _Beside,
+    *,
+    only: Only = None,
 ) -> Listing:
     """A folder's photographs held against the catalog; with `only`, those that a file of these names belongs to."""
     found = Listing()
-    stats: dict[bytes, os.stat_result] = {}
-    for entry in files:
-        try:
-            stats[entry.name] = entry.stat(follow_symlinks=False)
-        except OSError:
-            continue  # gone again, or a mount that just failed: what is known of it counts as missing
-    groups = grouped(list(stats))
+    groups = grouped([*stats, *untold])
     left = dict(known)
     if only is not None:
         groups = [group for group in groups if not only.isdisjoint((group.main, *group.raws, *group.sidecars))]
         left = {name: known[name] for group in groups for name in (group.main, *group.raws) if name in known}
+    if untold:  # a mount that fails: what is known of these photographs may well be true
+        groups = _without(untold, groups, left)
+        why = next(iter(untold.values())).strerror
+        found.warning = f"{display(folder)}: {len(untold):,} files can't be looked at: {why}"
     for group in groups:
         for one in _told_apart(group, stats, known) if group.raws else (group,):
             row = left.pop(one.main, None)
             _compare(found, folder, one, stats, row, known, beside.get(row.id, _NONE) if beside and row else _NONE)
     found.missing = _present(left.values())
     return found
+
+
+def _without(untold: dict[bytes, OSError], groups: list[Group], left: dict[bytes, KnownFile]) -> list[Group]:
+    """The groups that none of these names belongs to; the others' photographs are taken out of `left`."""
+    whole: list[Group] = []
+    for group in groups:
+        names = (group.main, *group.raws, *group.sidecars)
+        if untold.keys().isdisjoint(names):
+            whole.append(group)
+        else:
+            for name in names:
+                left.pop(name, None)
+    return whole
 
 
 def _told_apart(group: Group, stats: dict[bytes, os.stat_result], known: dict[bytes, KnownFile]) -> list[Group]:
@@ -166,14 +228,11 @@ def _told_apart(group: Group, stats: dict[bytes, os.stat_result], known: dict[by
 
 
 def _as_known(stat: os.stat_result, row: KnownFile | Companion | None) -> bool:
-    return (
-        row is not None
-        and row.content_hash is not None
-        and row.mtime_ns == stat.st_mtime_ns
-        and row.size == stat.st_size
-        and row.ctime_ns == stat.st_ctime_ns
-        and row.inode == stat.st_ino
-    )
+    if row is None or row.content_hash is None:
+        return False
+    there = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    known = (row.size, row.mtime_ns, row.ctime_ns, row.inode)
+    return there == known or tuple(map(photos.kept, there)) == known
 
 
 def _compare(
@@ -205,7 +264,8 @@ def _compare(
 def _companion(name: bytes, stat: os.stat_result, known: KnownFile | Companion | None) -> Companion:
     """A companion as it lies there, with its hash where that is known."""
     content = known.content_hash if known is not None and _as_known(stat, known) else None
-    return Companion(name, kind_of(name), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, content)
+    mtime_ns, ctime_ns, inode = map(photos.kept, (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+    return Companion(name, kind_of(name), stat.st_size, mtime_ns, ctime_ns, inode, content)
 
 
 def _present(rows: Iterable[KnownFile]) -> list[int]:
@@ -219,6 +279,5 @@ def _named(catalog: Catalog, folder: bytes, names: frozenset[bytes]) -> Listing:
             _, files = _sorted_out(entries)
     except OSError as error:
         return Listing(warning=f"{display(folder)} can't be read: {error.strerror}")
-    return _compared(
-        folder, files, photos.in_folder(catalog, folder), companions.in_folder(catalog, folder), only=names
-    )
+    known, beside = photos.in_folder(catalog, folder), companions.in_folder(catalog, folder)
+    return _compared(folder, *_stats(files), known, beside, only=names)

@@ -32,6 +32,10 @@ _COLUMNS = (
     f" {', '.join(f'p.{column}' for column in _READ)}"
 )
 _TAKEN_AT = _READ.index("taken_at")
+_HALF = 1 << 63
+_CACHE_KB = 64 << 10
+_LOG_PAGES = 8_000  # 32 MB
+_FOLDERS_A_TIME = 500
 _IDS_A_PAGE = 10_000
 _PATHS_A_QUERY = 10_000  # two parameters each; SQLite takes 32,766
 
@@ -47,6 +51,14 @@ class KnownFile(NamedTuple):
     state: str
     content_hash: str | None
     failed: bool  # an error is recorded
+
+
+class Rest(NamedTuple):
+    """A folder in which a scan found all as it was: a digest of its files' stats, and its photographs."""
+
+    digest: bytes
+    photos: int
+    failed: int  # of them, with an error on record
 
 
 class Located(NamedTuple):
@@ -80,6 +92,11 @@ class ScanBatch:
     back: Sequence[int] = ()
     gone: Sequence[int] = ()
     displaced: Sequence[int] = ()
+
+
+def kept(number: int) -> int:
+    """A number of a stat as SQLite keeps it, signed in 64 bits: some file systems have inodes, or times, beyond."""
+    return number if -_HALF <= number < _HALF else (number + _HALF) % (2 * _HALF) - _HALF
 
 
 def join(folder: bytes, name: bytes) -> bytes:
@@ -248,6 +265,37 @@ def in_folder(catalog: Catalog, folder: bytes) -> dict[bytes, KnownFile]:
     return {row[0]: KnownFile._make(row[1:]) for row in rows}
 
 
+def rest_of(catalog: Catalog, folder: bytes) -> Rest | None:
+    """How a scan left the folder, if it has been at rest since."""
+    row = _tuples(
+        catalog,
+        "SELECT rest, resting, (SELECT count(*) FROM photos INDEXED BY photos_failed"
+        " WHERE folder_id = folders.id AND error IS NOT NULL AND state = 'present')"
+        " FROM folders WHERE path = ? AND rest IS NOT NULL",
+        (folder,),
+    ).fetchone()
+    return None if row is None else Rest(*row)
+
+
+def put_to_rest(catalog: Catalog, folders: Mapping[bytes, tuple[bytes, int]]) -> None:
+    """Record digests of folders that hold so many photographs, where nothing of these is left to read.
+
+    The next write to one of the photographs, or to a file beside it, ends it.
+    """
+    every = [(digest, number, folder, number, number) for folder, (digest, number) in folders.items()]
+    for start in range(0, len(every), _FOLDERS_A_TIME):
+        with catalog.transaction() as db:
+            db.executemany(
+                "UPDATE folders SET rest = ?, resting = ? WHERE path = ?"
+                " AND ? = (SELECT count(*) FROM photos WHERE folder_id = folders.id AND state = 'present')"
+                # a file that could not be read has no hash, or a stat that no file has
+                " AND ? = (SELECT count(*) FROM photos WHERE folder_id = folders.id AND state = 'present'"
+                " AND content_hash IS NOT NULL AND ctime_ns <> 0)"
+                " AND NOT EXISTS (SELECT 1 FROM companions WHERE folder_id = folders.id AND content_hash IS NULL)",
+                every[start : start + _FOLDERS_A_TIME],
+            )
+
+
 def at_paths(catalog: Catalog, paths: Sequence[bytes]) -> dict[bytes, KnownFile]:
     """What the catalog knows of these paths."""
     found: dict[bytes, KnownFile] = {}
@@ -265,13 +313,27 @@ def at_paths(catalog: Catalog, paths: Sequence[bytes]) -> dict[bytes, KnownFile]
     return found
 
 
-def with_content(catalog: Catalog, hashes: Iterable[str]) -> dict[str, list[Located]]:
-    """The known files that hold this content, by hash, each list by ascending id."""
+def make_room(catalog: Catalog) -> None:
+    """Let this connection write many rows: keep the indexes' pages in memory, and the log longer before it is merged.
+
+    A row of a new photograph touches a page far off in each index; with SQLite's 2 MB every one is read again.
+    """
+    catalog.connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
+    catalog.connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+
+
+def newest_id(catalog: Catalog) -> int:
+    """The highest id, 0 in an empty catalog."""
+    return int(catalog.connection.execute("SELECT coalesce(max(id), 0) FROM photos").fetchone()[0])
+
+
+def with_content(catalog: Catalog, hashes: Iterable[str], newest: int = _HALF - 1) -> dict[str, list[Located]]:
+    """The known files that hold this content, by hash, each list by ascending id, up to the id `newest`."""
     rows = _tuples(
         catalog,
         f"SELECT (SELECT path FROM folders WHERE folders.id = folder_id), name, {_KNOWN} FROM photos"
-        " WHERE content_hash IN (SELECT value FROM json_each(?)) ORDER BY id",
-        (json.dumps(sorted(set(hashes))),),
+        " WHERE content_hash IN (SELECT value FROM json_each(?)) AND id <= ? ORDER BY id",
+        (json.dumps(sorted(set(hashes))), newest),
     )
     found: dict[str, list[Located]] = {}
     for row in rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.progress import Step
+from core.progress import Pace, Step
 from storage.safe_text import display
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -66,6 +67,7 @@ def complain(message: str, hint: str = "") -> None:
 
 
 BAR = 20  # cells
+LINE = 110  # cells, at most
 
 
 def _bar(share: float) -> str:
@@ -89,39 +91,52 @@ class Progress:
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
-        self._started = time.monotonic()
         self._last = 0.0
         self._what = ""
+        self._pace = Pace()
 
     def __call__(self, step: Step, /) -> None:
         now = time.monotonic()
         if step.what != self._what:
-            self._what, self._started = step.what, now
+            self._what, self._pace = step.what, Pace()
+        self._pace.see(now, step.done)
         gap = SECONDS_BETWEEN_FRAMES if self._terminal else SECONDS_BETWEEN_LINES
         finished = step.total is not None and step.done >= step.total
         if now - self._last < gap and not (finished and self._terminal):
             return
         self._last = now
-        print(self._line(step, now), end="\r" if self._terminal else "\n", file=sys.stderr, flush=True)
+        print(self._line(step), end="\r" if self._terminal else "\n", file=sys.stderr, flush=True)
 
-    def _line(self, step: Step, now: float) -> str:
-        line = f"{step.what}: {step.done:,}"
+    def _line(self, step: Step) -> str:
+        line = progress_line(step, self._pace)
+        if not self._terminal:
+            return line
         if step.total:
-            line += f" of {step.total:,}"
-        spent = now - self._started
-        if step.done and spent > 0:
-            line += f", {step.done / spent:,.{0 if step.done >= 10 * spent else 1}f} a second"
-            if step.total and step.done < step.total:
-                line += f", {_clock(spent * (step.total - step.done) / step.done)} left"
-        if step.total and self._terminal:
             line = f"{_bar(step.done / step.total)} {line}"
-        if step.note:
-            line += f" ({display(step.note)})"
-        return f"{line[:110]:<110}" if self._terminal else line
+        width = _line_width()
+        return f"{line[:width]:<{width}}"
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._terminal and self._what:
-            print(" " * 110, end="\r", file=sys.stderr, flush=True)
+            print(" " * _line_width(), end="\r", file=sys.stderr, flush=True)
+
+
+def progress_line(step: Step, pace: Pace) -> str:
+    """What is done, how fast it goes now, and how long the rest takes at this pace."""
+    line = f"{step.what}: {step.done:,}"
+    if step.total:
+        line += f" of {step.total:,}"
+    if pace.rate is not None:
+        line += f", {pace.rate:,.{0 if pace.rate >= 10 else 1}f} a second"
+        left = pace.left(step.total) if step.total and step.done < step.total else None
+        if left is not None:
+            line += f", {_clock(left)} left"
+    return line + (f" ({display(step.note)})" if step.note else "")
+
+
+def _line_width() -> int:
+    """Cells of the line that is drawn over again: one that wraps would be left behind."""
+    return min(LINE, shutil.get_terminal_size().columns - 1)

@@ -11,6 +11,10 @@ import piexif
 import pytest
 from PIL import Image
 
+from core import readers, reading, scan
+from core.companions import Shot
+from core.readers import Readers
+
 TakePicture = Callable[..., Path]
 
 
@@ -45,8 +49,21 @@ def take_picture() -> TakePicture:
 
 
 @pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scans read in the test's own process, where what they do can be watched."""
+
+    class Here(Readers):
+        def _append(self, shots: list[Shot]) -> None:
+            chunk = readers._Chunk(shots)
+            chunk.finish(map(reading.read_shot, shots))
+            self._queue.append(chunk)
+
+    monkeypatch.setattr(scan, "Readers", Here)
+
+
+@pytest.fixture
 def without_root_powers() -> Iterator[None]:
-    """File permissions bind this thread, also when the tests run as root."""
+    """File permissions bind this thread and the processes it starts, also when the tests run as root."""
     with _without_capabilities():
         yield
 
@@ -68,9 +85,12 @@ def _without_capabilities() -> Iterator[None]:
             pytest.skip("capabilities can't be read here")
     except AttributeError:
         pytest.skip("no capabilities on this system")
+    set_secure_bits, no_root = 28, 1  # a program that root starts gets none of root's powers back
+    libc.prctl(set_secure_bits, no_root, 0, 0, 0)
     bound = (Data * 2)(*(Data(0, d.permitted, d.inheritable) for d in old))
     assert libc.capset(ctypes.byref(header), bound) == 0
     try:
         yield
     finally:
         assert libc.capset(ctypes.byref(header), old) == 0
+        libc.prctl(set_secure_bits, 0, 0, 0, 0)

@@ -155,6 +155,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return paths
 
 
+@pytest.mark.usefixtures("read_here")
 def test_a_jpeg_its_raw_and_its_sidecar_are_one_photograph(
     catalog: Catalog, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +189,7 @@ def test_every_kind_of_raw_is_a_companion(catalog: Catalog, archive: Path, kind:
     assert counts(scan.index(catalog, [archive])) == {"seen": 1, "unchanged": 1}
 
 
+@pytest.mark.usefixtures("read_here")
 def test_a_sidecar_that_changes_comes_or_goes_is_seen_and_no_raw_is_read_for_it(
     catalog: Catalog, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,7 +201,9 @@ def test_a_sidecar_that_changes_comes_or_goes_is_seen_and_no_raw_is_read_for_it(
     hashed: list[int] = []
     real = reading.beside._hash
     size_of = lambda source: os.fstat(source.fileno()).st_size  # noqa: E731
-    monkeypatch.setattr(reading.beside, "_hash", lambda source: hashed.append(size_of(source)) or real(source))
+    monkeypatch.setattr(
+        reading.beside, "_hash", lambda source, beats: hashed.append(size_of(source)) or real(source, beats)
+    )
     night = (5, "Night", ["Lao", "sea"])
     for change, told in (
         (lambda: sidecar(archive / "a.xmp"), (4, "Bun", ["market"])),
@@ -291,6 +295,7 @@ def test_what_was_unrecognisable_in_a_preview_may_be_plain_in_the_jpeg(catalog: 
 
 
 @pytest.mark.parametrize(("one", "other"), [(raws.TAKEN, OTHER_TIME), (OTHER_TIME, raws.TAKEN)])
+@pytest.mark.usefixtures("read_here")
 def test_names_that_meet_by_chance_are_two_photographs(
     catalog: Catalog, archive: Path, monkeypatch: pytest.MonkeyPatch, one: str, other: str
 ) -> None:

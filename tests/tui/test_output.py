@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.progress import Step
+from core.progress import Pace, Step
 from storage.records import CohortRules, Purpose
-from tui.output import Progress, emit, plain, table
+from tui.output import Progress, emit, plain, progress_line, table
 
 
 def test_records_become_objects() -> None:
@@ -51,3 +51,33 @@ def test_progress_away_from_a_terminal_prints_few_lines(capsys: pytest.CaptureFi
     lines = capsys.readouterr().err.splitlines()
     assert 1 <= len(lines) < 100
     assert "\x1b" not in "".join(lines)
+
+
+def test_the_line_tells_the_rate_and_the_time_left() -> None:
+    pace = Pace()
+    assert progress_line(Step("index", 0, 4_000), pace) == "index: 0 of 4,000"
+    pace.see(0, 0)
+    pace.see(10, 1_000)
+    line = progress_line(Step("index", 1_000, 4_000, "in a\x1b"), pace)
+    assert line == "index: 1,000 of 4,000, 100 a second, 30 s left (in a\\x1b)"
+    assert progress_line(Step("index", 1_000), pace) == "index: 1,000, 100 a second"
+    assert progress_line(Step("index", 4_000, 4_000), pace) == "index: 4,000 of 4,000, 100 a second"
+
+
+def test_what_was_quick_at_first_does_not_count_for_ever() -> None:
+    pace = Pace()
+    pace.see(0, 0)
+    pace.see(1, 200_000)  # unchanged files
+    for second in range(2, 40):
+        pace.see(second, 200_000 + 500 * second)
+    assert pace.rate == 500
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 10**7))), st.integers(0, 10**7))
+def test_a_pace_is_none_or_sound(seen: list[tuple[float, int]], total: int) -> None:
+    pace = Pace()
+    for now, done in seen:
+        pace.see(now, done)
+    assert pace.rate is None or pace.rate > 0
+    left = pace.left(total)
+    assert left is None or left >= 0
