@@ -1,6 +1,6 @@
 """A catalog as a photographer's archive of ten years leaves it, made without one: what the benchmarks search.
 
-    python benchmarks/big_catalog.py FOLDER [--photos 1000000] [--seed 5]
+    python -m benchmarks.big_catalog FOLDER [--photos 1000000] [--seed 5]
 
 The rows go in by batched SQL, with indexes and triggers set aside meanwhile. Cameras come and go with the
 years, people too; folders are events; some names tell the time and some are counters.

@@ -1,6 +1,6 @@
 """What RAWs and sidecars beside the JPEGs cost, beside what a user would take instead.
 
-    python benchmarks/formats.py [--shots 5000] [--raws FOLDER]
+    python -m benchmarks.formats [--shots 5000] [--raws FOLDER]
 
 A tree of JPEG, RAW and sidecar, scanned again, is held against `find -printf` over the same files. With `--raws` a
 folder of real RAWs is read (hash, EXIF, where the preview lies) and held against exiftool and LibRaw on the same files.
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import rawpy
 from PIL import Image
-from table import Row, show
 
+from benchmarks.table import Row, show
 from core import raw, scan
 from core.reading import read_file
 from storage import catalog as catalogs

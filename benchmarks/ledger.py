@@ -1,4 +1,4 @@
-"""The ledger at length: `python benchmarks/ledger.py [--events 1000000]`.
+"""The ledger at length: `python -m benchmarks.ledger [--events 1000000]`.
 
 Appends so many events in batches, verifies table, file and signed checkpoints, and writes each half anew from the
 other. The peer of verifying is what the document shows: reading the file line by line and hashing each.
@@ -15,8 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from table import Row, show
-
+from benchmarks.table import Row, show
 from storage import catalog as catalogs
 from storage import checkpoints, ledger
 from storage.catalog import Catalog

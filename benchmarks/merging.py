@@ -1,4 +1,4 @@
-"""Baking and averaging, measured: `python benchmarks/merging.py [--width N] [--people N] [--repeats N]`.
+"""Baking and averaging, measured: `python -m benchmarks.merging [--width N] [--people N] [--repeats N]`.
 
 Writes a base with the layers of SD 1.x's UNet and random weights (`--width 320` is its full size, 860 M
 parameters; the default is a fifth of it), LoRAs on its attention, and copies of the base. Then times, each

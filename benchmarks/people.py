@@ -1,4 +1,4 @@
-"""Whose faces they are, measured: `python benchmarks/people.py [--scale 20000]`.
+"""Whose faces they are, measured: `python -m benchmarks.people [--scale 20000]`.
 
 Made-up faces of 512 dimensions: people of very different numbers of faces (1 to 5,000, a long tail), some pictures of
 each more alike than others, relatives, and one face in twenty a stranger's who is seen once. Each figure of a search

@@ -1,4 +1,4 @@
-"""Searches, measured: `python benchmarks/search.py [--photos 300000]`.
+"""Searches, measured: `python -m benchmarks.search [--photos 300000]`.
 
 Every field of the language with values that are rare, frequent and in no photograph, turned round and joined: p95 of
 the first page of 100 (by date, both ways), of exact counts, of facets. The worst of each kind is printed beside the
@@ -15,9 +15,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import big_catalog
-from table import Row, show
-
+from benchmarks import big_catalog
+from benchmarks.table import Row, show
 from core import query
 from storage import catalog as catalogs
 from storage import columns, photos

@@ -1,6 +1,6 @@
 """How soon photographs' statuses follow what is recorded, and how long the doctor takes to hold them all.
 
-    python benchmarks/statuses.py [--scale 300000] [--runs 20]
+    python -m benchmarks.statuses [--scale 300000] [--runs 20]
 
 One person is on 10,000 photographs spread over the whole catalog. Each event of theirs is timed to its end: its line
 in the ledger and in the fsynced twin, and the statuses of every photograph it reaches.

@@ -24,23 +24,29 @@ class Explanation:
     """What a cohort would hold now. `subjects` counts pictures by name.
 
     `effective_subjects` is the number of people that, all alike, would be as balanced (inverse Simpson index).
+    `not_compared` of the photographs in it were not compared with others yet (`kyodaku similar find`).
     """
 
     included: Sequence[int]
     excluded: Sequence[Exclusion]
     subjects: Mapping[str, int]
     effective_subjects: float
+    not_compared: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """A cohort that was just frozen: how many photographs of how many people, and what pins them down."""
+    """A cohort that was just frozen: how many photographs of how many people, and what pins them down.
+
+    `not_compared` of them may look like others of the same person: nobody has compared them.
+    """
 
     name: str
     merkle_root: str
     photos: int
     subjects: int
     ledger_head: str
+    not_compared: int = 0
 
 
 def least_subjects(purpose: Purpose, given: int | None) -> int:
@@ -85,6 +91,7 @@ def explain(catalog: Catalog, name: str, at: datetime | None = None) -> Explanat
         excluded=chosen.excluded,
         subjects={names[key]: count for key, count in sorted(counts.items(), key=lambda pair: names[pair[0]])},
         effective_subjects=total**2 / sum(count**2 for count in counts.values()) if total else 0.0,
+        not_compared=chosen.not_compared,
     )
 
 
@@ -98,13 +105,14 @@ def freeze(catalog: Catalog, name: str, at: datetime | None = None) -> Frozen:
         if cohort.merkle_root is not None and _may_train(catalog, cohort, at):
             raise BadValue(f"cohort {name!r} is frozen already", "create another one for another choice")
         now = ledger.instant(catalog, at)
-        items = selection(catalog, cohort, now).items
+        chosen = selection(catalog, cohort, now)
+        items = chosen.items
         people = len({item.subject_id for item in items})
         _require_enough(cohort, people)
         root, head = root_of(items), ledger.head(catalog)
         artifacts.freeze_cohort(catalog, cohort.id, items, merkle_root=root, ledger_head=head, frozen_at=now)
     checkpoints.sign_with_own_key(catalog)  # the head that the cohort rests on is vouched for from here on
-    return Frozen(name, root, len({item.photo_id for item in items}), people, head)
+    return Frozen(name, root, len({item.photo_id for item in items}), people, head, chosen.not_compared)
 
 
 def _may_train(catalog: Catalog, cohort: Cohort, at: datetime | None) -> bool:

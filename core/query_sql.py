@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.query_tree import Expr, Hash, Person
+from core.query_tree import Alike, Expr, Hash, Person
 from storage.safe_text import display
 
 
@@ -16,6 +16,11 @@ def ids_of(expr: Expr) -> tuple[str, tuple[Any, ...]]:
     match expr:
         case Hash(prefix):
             return "SELECT id FROM photos WHERE content_hash >= ? AND content_hash < ?", (prefix, prefix + "g")
+        case Alike(None):
+            return "SELECT photo_id FROM alike WHERE group_id IS NOT NULL", ()
+        case Alike(photo):
+            own = "SELECT group_id FROM alike WHERE photo_id = ?"
+            return f"SELECT photo_id FROM alike WHERE group_id = ({own})", (photo,)
         case Person(name, quoted):
             if name.isascii() and name.isdigit() and not quoted:
                 return "SELECT ?", (min(int(name), 2**63 - 1),)

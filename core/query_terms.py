@@ -10,12 +10,14 @@ from typing import TypeVar
 
 from core import raw
 from core.query_tree import (
+    Alike,
     DaysAgo,
     Edge,
     Expr,
     Hash,
     Known,
     Near,
+    Not,
     Number,
     Or,
     Person,
@@ -85,6 +87,7 @@ FIELDS: Mapping[str, Field] = {
     "status": Field("status", f"{' '.join(PhotoState)}, or for any purpose {_STATUSES}"),
     "error": Field("text", "error:any, error:none or error:cut", optional=True),
     "hash": Field("hash", "the first hex digits of a content hash"),
+    "similar": Field("similar", "similar:42 for what looks like photograph 42, similar:yes or similar:no"),
     "id": Field("integer", "id:42 or id:100..200"),
     **{purpose.value: Field("purpose", _STATUSES) for purpose in Purpose},
 }
@@ -114,6 +117,8 @@ def term(field: str, value: str, *, quoted: bool) -> Expr:
             return Standing(Purpose(field), _choice(field, value, {str(s): s for s in Status}))
         case "status":
             return _status(value)
+        case "similar":
+            return _similar(spec, value)
         case _:
             return _coded(field, value)
 
@@ -136,6 +141,12 @@ def _status(value: str) -> State | Standing:
     if value in set(PhotoState):
         return State(PhotoState(value))
     return Standing(None, _choice("status", value, {str(s): s for s in Status}))
+
+
+def _similar(spec: Field, value: str) -> Alike | Not:
+    if value.casefold() in {"yes", "no"}:
+        return Alike(None) if value.casefold() == "yes" else Not(Alike(None))
+    return Alike(int(_one_number("similar", Field("integer", spec.example), value)[0]))
 
 
 def _coded(field: str, value: str) -> Text | Or | Hash:

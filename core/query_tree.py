@@ -114,6 +114,13 @@ class Hash:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """In one group of look-alikes with the photograph of this id; None: in any group."""
+
+    photo: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The file was there at the last scan, or not."""
 
@@ -142,6 +149,7 @@ Expr = (
     | Person
     | Unnamed
     | Hash
+    | Alike
     | State
     | Standing
 )

@@ -1,7 +1,8 @@
 """Which pictures a cohort would train on at an instant, and for everything left out the reason.
 
 Consent is asked of the ledger for every face, never of a cache. A person's pictures are chosen by the
-cohort's rules and that person's photographs alone: who else is in the cohort changes nothing.
+cohort's rules and that person's photographs alone: who else is in the cohort changes nothing. Of photographs
+that look alike (`core.similar`) one counts for each person; that they are alike lends none of them a consent.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import datetime
 
 from core import consent, framing, proofs, query
 from core.consent import Ruling
-from storage import faces, ledger, photos, subjects
+from storage import faces, ledger, photos, similar, subjects
 from storage.catalog import Catalog
 from storage.records import (
     Box,
@@ -29,6 +30,7 @@ from storage.records import (
     Status,
     Subject,
 )
+from storage.similar import Likeness
 
 BATCH = 500  # photographs looked at together
 NEVER = frozenset({Status.MINOR, Status.AGE_UNSETTLED})  # keeps the whole picture out, however it is cut
@@ -36,19 +38,40 @@ NEVER = frozenset({Status.MINOR, Status.AGE_UNSETTLED})  # keeps the whole pictu
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """A picture, or one face of it, that is left out: why, and whose face, by name, where that is known."""
+    """A picture, or one face of it, that is left out: why, and whose face, by name, where that is known.
+
+    `instead` is the photograph that is in for it, where there is one.
+    """
 
     photo: int
     reason: str
     subject: str | None = None
+    instead: int | None = None
+
+    @property
+    def general(self) -> str:
+        """The reason without the number of a photograph: what many share."""
+        return self.reason.replace(f"photograph {self.instead}", "a photograph")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What would train, by subject and leaf, and what would not."""
+    """What would train, by subject and leaf, and what would not.
+
+    `not_compared` of the photographs in it were not compared with others yet: each of those counts by itself.
+    """
 
     items: Sequence[CohortItem]
     excluded: Sequence[Exclusion]
+    not_compared: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """An item that may train, and how good its picture is: the least of these is the best."""
+
+    item: CohortItem
+    rank: tuple[float, int, int]
 
 
 @dataclass(slots=True)
@@ -87,7 +110,7 @@ class People:
 def select(catalog: Catalog, text: str, rules: CohortRules, at: datetime) -> Selection:
     """Apply a query and rules as things stand at `at`. Raises BadQuery."""
     people = People(catalog)
-    chosen: list[CohortItem] = []
+    candidates: list[_Candidate] = []
     excluded: list[Exclusion] = []
     seen: dict[str, int] = {}
     for photo, found in photographs(catalog, sorted(query.ids(catalog, text)), people):
@@ -98,14 +121,23 @@ def select(catalog: Catalog, text: str, rules: CohortRules, at: datetime) -> Sel
         items, left_out = _look_at(photo, found, people, rules, at)
         if items:
             seen[items[0].content_hash] = photo.id
-        chosen += items
+        sharpness = {face.id: face.sharpness or 0.0 for face in found}
+        size = (photo.width or 0) * (photo.height or 0)
+        candidates += [_Candidate(item, (-sharpness[item.face_id], -size, photo.id)) for item in items]
         excluded += left_out
+    places = similar.places(catalog, {one.item.photo_id for one in candidates})
+    chosen, alike = _counted_once(candidates, {photo: place.group for photo, place in places.items()})
+    excluded += [
+        Exclusion(item.photo_id, _why_alike(item.photo_id, best, places), people.by_id[item.subject_id].name, best)
+        for item, best in alike
+    ]
     kept, over = _capped(chosen, rules)
     excluded += [
         Exclusion(item.photo_id, "more than the cohort takes of one person", people.by_id[item.subject_id].name)
         for item in over
     ]
-    return Selection(sorted(kept, key=lambda item: (item.subject_uid, item.leaf)), excluded)
+    alone = len({item.photo_id for item in kept} - places.keys())
+    return Selection(sorted(kept, key=lambda item: (item.subject_uid, item.leaf)), excluded, alone)
 
 
 def photographs(catalog: Catalog, ids: Sequence[int], people: People) -> Iterator[tuple[Photo, list[Face]]]:
@@ -195,6 +227,35 @@ def _item(photo: Photo, face: Face, people: People, framed: tuple[Box, tuple[Box
         leaf=proofs.leaf(photo.content_hash, crop, masks, grant, secret),
         secret=secret,
     )
+
+
+def _counted_once(
+    candidates: Sequence[_Candidate], groups: Mapping[int, int | None]
+) -> tuple[list[CohortItem], list[tuple[CohortItem, int]]]:
+    """The items that train when of photographs in one group each person has one, and the others with the one kept.
+
+    The best is the one with the sharpest face, then of the largest picture, then the first.
+    """
+    best: dict[tuple[int, int], CohortItem] = {}
+    kept, alike = [], []
+    for one in sorted(candidates, key=lambda one: one.rank):
+        group = groups.get(one.item.photo_id)
+        if group is None:
+            kept.append(one.item)
+            continue
+        first = best.setdefault((one.item.subject_id, group), one.item)
+        if first.photo_id == one.item.photo_id:
+            kept.append(one.item)
+        else:
+            alike.append((one.item, first.photo_id))
+    return kept, sorted(alike, key=lambda pair: pair[0].photo_id)
+
+
+def _why_alike(photo: int, best: int, places: Mapping[int, similar.Place]) -> str:
+    """The reason to leave a photograph out, in the loosest of the words that tie the two to their group."""
+    if Likeness.BURST in (places[photo].kind, places[best].kind):
+        return f"of one burst with photograph {best}, which is in"
+    return f"a near-duplicate of photograph {best} is in"
 
 
 def _capped(items: Sequence[CohortItem], rules: CohortRules) -> tuple[list[CohortItem], list[CohortItem]]:

@@ -20,7 +20,7 @@ from storage.records import Box, Face, FaceMark
 
 COLUMNS = (
     "f.id, f.photo_id, f.x0, f.y0, f.x1, f.y1, f.probability, f.space, f.embedding, f.sharpness,"
-    " f.age_estimate, f.cluster, f.subject_id, f.assigned_by_person, f.mark"
+    " f.age_estimate, f.yaw, f.pitch, f.roll, f.cluster, f.subject_id, f.assigned_by_person, f.mark"
 )
 SAME_FACE_IOU = 0.5  # two boxes of one picture that overlap by so much are one face
 
@@ -34,6 +34,7 @@ class NewFace:
     embedding: NDArray[np.float32]
     sharpness: float | None = None
     age_estimate: float | None = None
+    pose: tuple[float, float, float] | None = None  # yaw, pitch and roll in degrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ def _face(row: sqlite3.Row) -> Face:
         embedding=row["embedding"],
         sharpness=row["sharpness"],
         age_estimate=row["age_estimate"],
+        pose=None if row["yaw"] is None else (row["yaw"], row["pitch"], row["roll"]),
         cluster=row["cluster"],
         subject_id=row["subject_id"],
         assigned_by_person=bool(row["assigned_by_person"]),
@@ -195,7 +197,15 @@ def _replace(db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Se
     updates: list[tuple[Any, ...]] = []
     inserts: list[tuple[Any, ...]] = []
     for row in new:
-        values = (*row.box, row.probability, space, _bytes(row.embedding), row.sharpness, row.age_estimate)
+        values = (
+            *row.box,
+            row.probability,
+            space,
+            _bytes(row.embedding),
+            row.sharpness,
+            row.age_estimate,
+            *(row.pose or (None, None, None)),
+        )
         same = max(left, key=lambda face: overlap(face.box, row.box), default=None)
         if same is not None and overlap(same.box, row.box) >= SAME_FACE_IOU:
             left.remove(same)
@@ -205,7 +215,7 @@ def _replace(db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Se
             inserts.append((photo_id, *values))
     db.executemany(
         "UPDATE faces SET x0=?, y0=?, x1=?, y1=?, probability=?, space=?, embedding=?, sharpness=?,"
-        " age_estimate=?, cluster=? WHERE id=?",
+        " age_estimate=?, yaw=?, pitch=?, roll=?, cluster=? WHERE id=?",
         updates,
     )
     db.executemany(
@@ -213,8 +223,8 @@ def _replace(db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Se
         [(face.id,) for face in left if not face.assigned_by_person and face.mark is None],
     )
     db.executemany(
-        "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding, sharpness, age_estimate)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding, sharpness, age_estimate,"
+        " yaw, pitch, roll) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
         inserts,
     )
 

@@ -186,6 +186,7 @@ class Face:
     embedding: bytes = field(repr=False)
     sharpness: float | None = None
     age_estimate: float | None = None  # years; shown, never used to allow
+    pose: tuple[float, float, float] | None = None  # yaw, pitch and roll in degrees, as `core.faces.quality` estimates
     cluster: int | None = None
     subject_id: int | None = None
     assigned_by_person: bool = False  # False: by clustering

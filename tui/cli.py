@@ -28,6 +28,7 @@ def command_line() -> typer.Typer:
         models,
         people,
         pictures,
+        similar,
         subjects,
         training,
         upkeep,
@@ -39,7 +40,10 @@ def command_line() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     commands.callback()(root)
-    for room in (archive, cohorts, consent, jobs, ledger, models, people, pictures, subjects, training, upkeep):
+    for room in (
+        *(archive, cohorts, consent, jobs, ledger, models, people),
+        *(pictures, similar, subjects, training, upkeep),
+    ):
         room.register(commands)
     return commands
 

@@ -65,6 +65,25 @@ def complain(message: str, hint: str = "") -> None:
     print(f"kyodaku: {display(message)}" + (f" — {display(hint)}" if hint else ""), file=sys.stderr)
 
 
+BAR = 20  # cells
+
+
+def _bar(share: float) -> str:
+    """How far it is, drawn."""
+    done = int(BAR * min(1.0, share))
+    return "█" * done + "░" * (BAR - done)
+
+
+def _clock(seconds: float) -> str:
+    """A time to wait: `40 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
 class Progress:
     """A `Report` that draws one line on a terminal, or prints a line every few seconds elsewhere."""
 
@@ -89,8 +108,13 @@ class Progress:
         line = f"{step.what}: {step.done:,}"
         if step.total:
             line += f" of {step.total:,}"
-            if 0 < step.done < step.total:
-                line += f", {(now - self._started) * (step.total - step.done) / step.done:.0f} s left"
+        spent = now - self._started
+        if step.done and spent > 0:
+            line += f", {step.done / spent:,.{0 if step.done >= 10 * spent else 1}f} a second"
+            if step.total and step.done < step.total:
+                line += f", {_clock(spent * (step.total - step.done) / step.done)} left"
+        if step.total and self._terminal:
+            line = f"{_bar(step.done / step.total)} {line}"
         if step.note:
             line += f" ({display(step.note)})"
         return f"{line[:110]:<110}" if self._terminal else line

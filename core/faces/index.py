@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +28,18 @@ from core.faces.detect import Detector, pick_device, torch_threads
 from core.faces.detection import Detection
 from core.faces.embed import DlibEmbedder, Embedder
 from core.faces.embed import embedder as make_embedder
+from core.faces.quality import pose
 from core.progress import Report, Step, silent
 from storage import faces, photos
 from storage.catalog import Catalog
 from storage.faces import NewFace
 from storage.records import Box, Photo
 
-LONGEST = 1024  # pixels of the reduced decode's longer side
-WINDOW = 4  # detector batches that are decoded, searched and written together
+LONGEST = 2000  # pixels of the reduced decode's longer side: half a 12-megapixel picture's, which JPEG decodes at once
+SMALLEST = 20  # pixels of a face in it; 40 in such a picture
+WINDOW = 1  # detector batches that are decoded, searched and written together: the sooner the workers have faces
 _READERS = 2
-_WAITING = 3  # windows whose faces are being described while the next is searched
+_WAITING = 8  # windows whose faces are being described while the next is searched
 
 _NEEDING = "p.state = 'present' AND p.error IS NULL AND p.faces_space IS NOT ?"
 
@@ -116,7 +118,7 @@ def index_faces(
         workers = workers or max(1, cores - searching)
         with ThreadPoolExecutor(_READERS) as readers, _workers(workers, vectors) as pool, torch_threads(searching):
             try:
-                detector = Detector(where)
+                detector = Detector(where, SMALLEST)
                 looks = _ahead(readers, _windows(catalog, wanted, WINDOW * detector.batch))
                 for searched in _searched(looks, detector, vectors, pool):
                     _write(catalog, vectors.space, searched, tally)
@@ -248,7 +250,16 @@ def _rows(searched: _Searched) -> list[NewFace]:
     rows = []
     for index, (face, told) in enumerate(zip(searched.found, searched.descriptions.result(), strict=True)):
         embedding = told.embedding if searched.embeddings is None else searched.embeddings[index]
-        rows.append(NewFace(_full(face, searched), face.probability, embedding, told.sharpness, told.age_estimate))
+        rows.append(
+            NewFace(
+                box=_full(face, searched),
+                probability=face.probability,
+                embedding=embedding,
+                sharpness=told.sharpness,
+                age_estimate=told.age_estimate,
+                pose=astuple(pose(face.landmarks)),
+            )
+        )
     return rows
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from core import cohort, consent_actions, framing
 from core.errors import BadQuery, BadValue, CohortTooSmall, ConsentLost, NameTaken
-from storage import artifacts, faces, ledger, photos, subjects
+from storage import artifacts, faces, ledger, photos, similar, subjects
 from storage.catalog import Catalog
 from storage.photos import ScanBatch
 from storage.records import CohortItem, CohortRules, EventKind, FaceMark, GroupRule, Purpose, Subject
+from storage.similar import Likeness, Placing
 from tests.world import FACE, GRANTED, adult, photograph, portraits
 
 INDIVIDUAL = CohortRules(Purpose.TRAIN_INDIVIDUAL)
@@ -291,3 +292,84 @@ class TestRecheck:
         withdraw(catalog, ann)
         assert cohort.freeze(catalog, "c").subjects == 1
         cohort.recheck(catalog, artifacts.get_cohort(catalog, "c"))
+
+
+class TestCountedOnce:
+    """Of photographs that look alike one counts, for each person by themselves."""
+
+    def sharp(self, catalog: Catalog, photo: int, sharpness: float) -> None:
+        with catalog.transaction() as db:
+            db.execute("UPDATE faces SET sharpness = ? WHERE photo_id = ?", (sharpness, photo))
+
+    def group(self, catalog: Catalog, *members: int, kind: Likeness = Likeness.NEAR_DUPLICATE) -> None:
+        """Put these photographs into one group, as comparing would have."""
+        since = similar.state(catalog)
+        rows = [
+            Placing(since.next, kind if place else None, photo, photos.get(catalog, photo).content_hash or "")
+            for place, photo in enumerate(members)
+        ]
+        assert similar.place(catalog, rows, [], next_group=since.next + 1, since=since)
+
+    def test_the_sharpest_then_the_first(self, catalog: Catalog) -> None:
+        one, two, three, alone = portraits(catalog, adult(catalog, "Ann"), 4)
+        self.group(catalog, one, two, three)
+        made(catalog)
+        assert cohort.explain(catalog, "c").included == [one, alone]
+        self.sharp(catalog, two, 90.0)
+        told = cohort.explain(catalog, "c")
+        assert told.included == [two, alone]
+        assert told.not_compared == 1
+        assert {(each.photo, each.reason, each.subject, each.instead) for each in told.excluded} == {
+            (photo, f"a near-duplicate of photograph {two} is in", "Ann", two) for photo in (one, three)
+        }
+        assert {each.general for each in told.excluded} == {"a near-duplicate of a photograph is in"}
+        assert cohort.freeze(catalog, "c").photos == 2
+        assert {item.photo_id for item in items(catalog)} == {two, alone}
+
+    def test_a_burst_says_so(self, catalog: Catalog) -> None:
+        one, two = portraits(catalog, adult(catalog, "Ann"), 2)
+        self.group(catalog, one, two, kind=Likeness.BURST)
+        made(catalog)
+        assert reasons(catalog) == {(two, "Ann"): f"of one burst with photograph {one}, which is in"}
+
+    def test_each_person_by_themselves(self, catalog: Catalog) -> None:
+        ann, ben = adult(catalog, "Ann"), adult(catalog, "Ben")
+        one = photograph(catalog, [(ann, LEFT)])
+        two = photograph(catalog, [(ann, LEFT), (ben, RIGHT)])
+        self.group(catalog, one, two)
+        cohort.freeze(catalog, made(catalog, replace(INDIVIDUAL, group=GroupRule.CROP)))
+        assert {(item.subject_id, item.photo_id) for item in items(catalog)} == {(ann.id, one), (ben.id, two)}
+
+    def test_a_group_lends_no_consent(self, catalog: Catalog) -> None:
+        ann, young = adult(catalog, "Ann"), adult(catalog, "Mae", born=date(2005, 1, 1))
+        unnamed = photograph(catalog, [(None, FACE)])
+        minor = photograph(catalog, [(young, FACE)])
+        refused = photograph(catalog, [(adult(catalog, "Ben", Purpose.PRINT), FACE)])
+        good = photograph(catalog, [(ann, FACE)])
+        self.group(catalog, unnamed, minor, refused, good)
+        made(catalog)
+        assert cohort.explain(catalog, "c").included == [good]
+        assert "near-duplicate" not in str(reasons(catalog))
+
+    def test_one_that_may_not_train_keeps_no_other_out(self, catalog: Catalog) -> None:
+        ann = adult(catalog, "Ann")
+        sharper = photograph(catalog, [(ann, FACE)], taken_at=datetime(1970, 1, 1))  # before they were born
+        good = photograph(catalog, [(ann, FACE)])
+        self.sharp(catalog, sharper, 500.0)
+        self.group(catalog, sharper, good)
+        made(catalog)
+        assert cohort.explain(catalog, "c").included == [good]
+
+    def test_the_cap_counts_what_is_left(self, catalog: Catalog) -> None:
+        numbers = portraits(catalog, adult(catalog, "Ann"), 5)
+        self.group(catalog, *numbers[:3])
+        made(catalog, replace(INDIVIDUAL, per_subject=3))
+        assert cohort.explain(catalog, "c").included == [numbers[0], *numbers[3:]]
+
+    def test_taken_out_of_the_group_it_counts(self, catalog: Catalog) -> None:
+        one, two, three = portraits(catalog, adult(catalog, "Ann"), 3)
+        self.group(catalog, one, two, three)
+        made(catalog)
+        similar.set_apart(catalog, two)
+        assert cohort.explain(catalog, "c").included == [one, two]
+        assert cohort.explain(catalog, "c").not_compared == 0

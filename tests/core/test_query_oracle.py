@@ -83,6 +83,8 @@ def fill(catalog: Catalog) -> None:
             faces.assign(catalog, [face.id], None if whose is None else whose.id, by_person=True)
             if (n + k) % 7 == 0:
                 faces.set_mark(catalog, [face.id], FaceMark.NOT_A_FACE)
+    with catalog.transaction() as db:
+        db.executemany("INSERT INTO alike(photo_id, group_id) VALUES (?, 1)", [(2,), (3,), (5,)])
     photos.set_rights(catalog, [3, 6, 8], Rights.MINE)
     photos.apply_scan(catalog, ScanBatch(gone=[5, 10, 15]))
 
@@ -185,6 +187,8 @@ LEAVES: list[tuple[str, Test]] = [
     ("tag:=sea", lambda s: "sea" in (s.photo.tags or ())),
     ('tag:"luang prabang"', lambda s: "Luang Prabang" in (s.photo.tags or ())),
     ("tag:m*t", lambda s: "market" in (s.photo.tags or ())),
+    ("similar:2", lambda s: s.photo.id in (2, 3, 5)),
+    ("-similar:yes", lambda s: s.photo.id not in (2, 3, 5)),
     ("tag:none", lambda s: not s.photo.tags),
     ("error:any", lambda s: s.photo.error is not None),
     ("error:cut", text("error", "cut")),
@@ -210,7 +214,7 @@ TREES: st.SearchStrategy[tuple[str, Test]] = st.recursive(
 
 
 def test_the_oracle_knows_every_field_and_most_leaves_part_the_archive(catalog: Catalog) -> None:
-    asked = {leaf.partition(":")[0] for leaf, _ in LEAVES if ":" in leaf}
+    asked = {leaf.removeprefix("-").partition(":")[0] for leaf, _ in LEAVES if ":" in leaf}
     assert asked == set(FIELDS)
     fill(catalog)
     seen = read(catalog)

@@ -12,7 +12,7 @@ from core import controller as controllers
 from core import listing, query, scan, statuses
 from core.errors import BadValue
 from storage import catalog as catalogs
-from storage import faces, photos
+from storage import faces, photos, similar
 from storage.catalog import Catalog
 from storage.records import Companion, Photo
 from storage.safe_text import display
@@ -127,23 +127,29 @@ def show(
 ) -> None:
     """One photograph: its facts, every face, and why each status is what it is."""
     with opened(context) as catalog:
-        record = _photo(catalog, photo)
+        record = photo_of(catalog, photo)
         [row] = _rows(catalog, [record.id])
         reasons = statuses.explain(catalog, record.id)
         seen = faces.of_photo(catalog, record.id)
+        alike = similar.group_of(catalog, record.id)
     names = ("format", "lens", "exposure_s", "f_number", "iso", "focal_mm", "place", "country", "rating", "caption")
     facts = {name: getattr(record, name) for name in (*names, "taken_source")}
     document = row | facts | {"rights": record.rights, "why": reasons, "faces": [_face(face) for face in seen]}
+    document["similar"] = alike
     shown = ("path", "taken_at", "camera", *facts, "error")
     lines = [f"{name}: {document[name]}" for name in shown if document[name]]
     lines += [f"tags: {', '.join(row['tags'])}"] if row["tags"] else []
     lines += [f"{each['kind']}: {each['path']}" for each in row["companions"]]
+    if alike is not None:
+        others = ", ".join(str(one.photo) for one in alike.members if one.photo != record.id)
+        lines.append(f"looks like {others} (group {alike.id}, {alike.kind})")
     lines += [f"{purpose}: {ruling.status} — {ruling.why}" for purpose, ruling in reasons.items()]
     lines += [f"face {face.id}: {face.box}, subject {face.subject_id or '?'}" for face in seen]
     emit(document, lines, as_json=as_json)
 
 
-def _photo(catalog: Catalog, given: str) -> Photo:
+def photo_of(catalog: Catalog, given: str) -> Photo:
+    """The photograph that a command's argument means, an id or a path. Raises BadValue, NoSuchRecord."""
     if given.isascii() and given.isdigit() and len(given) < MOST_DIGITS:
         return photos.get(catalog, int(given))
     record = photos.by_path(catalog, bytes(Path(given).resolve()))
@@ -153,7 +159,7 @@ def _photo(catalog: Catalog, given: str) -> Photo:
 
 
 def _face(face: Any) -> dict[str, Any]:
-    names = ("id", "box", "probability", "sharpness", "age_estimate", "cluster", "subject_id", "mark")
+    names = ("id", "box", "probability", "sharpness", "pose", "age_estimate", "cluster", "subject_id", "mark")
     return {name: getattr(face, name) for name in names}
 
 

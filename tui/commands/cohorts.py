@@ -9,7 +9,7 @@ import typer
 from core import cohort, proving
 from core.errors import BadValue
 from storage.records import CohortRules, GroupRule, Purpose
-from tui.output import AsJson, emit
+from tui.output import AsJson, complain, emit
 from tui.place import opened
 from tui.proof_output import OnlyOf, Photograph, ProofFile, hand_on
 
@@ -73,7 +73,10 @@ def list_cohorts(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def explain(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
-    """What is in, and for everything left out the reason and whose it is."""
+    """What is in, and for everything left out the reason and whose it is.
+
+    Of photographs that look alike (`kyodaku similar`) each person's best one is in: the sharpest face, the largest.
+    """
     with opened(context) as catalog:
         told = cohort.explain(catalog, name)
     lines = [f"{len(told.included)} photographs of {len(told.subjects)} people"]
@@ -82,6 +85,12 @@ def explain(context: typer.Context, name: Name, as_json: AsJson = False) -> None
         f"left out {one.photo}: {one.reason}" + (f" ({one.subject})" if one.subject else "") for one in told.excluded
     ]
     emit(told, lines, as_json=as_json)
+    _tell_uncompared(told.not_compared)
+
+
+def _tell_uncompared(count: int) -> None:
+    if count:
+        complain(f"{count:,} of them were not compared: look-alikes among them count apart", "kyodaku similar find")
 
 
 def freeze(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
@@ -90,6 +99,7 @@ def freeze(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
         frozen = cohort.freeze(catalog, name)
     text = f"{frozen.photos} photographs of {frozen.subjects} people, Merkle root {frozen.merkle_root}"
     emit(frozen, text, as_json=as_json)
+    _tell_uncompared(frozen.not_compared)
 
 
 def prove(

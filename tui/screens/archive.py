@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 from core import listing, query, statuses
 from core.errors import BadImage, BadQuery
 from core.image import thumbnail
-from storage import faces, photos, subjects
+from storage import faces, photos, similar, subjects
 from storage.catalog import Catalog
 from storage.records import Face, Photo, Purpose, Rights, Status
 from storage.safe_text import display
@@ -325,6 +325,9 @@ def facts(catalog: Catalog, photo_id: int) -> Text:
     if photo.state != "present":
         text.append("the file was gone at the last scan\n", style="bold")
     text.append(f"rights {photo.rights}\n", style="dim")
+    group = similar.group_of(catalog, photo_id)
+    if group is not None:
+        text.append(f"{len(group.members)} alike ({group.kind}): / similar:{photo_id}\n")
     seen = faces.of_photo(catalog, photo_id)
     known = {face.subject_id for face in seen if face.subject_id is not None}
     names = {number: subject.name for number, subject in subjects.get_many(catalog, known).items()}

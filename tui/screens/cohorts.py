@@ -237,7 +237,9 @@ def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
         text.append(display(f"  {count:>5}  {name}") + "\n")
     if len(ordered) > MOST_PEOPLE:
         text.append(f"         and {len(ordered) - MOST_PEOPLE} more people\n", style="dim")
-    reasons = Counter(one.reason for one in told.excluded)
+    if told.not_compared:
+        text.append(f"{told.not_compared:,} of them not compared yet: kyodaku similar find\n", style="dim")
+    reasons = Counter(one.general for one in told.excluded)
     text.append(f"\nLeft out: {len(told.excluded):,}\n", style="bold")
     for reason, count in reasons.most_common():
         text.append(display(f"  {count:>5}  {reason}") + "\n")

@@ -1,0 +1,1 @@
+"""Photographs that look alike: hashes, nearest hashes, groups."""
