@@ -196,7 +196,10 @@ def _path(columns: Columns, wanted: Pattern) -> Mask:
 def _path_holds(folders: Coded, with_slash: list[str], columns: Columns, text: str) -> Mask:
     """Photographs in whose path the text stands: in the folder, in the name, or across its last slash."""
     front, slash, rest = text.rpartition("/")
-    found = _chosen(folders, [text in folder for folder in with_slash])
+    fits = [text in folder for folder in with_slash]
+    if all(fits[1:]):
+        return columns.there
+    found = _chosen(folders, fits)
     names = columns.lines("name")
     if not slash:
         return found | lines_like(names, Pattern(("", text, "")))

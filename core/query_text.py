@@ -96,8 +96,6 @@ def occurrences(lines: Lines, needle: bytes) -> NDArray[np.int64]:
     """Where the bytes stand in the text: candidates by those that are rarest, thinned out by the others."""
     text, counts = lines.text, lines.counts
     order = sorted(range(len(needle)), key=lambda k: counts[needle[k]])
-    if not counts[needle[order[0]]]:
-        return np.empty(0, np.int64)
     room = len(text) - len(needle)
     parts = []
     for start in range(0, room, _AT_ONCE):

@@ -335,7 +335,7 @@ CREATE TRIGGER version_new_photo AFTER INSERT ON photos BEGIN
   INSERT INTO column_versions VALUES ('photos', new.id >> 12, random()) ON CONFLICT DO UPDATE SET version = random();
 END;
 CREATE TRIGGER version_lost_photo AFTER DELETE ON photos BEGIN
-  UPDATE column_versions SET version = random() WHERE part = 'photos' AND stretch = old.id >> 12;
+  UPDATE column_versions SET version = random() WHERE part IN ('photos', 'statuses') AND stretch = old.id >> 12;
 END;
 CREATE TRIGGER version_photo AFTER UPDATE OF path_text, state, format, width, height, taken_at, camera, lens, f_number,
   iso, focal_mm, lat, lon, place, country, rating, caption, error, faces_space ON photos BEGIN

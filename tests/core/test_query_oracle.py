@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import query, statuses
+from core import query, query_order, statuses
 from core.query import FIELDS, SORTS
 from storage import companions, faces, photos, subjects
 from storage.catalog import Catalog
@@ -246,7 +246,13 @@ KEYS: dict[str, Callable[[Photo], object]] = {
 
 @pytest.mark.parametrize("field", SORTS)
 @pytest.mark.parametrize("descending", [False, True])
-def test_pages_put_together_are_the_sorted_whole(catalog: Catalog, field: str, descending: bool) -> None:
+@pytest.mark.parametrize("few", [0, 1000])  # found photographs whose paths are sorted without a walk
+def test_pages_put_together_are_the_sorted_whole(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, field: str, descending: bool, few: int
+) -> None:
+    if few and field != "path":
+        return
+    monkeypatch.setattr(query_order, "_FEW", few)
     fill(catalog)
     with catalog.transaction() as db:  # folders within folders, whose paths don't sort as their folders do
         for id, path in {2: "/a", 4: "/a!/x", 7: "/a/b/c", 9: "/a/b!", 11: "/é"}.items():
@@ -336,7 +342,8 @@ def test_a_search_scans_no_rows_and_sorts_none(catalog: Catalog, leaf: str) -> N
             assert "TEMP B-TREE FOR ORDER BY" not in plan, plan
 
 
-def test_an_order_by_path_reads_its_index(catalog: Catalog) -> None:
+def test_an_order_by_path_reads_its_index(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query_order, "_FEW", 0)
     fill(catalog)
     for after in (None, 7):
         found = plans(catalog, lambda after=after: query.find(catalog, "lao", limit=5, sort="path", after=after))  # type: ignore[misc]

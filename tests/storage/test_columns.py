@@ -33,19 +33,15 @@ def picture(number: int, **fields: object) -> Photo:
 
 
 def spread(catalog: Catalog, each: int = 4) -> list[int]:
-    """Photographs with ids in several stretches."""
-    ids = []
-    for stretch in STRETCHES:
-        for number in range(each):
-            id = stretch * stretches.LENGTH + number * 1000 + 1
-            with catalog.transaction() as db:
-                photos.apply_scan(
-                    catalog, ScanBatch(new=[picture(id, iso=100 + number, taken_at=datetime(2020, 1, 1))])
-                )
-                db.execute("DELETE FROM status_dirty")
-                db.execute("UPDATE photos SET id = ? WHERE path_text = ?", (id, f"/a/{id}.jpg"))
-                db.execute("INSERT INTO status_dirty VALUES (?)", (id,))
-            ids.append(id)
+    """Photographs with ids in several stretches, where a scan would number them one by one."""
+    ids = [stretch * stretches.LENGTH + number * 1000 + 1 for stretch in STRETCHES for number in range(each)]
+    with catalog.transaction() as db:
+        db.execute("INSERT INTO folders VALUES (1, ?)", (b"/a",))
+        db.executemany(
+            "INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode, iso, taken_at)"
+            " VALUES (?1, 1, CAST(?1 || '.jpg' AS BLOB), '/a/' || ?1 || '.jpg', 10, 1, 1, ?1, ?1 % 9, '2020-01-01')",
+            [(id,) for id in ids],
+        )
     return ids
 
 
@@ -93,6 +89,9 @@ def plainly(piece: stretches.Piece, name: str) -> list[object]:
     return bytes(piece.data).split(b"\n")[:-1]
 
 
+CHOSEN = st.sampled_from([0, 5])  # of the photographs, in two stretches: so that changes meet on one
+
+
 class Changes(RuleBasedStateMachine):
     """Writes by one connection, each followed by reads of it and of a read-only one that holds what it had."""
 
@@ -105,33 +104,41 @@ class Changes(RuleBasedStateMachine):
         self.person = subjects.add(self.catalog, "Noy", born=datetime(1980, 1, 1).date(), at=GRANTED)
         self.next = 1
 
-    @rule(at=st.integers(0, 11), iso=st.integers(50, 60))
+    @rule(at=CHOSEN, iso=st.integers(50, 60))
     def change(self, at: int, iso: int) -> None:
         record = photos.get(self.catalog, self.ids[at])
         photos.apply_scan(self.catalog, ScanBatch(changed=[replace(record, iso=iso, camera=f"camera {iso}")]))
 
-    @rule(at=st.integers(0, 11))
+    @rule(at=CHOSEN)
     def go(self, at: int) -> None:
         photos.apply_scan(self.catalog, ScanBatch(gone=[self.ids[at]]))
+
+    @rule()
+    def vanish(self) -> None:
+        with self.catalog.transaction() as db:
+            for (id,) in db.execute("SELECT max(id) FROM photos WHERE inode > 100000").fetchall():
+                for table in ("photo_standing", "status_dirty", "tags", "faces"):
+                    db.execute(f"DELETE FROM {table} WHERE photo_id = ?", (id,))
+                db.execute("DELETE FROM photos WHERE id = ?", (id,))
 
     @rule()
     def arrive(self) -> None:
         self.next += 1
         photos.apply_scan(self.catalog, ScanBatch(new=[picture(100_000 + self.next)]))
 
-    @rule(at=st.integers(0, 11), number=st.integers(0, 3))
+    @rule(at=CHOSEN, number=st.integers(0, 3))
     def find_faces(self, at: int, number: int) -> None:
         rows = [NewFace((20 * k, 0, 20 * k + 9, 9), 0.9, np.zeros(2, np.float32)) for k in range(number)]
         faces.replace_faces(self.catalog, self.ids[at], rows, SPACE)
 
-    @rule(at=st.integers(0, 11), mark=st.sampled_from([None, FaceMark.NOT_A_FACE]), cluster=st.integers(1, 3))
+    @rule(at=CHOSEN, mark=st.sampled_from([None, FaceMark.NOT_A_FACE]), cluster=st.integers(1, 3))
     def tell_faces(self, at: int, mark: FaceMark | None, cluster: int) -> None:
         found = [face.id for face in faces.of_photo(self.catalog, self.ids[at])]
         faces.assign(self.catalog, found[:1], self.person.id, by_person=True)
         faces.place(self.catalog, found, cluster)
         faces.set_mark(self.catalog, found[1:2], mark)
 
-    @rule(at=st.integers(0, 11), rights=st.sampled_from(list(Rights)))
+    @rule(at=CHOSEN, rights=st.sampled_from(list(Rights)))
     def say_whose(self, at: int, rights: Rights) -> None:
         photos.set_rights(self.catalog, [self.ids[at]], rights)
 
@@ -139,6 +146,19 @@ class Changes(RuleBasedStateMachine):
     def decide(self, allow: bool) -> None:
         act = consent_actions.grant if allow else consent_actions.refuse
         act(self.catalog, [self.person], [Purpose.PRINT], by="me")
+
+    @rule(at=CHOSEN, tag=st.sampled_from("ab"), gone=st.booleans())
+    def tag(self, at: int, tag: str, gone: bool) -> None:
+        with self.catalog.transaction() as db:
+            if gone:
+                db.execute("DELETE FROM tags WHERE photo_id = ?", (self.ids[at],))
+            else:
+                db.execute("INSERT OR IGNORE INTO tags VALUES (?, ?)", (self.ids[at], tag))
+
+    @rule()
+    def forget(self) -> None:
+        """Another process: it holds nothing, and reads what was stored."""
+        columns.let_go(self.catalog)
 
     @rule()
     def rule_on_statuses(self) -> None:
@@ -155,9 +175,8 @@ class Changes(RuleBasedStateMachine):
     @invariant()
     def columns_are_those_of_the_rows(self) -> None:
         if hasattr(self, "catalog"):
-            columns._held.clear()  # what the last search stored, or nothing
             assert differing(self.catalog) == []
-            assert differing(self.other) == []  # what the other connection holds
+            assert differing(self.other) == []
 
     def teardown(self) -> None:
         if hasattr(self, "catalog"):
@@ -167,7 +186,25 @@ class Changes(RuleBasedStateMachine):
 
 
 TestChanges = Changes.TestCase
-TestChanges.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
+TestChanges.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+
+
+TELLING: dict[str, Callable[[Catalog, list[int]], object]] = {
+    "whose": lambda catalog, found: faces.assign(catalog, found, 1, by_person=True),
+    "cluster": lambda catalog, found: faces.place(catalog, found, 7),
+    "mark": lambda catalog, found: faces.set_mark(catalog, found, FaceMark.NOT_A_FACE),
+}
+
+
+@pytest.mark.parametrize("what", TELLING)
+def test_what_is_told_of_a_face_is_searched_at_once(catalog: Catalog, what: str) -> None:
+    ids = spread(catalog, 1)
+    subjects.add(catalog, "Noy", born=None, at=GRANTED)
+    faces.replace_faces(catalog, ids[1], [NewFace((0, 0, 9, 9), 0.9, np.zeros(2, np.float32))], SPACE)
+    assert differing(catalog) == []
+    (face,) = faces.of_photo(catalog, ids[1])
+    TELLING[what](catalog, [face.id])
+    assert differing(catalog) == []
 
 
 def test_what_one_connection_made_is_read_by_the_next_process(catalog: Catalog) -> None:
@@ -176,7 +213,7 @@ def test_what_one_connection_made_is_read_by_the_next_process(catalog: Catalog) 
     list(columns.prepare(catalog))
     stored = catalog.connection.execute("SELECT count(*) FROM columns WHERE name = 'state'").fetchone()[0]
     assert stored == len(STRETCHES)
-    columns._held.clear()
+    columns.let_go(catalog)
     with columns.snapshot(catalog) as table:
         for name in CODED:
             table.coded(name)
@@ -236,6 +273,3 @@ def test_a_piece_comes_back_as_it_was_written(words: tuple[stretches.Word, ...])
     again = stretches.read(*stretches.write(piece))
     assert again.words == words
     assert again.data.tolist() == [0, 1, 2]
-
-
-Work = Callable[[Catalog], None]
