@@ -544,7 +544,7 @@ MUTATIONS = (
     # The ledger
     Mutation(
         "the ledger's rows are kept",
-        "storage/schema.py",
+        "storage/migrations/001_first.sql",
         "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;\nCREATE TRIGGER ledger_keeps_values",
         "BEGIN SELECT 1; END;\nCREATE TRIGGER ledger_keeps_values",
         "tests/storage/test_ledger.py",

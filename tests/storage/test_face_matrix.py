@@ -174,7 +174,8 @@ def test_an_older_catalogs_faces_wait_and_are_found(tmp_path: Path) -> None:
     catalogs.create(folder).close()
     (folder / "catalog.db").unlink()
     with closing(sqlite3.connect(folder / "catalog.db")) as db:
-        db.executescript(f"{schema.FIRST} PRAGMA user_version = 1; PRAGMA application_id = {catalogs.APPLICATION_ID};")
+        schema.migrate(db, to=1)
+        db.execute(f"PRAGMA application_id = {catalogs.APPLICATION_ID}")
         db.executescript("""
             INSERT INTO folders VALUES (1, '/a');
             INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode)

@@ -1,0 +1,6 @@
+ALTER TABLE cohort_items ADD COLUMN secret TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE settings(
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
