@@ -36,7 +36,7 @@ def spread(catalog: Catalog, each: int = 4) -> list[int]:
     """Photographs with ids in several stretches, where a scan would number them one by one."""
     ids = [stretch * stretches.LENGTH + number * 1000 + 1 for stretch in STRETCHES for number in range(each)]
     with catalog.transaction() as db:
-        db.execute("INSERT INTO folders VALUES (1, ?)", (b"/a",))
+        db.execute("INSERT INTO folders(id, path) VALUES (1, ?)", (b"/a",))
         db.executemany(
             "INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode, iso, taken_at)"
             " VALUES (?1, 1, CAST(?1 || '.jpg' AS BLOB), '/a/' || ?1 || '.jpg', 10, 1, 1, ?1, ?1 % 9, '2020-01-01')",
@@ -244,7 +244,7 @@ def test_a_search_waits_for_nobody_who_writes(catalog: Catalog) -> None:
 def test_an_older_catalog_gets_its_columns() -> None:
     db = sqlite3.connect(":memory:", isolation_level=None)
     schema.migrate(db, to=[file.stem for file in schema.MIGRATIONS].index("006_search_columns"))
-    db.execute("INSERT INTO folders VALUES (1, x'2f61')")
+    db.execute("INSERT INTO folders(id, path) VALUES (1, x'2f61')")
     db.execute(
         "INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode)"
         " VALUES (9000, 1, x'61', '/a/a', 1, 1, 1, 1)"

@@ -177,7 +177,7 @@ def test_an_older_catalogs_faces_wait_and_are_found(tmp_path: Path) -> None:
         schema.migrate(db, to=1)
         db.execute(f"PRAGMA application_id = {catalogs.APPLICATION_ID}")
         db.executescript("""
-            INSERT INTO folders VALUES (1, '/a');
+            INSERT INTO folders(id, path) VALUES (1, '/a');
             INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode)
             VALUES (1, 1, 'a', 'a', 1, 1, 1, 1), (2, 1, 'b', 'b', 1, 1, 1, 1);
             INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding)
