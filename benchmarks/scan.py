@@ -36,7 +36,8 @@ MOST_RENAMED = 100_000
 ENOUGH = 300_000
 PARTS = ("first", "whole", "rescan", "renamed")
 COMMAND = (sys.executable, "-P", "-c", "from tui.cli import main; main()")
-INDEX = (sys.executable, "-P", "-m", "benchmarks.scan", "--follow")
+INDEX = (sys.executable, "-m", "benchmarks.scan", "--follow")
+HERE = Path(__file__).resolve().parents[1]
 
 
 def measure(scale: int, room: Path, parts: tuple[str, ...] = PARTS) -> list[Row]:
@@ -189,7 +190,7 @@ class Followed:
 def follow(folder: Path, archive: Path, *, stop_at: int | None = None) -> Followed:
     """Index in a process of its own, killed when it has told of `stop_at` files."""
     seen = Followed()
-    with subprocess.Popen([*INDEX, folder, archive], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*INDEX, folder, archive], cwd=HERE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             what, _, number = line.partition(" ")
@@ -200,7 +201,9 @@ def follow(folder: Path, archive: Path, *, stop_at: int | None = None) -> Follow
             seen.peak = max(seen.peak, memory_of(process.pid))
             if stop_at is not None and seen.done >= stop_at:
                 process.send_signal(signal.SIGKILL)
-                break
+                return seen
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, INDEX)
     return seen
 
 
@@ -273,7 +276,7 @@ def main() -> None:
     """Measure what the command line asks for."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument("--scale", type=int, default=30_000, help="files of the archive that is made")
-    arguments.add_argument("--room", type=Path, help="a folder to work in, which is kept; default: a temporary one")
+    arguments.add_argument("--room", type=lambda path: Path(path).resolve(), help="a folder to work in, which is kept; default: a temporary one")
     arguments.add_argument("--only", default=",".join(PARTS), help=f"parts to measure: {', '.join(PARTS)}")
     arguments.add_argument("--follow", nargs=2, type=Path, help=argparse.SUPPRESS)
     given = arguments.parse_args()
