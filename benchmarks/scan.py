@@ -276,7 +276,7 @@ def main() -> None:
     """Measure what the command line asks for."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument("--scale", type=int, default=30_000, help="files of the archive that is made")
-    arguments.add_argument("--room", type=lambda path: Path(path).resolve(), help="a folder to work in, which is kept; default: a temporary one")
+    arguments.add_argument("--room", type=Path, help="a folder to work in, which is kept; default: a temporary one")
     arguments.add_argument("--only", default=",".join(PARTS), help=f"parts to measure: {', '.join(PARTS)}")
     arguments.add_argument("--follow", nargs=2, type=Path, help=argparse.SUPPRESS)
     given = arguments.parse_args()
@@ -284,7 +284,7 @@ def main() -> None:
         tell(*given.follow)
         return
     with tempfile.TemporaryDirectory(prefix="kyodaku-benchmark-") as folder:
-        rows = measure(given.scale, given.room or Path(folder), tuple(given.only.split(",")))
+        rows = measure(given.scale, (given.room or Path(folder)).resolve(), tuple(given.only.split(",")))
     show(f"scan, {given.scale:,} files", rows)
 
 
