@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import count
 
 import numpy as np
@@ -60,7 +61,12 @@ def codes(catalog: Catalog) -> list[str]:
 
 
 @pytest.mark.usefixtures("small")
-def test_with_an_index_the_nearest_are_those_of_all(catalog: Catalog) -> None:
+@pytest.mark.parametrize("cores", [1, 3])
+def test_with_an_index_the_nearest_are_those_of_all(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    monkeypatch.setattr(ours, "A_PART", 70)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     vectors = made_up(400)
     add(catalog, vectors)
     search = nearest(catalog, SPACE)
