@@ -70,7 +70,7 @@ def _closest(index: Any, code: NDArray[np.float32], number: int) -> NDArray[np.i
     bounds = [total * at // parts for at in range(parts + 1)]
 
     def search(first: int, end: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        only = faiss.SearchParameters(sel=faiss.IDSelectorRange(first, end))
+        only = faiss.SearchParameters(sel=faiss.IDSelectorRange(first, end))  # type: ignore[call-arg]
         apart, rows = index.search(code, min(number, end - first), params=only)
         return apart[0], rows[0]
 
