@@ -28,7 +28,7 @@ from core.composition import ONE_PERSON
 from core.errors import BadValue
 from core.generate import Opened, open_model
 from core.progress import Report, silent
-from storage import artifacts, subjects
+from storage import artifacts, subjects, whole_files
 from storage.catalog import Catalog
 from storage.records import Job
 
@@ -152,7 +152,7 @@ def _report(
     )
     folder.mkdir(mode=0o700, exist_ok=True)
     audit_sheet.write(catalog, folder / "sheet.png", drawn, known, threshold.value)
-    with artifacts.whole_file(folder / "report.json") as file:
+    with whole_files.whole_file(folder / "report.json") as file:
         file.write(json.dumps(plain(found), indent=2, ensure_ascii=False).encode())
     return found
 
