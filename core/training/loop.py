@@ -127,7 +127,7 @@ def serve(settings: Settings, tasks: Iterator[Task]) -> Iterator[Message]:
 
     torch.set_num_threads(settings.threads)
     base = load_base(settings.base, settings.device)
-    checker = Checker(str(base.device)) if settings.recipe.previews else None
+    checker = Checker(str(base.device), base.path) if settings.recipe.previews else None
     with closing(catalogs.open_catalog(settings.catalog, readonly=True)) as catalog, ExitStack() as unregistered:
         permit_base(catalog, base.unet_hash)
         for task in tasks:  # one is asked for when the one before is registered
