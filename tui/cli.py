@@ -29,6 +29,7 @@ def command_line() -> typer.Typer:
         people,
         pictures,
         similar,
+        standards,
         subjects,
         training,
         upkeep,
@@ -42,7 +43,7 @@ def command_line() -> typer.Typer:
     commands.callback()(root)
     for room in (
         *(archive, cohorts, consent, jobs, ledger, models, people),
-        *(pictures, similar, subjects, training, upkeep),
+        *(pictures, similar, standards, subjects, training, upkeep),
     ):
         room.register(commands)
     return commands
