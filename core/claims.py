@@ -62,7 +62,8 @@ def read(catalog: Catalog, photo_ids: Sequence[int], *, report: Report = silent)
             counts[1] += sum(map(len, now.values()))
             counts[2] += sum(each.bars is not None and each.settled is None for own in now.values() for each in own)
             report(Step("claims", start + len(some), len(photo_ids)))
-    return ReadAgain(len(photo_ids) - len(left_out), *counts, left_out=left_out)
+    claiming, number, barring = counts
+    return ReadAgain(len(photo_ids) - len(left_out), claiming, number, barring, left_out)
 
 
 def _read(
