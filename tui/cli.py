@@ -23,6 +23,7 @@ def command_line() -> typer.Typer:
         archive,
         cohorts,
         consent,
+        decisions,
         jobs,
         ledger,
         models,
@@ -41,7 +42,7 @@ def command_line() -> typer.Typer:
     )
     commands.callback()(root)
     for room in (
-        *(archive, cohorts, consent, jobs, ledger, models, people),
+        *(archive, cohorts, consent, decisions, jobs, ledger, models, people),
         *(pictures, similar, subjects, training, upkeep),
     ):
         room.register(commands)
