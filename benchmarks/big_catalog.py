@@ -103,7 +103,7 @@ def _set_aside(db: sqlite3.Connection) -> Iterator[None]:
     """Without the triggers and the indexes of the big tables, which come back."""
     rows = db.execute(
         "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND type IN ('index', 'trigger')"
-        " AND tbl_name IN ('photos', 'faces', 'photo_status', 'status_dirty')"
+        " AND tbl_name IN ('photos', 'faces', 'face_embeddings', 'photo_status', 'status_dirty')"
     ).fetchall()
     for kind, name, _ in rows:
         db.execute(f"DROP {kind} {name}")
@@ -267,18 +267,21 @@ def _faces(
         some = range(start, min(start + BATCH, n))
         vectors = draws.standard_normal((len(some), dimensions), np.float32)
         db.executemany(
-            "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding, sharpness, age_estimate,"
-            " cluster, subject_id, assigned_by_person, mark) VALUES (?,?,?,?,?,0.99,?,?,0.5,31.0,?,?,?,?)",
+            "INSERT INTO faces(id, photo_id, x0, y0, x1, y1, probability, space, sharpness, age_estimate,"
+            " cluster, subject_id, assigned_by_person, mark) VALUES (?,?,?,?,?,?,0.99,?,0.5,31.0,?,?,?,?)",
             [
                 (
-                    int(photo_ids[k]), *(int(v) for v in corners[k]), *(int(v + sides[k]) for v in corners[k]), SPACE,
-                    vectors[k - start].tobytes(), int(clusters[k]) or None,
+                    k + 1, int(photo_ids[k]), *(int(v) for v in corners[k]), *(int(v + sides[k]) for v in corners[k]),
+                    SPACE, int(clusters[k]) or None,
                     int(people[owners[k]]) if owners[k] >= 0 else None, int(owners[k] >= 0),
                     "not a face" if marked[k] else None,
                 )
                 for k in some
             ],
         )  # fmt: skip
+        db.executemany(
+            "INSERT INTO face_embeddings VALUES (?, ?)", ((k + 1, vectors[k - start].tobytes()) for k in some)
+        )
     return photo_ids[~marked], owners[~marked]
 
 

@@ -69,15 +69,21 @@ def put_down(catalog: Catalog, vectors: Vectors) -> None:
     """A photograph for each of the faces, as `kyodaku index` and `kyodaku faces` would have left them."""
     with catalog.transaction() as db:
         db.execute("INSERT OR IGNORE INTO folders(id, path) VALUES (1, ?)", (b"/made-up",))
-        first = db.execute("SELECT coalesce(max(id), 0) + 1 FROM photos").fetchone()[0]
+        first, face = (
+            db.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {table}").fetchone()[0] for table in ("photos", "faces")
+        )
         db.executemany(
             "INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode)"
             " VALUES (?, 1, ?, ?, 1, 1, 1, 1)",
             ((first + at, b"%d.jpg" % (first + at), f"/made-up/{first + at}.jpg") for at in range(len(vectors))),
         )
         db.executemany(
-            "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding) VALUES (?,0,0,90,90,1,?,?)",
-            ((first + at, SPACE, vector.tobytes()) for at, vector in enumerate(vectors)),
+            "INSERT INTO faces(id, photo_id, x0, y0, x1, y1, probability, space) VALUES (?,?,0,0,90,90,1,?)",
+            ((face + at, first + at, SPACE) for at in range(len(vectors))),
+        )
+        db.executemany(
+            "INSERT INTO face_embeddings VALUES (?, ?)",
+            ((face + at, vector.tobytes()) for at, vector in enumerate(vectors)),
         )
 
 

@@ -73,10 +73,11 @@ def known_faces(catalog: Catalog) -> Known:
         raise BadValue("the catalog knows no faces to compare with", "look for them: kyodaku faces")
     space = next(iter(spaces))
     found: list[Face] = rows.page(catalog, "f.space = ? AND f.mark IS NULL", (space,))
+    vectors = rows.vectors(catalog, (face.id for face in found))
     return Known(
         space,
         np.array([face.id for face in found]),
-        np.stack([np.frombuffer(face.embedding, dtype="<f4") for face in found]),
+        np.stack([vectors[face.id] for face in found]),
         np.array([NOBODY if face.subject_id is None else face.subject_id for face in found]),
         np.array([NOBODY if face.cluster is None else face.cluster for face in found]),
     )

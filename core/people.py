@@ -140,9 +140,10 @@ def nearest(catalog: Catalog, face_id: int, limit: int = 20, report: Report = si
     if asked.mark is not None:
         raise BadValue(f"face {face_id} is marked: {asked.mark}", "count it again with --mark none first")
     search = nearest_faces.nearest(catalog, asked.space, report)
+    vector = faces.vectors(catalog, [face_id])[face_id]
     wanted = limit + 1  # itself
     while True:
-        ids, distances = search.search(np.frombuffer(asked.embedding, "<f4"), wanted)
+        ids, distances = search.search(vector, wanted)
         found = {face.id: face for face in faces.get_many(catalog, ids.tolist()) if face.mark is None}
         near = [(found[at], far) for at, far in zip(ids.tolist(), distances.tolist(), strict=True) if at in found]
         near = [(face, far) for face, far in near if face.id != face_id][:limit]

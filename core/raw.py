@@ -240,7 +240,7 @@ def _previews(entries: _Entries) -> Iterator[Span]:
 def _end(entries: _Entries, format: str) -> int:
     """Where a folder's strips or tiles end. RW2 gives a place without a length, and writes nonsense for the strip."""
     if format == "RW2":
-        return max(entries.get(0x0118, [0]))
+        return max(entries.get(0x0118, ()), default=0)
     ends = [
         offset + count
         for offsets, counts in ((0x0111, 0x0117), (0x0144, 0x0145))

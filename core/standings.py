@@ -136,7 +136,6 @@ def _face(number: int, face: FaceFacts) -> Face:
         box=(0, 0, 0, 0),
         probability=0.0,
         space="",
-        embedding=b"",
         subject_id=face.subject_id,
         assigned_by_person=bool(face.by_person),
         mark=None if face.mark is None else FaceMark(face.mark),

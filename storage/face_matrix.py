@@ -32,6 +32,8 @@ from numpy.typing import NDArray
 from storage.artifacts import sweep_parts, whole_file
 from storage.catalog import Catalog
 
+_EMBEDDINGS = "faces CROSS JOIN face_embeddings ON face_id = id"
+
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
@@ -147,7 +149,7 @@ def _prefix(db: sqlite3.Connection, held: _Held) -> bool:
 def _build(db: sqlite3.Connection, folder: Path, stem: str, space: str) -> _Held | None:
     """Write all faces under a new token and remove what was before; None when the space holds no face."""
     token = secrets.token_hex(8)
-    row = db.execute("SELECT length(embedding) FROM faces WHERE space = ? LIMIT 1", (space,)).fetchone()
+    row = db.execute(f"SELECT length(vector) FROM {_EMBEDDINGS} WHERE space = ? LIMIT 1", (space,)).fetchone()
     held = None
     if row is not None:
         empty = _Held(space, token, 0, row[0] // 4, _stamp(db), (-1, 0))
@@ -167,12 +169,12 @@ def _grow(db: sqlite3.Connection, folder: Path, stem: str, held: _Held) -> _Held
     """Write the faces that have come since behind the others; what the files hold is told last, whole."""
     ids = array("q")
     path = folder / f"{stem}-{held.token}"
-    query = "SELECT id, embedding FROM faces WHERE space = ? AND id > ? ORDER BY id"
+    query = f"SELECT id, vector FROM {_EMBEDDINGS} WHERE space = ? AND id > ? ORDER BY id"
     with Path(f"{path}.vectors").open("r+b") as vectors:
         vectors.seek(held.rows * held.dim * 4)  # what a crash left behind it is written over
-        for face_id, embedding in db.execute(query, (held.space, held.last[0])):
+        for face_id, vector in db.execute(query, (held.space, held.last[0])):
             ids.append(face_id)
-            vectors.write(embedding)
+            vectors.write(vector)
         if not ids:
             return held
         vectors.flush()

@@ -1,6 +1,7 @@
 """Face rows, and what is known of whose they are.
 
-Embeddings are stored as little-endian float32; two are comparable only when their `space` is the same.
+Embeddings are stored as little-endian float32, in a table of their own; two are comparable only when the `space`
+of their faces is the same.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from storage.errors import NoSuchRecord
 from storage.records import Box, Face, FaceMark
 
 COLUMNS = (
-    "f.id, f.photo_id, f.x0, f.y0, f.x1, f.y1, f.probability, f.space, f.embedding, f.sharpness,"
-    " f.age_estimate, f.yaw, f.pitch, f.roll, f.cluster, f.subject_id, f.assigned_by_person, f.mark"
+    "f.id, f.photo_id, f.x0, f.y0, f.x1, f.y1, f.probability, f.space, f.sharpness, f.age_estimate,"
+    " f.yaw, f.pitch, f.roll, f.cluster, f.subject_id, f.assigned_by_person, f.mark"
 )
 SAME_FACE_IOU = 0.5  # two boxes of one picture that overlap by so much are one face
 
@@ -77,7 +78,6 @@ def _face(row: sqlite3.Row) -> Face:
         box=(row["x0"], row["y0"], row["x1"], row["y1"]),
         probability=row["probability"],
         space=row["space"],
-        embedding=row["embedding"],
         sharpness=row["sharpness"],
         age_estimate=row["age_estimate"],
         pose=None if row["yaw"] is None else (row["yaw"], row["pitch"], row["roll"]),
@@ -130,6 +130,16 @@ def photos_of_subject(catalog: Catalog, subject_id: int) -> list[int]:
         "SELECT DISTINCT photo_id FROM faces WHERE subject_id = ? AND mark IS NULL ORDER BY photo_id", (subject_id,)
     )
     return [row[0] for row in rows]
+
+
+def vectors(catalog: Catalog, face_ids: Iterable[int]) -> dict[int, NDArray[np.float32]]:
+    """The embeddings of faces, float32 [d], by id ascending; a face that has none is left out."""
+    rows = catalog.connection.execute(
+        "SELECT face_id, vector FROM face_embeddings WHERE face_id IN (SELECT value FROM json_each(?))"
+        " ORDER BY face_id",
+        (_ids(face_ids),),
+    )
+    return {row[0]: np.frombuffer(row[1], dtype="<f4") for row in rows}
 
 
 def of_cluster(catalog: Catalog, cluster: int) -> list[Face]:
@@ -187,21 +197,25 @@ def replace_many(catalog: Catalog, found: Mapping[int, Sequence[NewFace]], space
     """
     with catalog.transaction() as db:
         before = of_photos(catalog, found)
+        free = int(db.execute("SELECT coalesce(max(id), 0) + 1 FROM faces").fetchone()[0])
         for photo_id, rows in found.items():
-            _replace(db, photo_id, before[photo_id], rows, space)
+            free = _replace(db, photo_id, before[photo_id], rows, space, free)
         db.executemany("UPDATE photos SET faces_space = ? WHERE id = ?", [(space, number) for number in found])
 
 
-def _replace(db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Sequence[NewFace], space: str) -> None:
+def _replace(
+    db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Sequence[NewFace], space: str, free: int
+) -> int:
+    """Put down what was found in one photograph; new faces are numbered from `free` on. Gives the next number."""
     left = list(old)
     updates: list[tuple[Any, ...]] = []
     inserts: list[tuple[Any, ...]] = []
+    embeddings: list[tuple[int, bytes]] = []
     for row in new:
         values = (
             *row.box,
             row.probability,
             space,
-            _bytes(row.embedding),
             row.sharpness,
             row.age_estimate,
             *(row.pose or (None, None, None)),
@@ -211,11 +225,14 @@ def _replace(db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Se
             left.remove(same)
             cluster = same.cluster if same.space == space or same.assigned_by_person else None
             updates.append((*values, cluster, same.id))
+            embeddings.append((same.id, _bytes(row.embedding)))
         else:
-            inserts.append((photo_id, *values))
+            inserts.append((free, photo_id, *values))
+            embeddings.append((free, _bytes(row.embedding)))
+            free += 1
     db.executemany(
-        "UPDATE faces SET x0=?, y0=?, x1=?, y1=?, probability=?, space=?, embedding=?, sharpness=?,"
-        " age_estimate=?, yaw=?, pitch=?, roll=?, cluster=? WHERE id=?",
+        "UPDATE faces SET x0=?, y0=?, x1=?, y1=?, probability=?, space=?, sharpness=?, age_estimate=?,"
+        " yaw=?, pitch=?, roll=?, cluster=? WHERE id=?",
         updates,
     )
     db.executemany(
@@ -223,10 +240,14 @@ def _replace(db: sqlite3.Connection, photo_id: int, old: Sequence[Face], new: Se
         [(face.id,) for face in left if not face.assigned_by_person and face.mark is None],
     )
     db.executemany(
-        "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding, sharpness, age_estimate,"
+        "INSERT INTO faces(id, photo_id, x0, y0, x1, y1, probability, space, sharpness, age_estimate,"
         " yaw, pitch, roll) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
         inserts,
     )
+    # no upsert: its way with conflicts would hold in the triggers too
+    db.executemany("DELETE FROM face_embeddings WHERE face_id = ?", [(face_id,) for *_, face_id in updates])
+    db.executemany("INSERT INTO face_embeddings VALUES (?, ?)", embeddings)
+    return free
 
 
 def follow_size(db: sqlite3.Connection, sizes: Iterable[tuple[int, int | None, int | None]]) -> None:

@@ -187,14 +187,13 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One detection in one photograph. `embedding` is float32, `space` names what made it."""
+    """One detection in one photograph. `space` names what made its embedding, which `storage.faces.vectors` gives."""
 
     id: int
     photo_id: int
     box: Box
     probability: float
     space: str
-    embedding: bytes = field(repr=False)
     sharpness: float | None = None
     age_estimate: float | None = None  # years; shown, never used to allow
     pose: tuple[float, float, float] | None = None  # yaw, pitch and roll in degrees, as `core.faces.quality` estimates

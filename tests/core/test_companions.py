@@ -133,8 +133,8 @@ def give_face(catalog: Catalog, photo: Photo, mark: str | None = None) -> int:
     person = subjects.add(catalog, f"Person of {photo.id}")
     with catalog.transaction() as db:
         found = db.execute(
-            "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding, subject_id,"
-            " assigned_by_person, mark) VALUES (?, ?, ?, ?, ?, 1, 'dlib-resnet-v1', x'00', ?, 1, ?)",
+            "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, subject_id,"
+            " assigned_by_person, mark) VALUES (?, ?, ?, ?, ?, 1, 'dlib-resnet-v1', ?, 1, ?)",
             (photo.id, *box, person.id, mark),
         )
         db.execute("UPDATE photos SET faces_space = 'dlib-resnet-v1' WHERE id = ?", (photo.id,))

@@ -123,7 +123,6 @@ def worlds(draw: st.DrawFn) -> World:
             box=(0, 0, 9, 9),
             probability=0.9,
             space="dlib",
-            embedding=b"",
             age_estimate=draw(st.none() | st.floats(1, 90)),
             subject_id=owner,
             assigned_by_person=draw(st.sampled_from([True, True, True, False])),

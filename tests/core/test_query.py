@@ -267,8 +267,8 @@ def person(catalog: Catalog, name: str, *photo_ids: int, mark: str | None = None
         (id,) = db.execute("SELECT id FROM subjects WHERE name = ?", (name,)).fetchone()
         for photo_id in photo_ids:
             db.execute(
-                "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding, subject_id, cluster, mark)"
-                " VALUES (?, 0, 0, 9, 9, 1, 's', x'00', ?, 7, ?)",
+                "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, subject_id, cluster, mark)"
+                " VALUES (?, 0, 0, 9, 9, 1, 's', ?, 7, ?)",
                 (photo_id, id, mark),
             )
             db.execute("UPDATE photos SET faces_space = 's' WHERE id = ?", (photo_id,))

@@ -118,6 +118,15 @@ def test_a_lying_raw_decodes_or_is_refused_and_nothing_else(data: st.DataObject)
         assert facts.orientation in range(1, 9)
 
 
+def test_a_panasonic_whose_place_of_sensor_data_is_an_empty_list() -> None:
+    broken = bytearray(raws.raw("RW2", size=(64, 48)))
+    entry = broken.index(struct.pack("<HH", 0x0118, 4))
+    struct.pack_into("<I", broken, entry + 4, 0)  # how many values the tag has
+    found = raw.of(io.BytesIO(bytes(broken)))
+    assert found is not None
+    assert found.complete
+
+
 def test_folders_that_point_at_each_other_end() -> None:
     first = raws.Folder({0x010F: "SONY", 0x014A: [8, 8, 8]})
     data = bytearray(raws.tiff([first]))

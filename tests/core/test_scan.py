@@ -38,8 +38,8 @@ def all_photos(catalog: Catalog) -> dict[str, Photo]:
 def give_face(catalog: Catalog, photo: Photo) -> None:
     with catalog.transaction() as db:
         db.execute(
-            "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding)"
-            " VALUES (?, 0, 0, 9, 9, 1, 'dlib-resnet-v1', x'00')",
+            "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space)"
+            " VALUES (?, 0, 0, 9, 9, 1, 'dlib-resnet-v1')",
             (photo.id,),
         )
         db.execute("UPDATE photos SET faces_space = 'dlib-resnet-v1' WHERE id = ?", (photo.id,))

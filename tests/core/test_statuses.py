@@ -45,9 +45,9 @@ def people_it(catalog: Catalog) -> None:
             )
             for person in [*range(1, min(number, PEOPLE + 1)), *([None] if number == PHOTOS else [])]:
                 db.execute(
-                    "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding, subject_id,"
+                    "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, subject_id,"
                     " assigned_by_person)"
-                    " VALUES (?, 0, 0, 9, 9, 1, 'dlib', x'', ?, 1)",
+                    " VALUES (?, 0, 0, 9, 9, 1, 'dlib', ?, 1)",
                     (number, person),
                 )
 

@@ -50,7 +50,7 @@ def test_a_face_comes_back_as_it_was_put_down(catalog: Catalog) -> None:
     faces.replace_faces(catalog, 1, [new(LEFT, 0.5)], SPACE)
     [face] = faces.of_photo(catalog, 1)
     assert (face.box, face.probability, face.space, face.sharpness, face.age_estimate) == (LEFT, 0.99, SPACE, 50, 40)
-    assert np.frombuffer(face.embedding, "<f4").tolist() == [0.5] * 4
+    assert faces.vectors(catalog, [face.id, 99])[face.id].tolist() == [0.5] * 4
     assert (face.cluster, face.subject_id, face.assigned_by_person, face.mark) == (None, None, False, None)
     assert faces.get(catalog, face.id) == face
     sought = catalog.connection.execute("SELECT faces_space FROM photos").fetchone()[0]

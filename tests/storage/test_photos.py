@@ -26,8 +26,8 @@ def added(catalog: Catalog, *rows: Photo) -> list[Photo]:
 def with_face(catalog: Catalog, id: int) -> None:
     with catalog.transaction() as db:
         db.execute(
-            "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding)"
-            " VALUES (?, 0, 0, 9, 9, 1, 'dlib-resnet-v1', x'00')",
+            "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space)"
+            " VALUES (?, 0, 0, 9, 9, 1, 'dlib-resnet-v1')",
             (id,),
         )
         db.execute("UPDATE photos SET faces_space = 'dlib-resnet-v1' WHERE id = ?", (id,))

@@ -38,8 +38,8 @@ def ann(catalog: Catalog) -> Catalog:
             )
             for person in people:
                 db.execute(
-                    "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, embedding, subject_id, mark)"
-                    " VALUES (?, 0, 0, 9, 9, 1, 'dlib', x'', ?, ?)",
+                    "INSERT INTO faces(photo_id, x0, y0, x1, y1, probability, space, subject_id, mark)"
+                    " VALUES (?, 0, 0, 9, 9, 1, 'dlib', ?, ?)",
                     (number, person, "unrecognisable" if number == 3 else None),
                 )
     consent_actions.grant(catalog, [1], [Purpose.PRINT, Purpose.TRAIN_COMPOSITE], by="me", note="signed", at=NOW)
