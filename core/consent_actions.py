@@ -20,7 +20,7 @@ from core.taking_out import take_out_lost
 from core.terms import Manner, Terms
 from core.terms import of as terms_of
 from core.withdrawal import NOTHING, Settled, foreseen, settle_taken
-from storage import artifacts, ledger, subjects
+from storage import ledger, subjects, whole_files
 from storage.catalog import Catalog
 from storage.records import ADULT_ONLY_PURPOSES, Event, EventKind, Purpose, Status, Subject
 
@@ -260,7 +260,7 @@ def file_evidence(catalog: Catalog, path: Path, *, keep: bool = False) -> str:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             if keep:
                 file.seek(0)
-                with artifacts.whole_file(catalog.evidence / f"{digest}{path.suffix.lower()}") as copy:
+                with whole_files.whole_file(catalog.evidence / f"{digest}{path.suffix.lower()}") as copy:
                     shutil.copyfileobj(file, copy)
     except OSError as error:
         raise UnreadablePath(

@@ -27,7 +27,7 @@ from core.taking_out import (
     take_out_lost,
 )
 from core.training.latent_cache import erase_subject
-from storage import artifacts, faces, ledger, subjects
+from storage import artifacts, faces, ledger, subjects, whole_files
 from storage.catalog import Catalog
 from storage.records import EventKind, Job, Model, ModelState, Purpose, Status, Subject
 
@@ -308,7 +308,7 @@ def _erase_portraits(catalog: Catalog) -> None:
 def _sweep(catalog: Catalog) -> None:
     """Remove what writers that no longer run left half-written among the models and in the jobs' folders."""
     for folder in (catalog.models, *(path for path in catalog.jobs.glob("*") if path.is_dir())):
-        artifacts.sweep_parts(folder)
+        whole_files.sweep_parts(folder)
 
 
 def _list(names: Sequence[str]) -> str:

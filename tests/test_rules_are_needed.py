@@ -39,6 +39,7 @@ LOOP = "tests/core/training/test_loop.py"
 DATASET = "tests/core/training/test_dataset.py"
 WITHDRAWAL = "tests/core/test_withdrawal.py"
 GENERATE = "tests/core/test_generate.py"
+SAFETY = "tests/core/test_safety_checker.py"
 MERGING = "tests/core/merging/test_catalogued.py"
 PEOPLE = "tests/core/test_people.py"
 UNDO = "tests/core/decisions/test_undo.py"
@@ -469,6 +470,27 @@ MUTATIONS = (
         "    if nsfw >= NSFW_LIMIT:\n",
         "    if False:\n",
         GENERATE,
+    ),
+    Mutation(
+        "what the safety checker suspects is withheld",
+        "core/generated_checks.py",
+        "    if unsafe:\n",
+        "    if False:\n",
+        SAFETY,
+    ),
+    Mutation(
+        "pictures that no safety checker saw say so",
+        "core/generate.py",
+        'return {"unchecked": True} if checker.safety_hash is None else',
+        "return {} if checker.safety_hash is None else",
+        SAFETY,
+    ),
+    Mutation(
+        "half a safety checker is none",
+        "core/safety_checker.py",
+        'if lacking := sorted(told["missing_keys"]):',
+        'if lacking := sorted(told["missing_keys"])[:0]:',
+        SAFETY,
     ),
     # What leaves the models
     Mutation(
