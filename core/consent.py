@@ -100,6 +100,20 @@ def person_ruling(subject: Subject, events: Sequence[Event], purpose: Purpose, a
     return _person(subject, events, purpose, at, at)
 
 
+def deciding(subject: Subject, events: Sequence[Event], purpose: Purpose, at: datetime) -> list[Event]:
+    """Those of a person's events, oldest first, that decide on a purpose from `at` on.
+
+    The one in force, where there is one, and after it those that have not begun.
+    """
+    found: list[Event] = []
+    for event in reversed(events):
+        if purpose in event.purposes and event.at <= at and _counts(event, purpose, subject):
+            found.insert(0, event)
+            if event.kind is not EventKind.GRANT or event.valid_from is None or event.valid_from <= at:
+                break
+    return found
+
+
 def face_ruling(
     face: Face,
     subject: Subject | None,

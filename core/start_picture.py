@@ -10,9 +10,9 @@ from core import consent, image
 from core.errors import Refused
 from core.generated_checks import NSFW_LIMIT, Checker
 from storage import companions, faces, ledger, photos, subjects
-from storage.artifacts import file_hash
 from storage.catalog import Catalog
 from storage.records import Face, Photo, Purpose, Status
+from storage.whole_files import file_hash
 
 LONGEST = 1024  # pixels: at this size faces are sought, as where a catalog is indexed
 

@@ -134,6 +134,17 @@ class ModelState(StrEnum):
     DELETED = "deleted"
 
 
+class DecisionKind(StrEnum):
+    """What a decision that can be taken back was about."""
+
+    RIGHTS = "rights"  # whose photographs are
+    KEYWORDS = "keywords"
+    FACES = "faces"  # whose faces are
+    MARK = "mark"  # a face taken out of the rules, or back in
+    CONSENT = "consent"  # a grant, refusal or withdrawal
+    AGE = "age"  # a person's name and facts of age
+
+
 class JobState(StrEnum):
     """Where a job stands. `INTERRUPTED` is said of a running job whose worker holds no lock."""
 
@@ -343,6 +354,18 @@ class ModelInput:
 
     input_id: int
     weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Something that people decided. `body` holds, as JSON values, what it takes to undo and to redo it."""
+
+    id: int
+    at: datetime
+    kind: DecisionKind
+    told: str  # in a few words
+    undone: bool
+    body: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ def command_line() -> typer.Typer:
         archive,
         cohorts,
         consent,
+        decisions,
         jobs,
         ledger,
         models,
@@ -42,7 +43,7 @@ def command_line() -> typer.Typer:
     )
     commands.callback()(root)
     for room in (
-        *(archive, cohorts, consent, jobs, ledger, models, people),
+        *(archive, cohorts, consent, decisions, jobs, ledger, models, people),
         *(pictures, similar, standards, subjects, training, upkeep),
     ):
         room.register(commands)
