@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from core import composition, consent, models
+from core.decisions import noting
 from core.errors import BadValue, KyodakuError, Refused, Tainted
 from core.progress import Report, Step, silent
 from core.taking_out import (
@@ -150,6 +151,7 @@ def withdraw(
         raise BadValue("who records the withdrawal is not said", "name them: --by")
     with catalog.transaction():
         person = subjects.get(catalog, subject)
+        before = noting.words(catalog, [person], list(purposes), ledger.instant(catalog, at))
         event = ledger.append(
             catalog,
             kind=EventKind.WITHDRAWAL,
@@ -159,6 +161,7 @@ def withdraw(
             note=note,
             at=at,
         )
+        noting.note_consent(catalog, before, {person.uid: person}, [event])
         taken = take_out(catalog, person, purposes, f"{person.name} withdrew")
     settled = settle(catalog, remake=remake, report=report)
     names = [model.name for model in taken.models]
@@ -194,11 +197,19 @@ def edit_subject(
     who withdraws. One transaction; `remake` is as in `withdraw`. Raises NoSuchRecord, NameTaken, BadValue.
     """
     with catalog.transaction():
-        person = subjects.edit(catalog, subject, by=by, at=at)
-        taken = take_out_lost(catalog, person)
+        before = subjects.get(catalog, subject.id)
+        person, taken = put_right(catalog, subject, by, at)
+        noting.note_age(catalog, before, person, by)
     if taken.cohorts:
         erase_subject(catalog, person.uid)  # settle does so only where they are lost today
     return Corrected(person, settle_taken(catalog, taken, remake=remake, report=report))
+
+
+def put_right(catalog: Catalog, subject: Subject, by: str | None, at: datetime | None) -> tuple[Subject, TakenOut]:
+    """Write a subject's name and facts of age anew, in the caller's transaction, with what that takes out of use."""
+    person = subjects.edit(catalog, subject, by=by, at=at)
+    taken = take_out_lost(catalog, person)
+    return person, taken
 
 
 def foreseen(taken: TakenOut) -> Settled:

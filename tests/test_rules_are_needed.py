@@ -42,6 +42,7 @@ GENERATE = "tests/core/test_generate.py"
 SAFETY = "tests/core/test_safety_checker.py"
 MERGING = "tests/core/merging/test_catalogued.py"
 PEOPLE = "tests/core/test_people.py"
+UNDO = "tests/core/decisions/test_undo.py"
 ACTIONS = "tests/core/test_consent_actions.py"
 
 MUTATIONS = (
@@ -523,8 +524,8 @@ MUTATIONS = (
     Mutation(
         "who turns out a minor leaves every model",
         "core/withdrawal.py",
-        "        taken = take_out_lost(catalog, person)\n",
-        "        taken = TakenOut()\n",
+        "    taken = take_out_lost(catalog, person)\n",
+        "    taken = TakenOut()\n",
         WITHDRAWAL,
     ),
     Mutation(
@@ -576,6 +577,56 @@ MUTATIONS = (
         "if (goes.minor, goes.born) != (stays.minor, stays.born) and (goes.minor or goes.born):",
         "if False:",
         PEOPLE,
+    ),
+    # Undo
+    Mutation(
+        "undoing overrules nobody's newer word",
+        "core/decisions/consents.py",
+        "if newest is None or _first_said(newest) != _first_said(by_hash[one[expected]]):",
+        "if newest is None:",
+        UNDO,
+    ),
+    Mutation(
+        "undoing a withdrawal allows nothing for a minor",
+        "core/decisions/consents.py",
+        'details |= guardian_details(person, purposes, event.by or "", at, event.valid_from)',
+        "pass",
+        UNDO,
+    ),
+    Mutation(
+        "a first grant that is undone is withdrawn",
+        "core/decisions/consents.py",
+        "again.insert(0, None)",
+        "pass",
+        UNDO,
+    ),
+    Mutation(
+        "a merge is done again only where it is safe",
+        "core/decisions/undo.py",
+        "        people.refuse_unsafe_merge(catalog, stays, goes)\n",
+        "",
+        UNDO,
+    ),
+    Mutation(
+        "a face that changed hands since is not given back",
+        "core/decisions/undo.py",
+        "    if moved or not now:\n",
+        "    if not now:\n",
+        UNDO,
+    ),
+    Mutation(
+        "undoing a grant takes out what it trained",
+        "core/decisions/consents.py",
+        "        taken += _taken(catalog, people[uid], recorded)\n",
+        "",
+        UNDO,
+    ),
+    Mutation(
+        "undoing whose face it is takes out what it trained",
+        "core/decisions/undo.py",
+        "return decision.body, take_out_faces(catalog, list(restored))",
+        "return decision.body, TakenOut()",
+        UNDO,
     ),
     # The ledger
     Mutation(
