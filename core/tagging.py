@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core import rights as rights_of_photographs
 from core.decisions import noting
 from core.errors import BadValue
 from storage import decisions
@@ -31,16 +32,17 @@ class Tagged:
         return [f"{self.told}: {self.photos:,} photographs, {self.changed:,} changed"]
 
 
-def set_rights(catalog: Catalog, ids: Sequence[int], rights: Rights) -> Tagged:
-    """Say whose photographs are; it settles consent only where no face is seen. One decision."""
+def set_rights(catalog: Catalog, ids: Sequence[int], rights: Rights, by: str, note: str | None = None) -> Tagged:
+    """Record whose photographs are, as `by` says; it settles consent only where no face is seen. One decision.
+
+    Raises BadValue where nobody says so.
+    """
     with catalog.transaction():
         was = {old: some for old, some in decisions.rights_of(catalog, ids).items() if old is not rights}
-        for old, some in was.items():
-            decisions.turn_rights(catalog, some, old, rights)
-        changed = sum(map(len, was.values()))
+        changed = rights_of_photographs.turn(catalog, was, rights, by=by, note=note)
         told = f"{_of(changed)} {rights}"
         if changed:
-            noting.note(catalog, DecisionKind.RIGHTS, told, {"now": rights, "was": was})
+            noting.note(catalog, DecisionKind.RIGHTS, told, {"now": rights, "was": was, "by": by})
     return Tagged(str(rights), len(ids), changed)
 
 

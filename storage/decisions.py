@@ -131,13 +131,14 @@ def rights_of(catalog: Catalog, photo_ids: Iterable[int]) -> dict[Rights, list[i
     return found
 
 
-def turn_rights(catalog: Catalog, photo_ids: Iterable[int], was: Rights, now: Rights) -> int:
-    """Change whose photographs are, of these those alone that are `was`; how many."""
+def turn_rights(catalog: Catalog, photo_ids: Iterable[int], was: Rights, now: Rights) -> dict[int, str | None]:
+    """Change whose photographs are, of these those alone that are `was`; the content hash of each changed, by id."""
     with catalog.transaction() as db:
-        return db.execute(
-            f"UPDATE photos SET rights = ? WHERE id IN ({_AMONG}) AND rights = ?",
+        rows = db.execute(
+            f"UPDATE photos SET rights = ? WHERE id IN ({_AMONG}) AND rights = ? RETURNING id, content_hash",
             (now, json.dumps(list(photo_ids)), was),
-        ).rowcount
+        ).fetchall()
+    return dict(sorted((row[0], row[1]) for row in rows))
 
 
 def give_keyword(catalog: Catalog, photo_ids: Iterable[int], word: str) -> list[int]:

@@ -28,6 +28,7 @@ def command_line() -> typer.Typer:
         ledger,
         models,
         people,
+        photographs,
         pictures,
         similar,
         standards,
@@ -44,7 +45,7 @@ def command_line() -> typer.Typer:
     commands.callback()(root)
     for room in (
         *(archive, cohorts, consent, decisions, jobs, ledger, models, people),
-        *(pictures, similar, standards, subjects, training, upkeep),
+        *(photographs, pictures, similar, standards, subjects, training, upkeep),
     ):
         room.register(commands)
     return commands

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from core import people
+from core import people, rights
 from core.decisions import consents
 from core.errors import BadValue, Refused
 from core.taking_out import TakenOut, take_out_faces
@@ -22,6 +22,7 @@ from storage.decisions import FaceState
 from storage.errors import NoSuchRecord
 from storage.records import Decision, DecisionKind, FaceMark, Rights, Subject
 
+BEFORE_NAMES = "not recorded"  # who said whose photographs are, in decisions noted when nobody was asked
 Turned = tuple[Mapping[str, Any], TakenOut]
 """What is noted of a decision from here on, and what turning it took out of use."""
 
@@ -90,11 +91,12 @@ def _consent(catalog: Catalog, decision: Decision) -> Turned:
 
 
 def _rights(catalog: Catalog, decision: Decision) -> Turned:
-    now = Rights(decision.body["now"])
-    for rights, ids in decision.body["was"].items():
-        was = Rights(rights)
-        decisions.turn_rights(catalog, ids, *((was, now) if decision.undone else (now, was)))
-    return decision.body, TakenOut()
+    body = decision.body
+    now, by = Rights(body["now"]), body.get("by", BEFORE_NAMES)
+    for word, ids in body["was"].items():
+        old, new = (Rights(word), now) if decision.undone else (now, Rights(word))
+        rights.turn(catalog, {old: ids}, new, by=by, note="done again" if decision.undone else "undone")
+    return body, TakenOut()
 
 
 def _keywords(catalog: Catalog, decision: Decision) -> Turned:

@@ -15,10 +15,10 @@ def test_what_was_decided_is_listed_taken_back_and_done_again(kyodaku: Kyodaku) 
         subjects.add(catalog, "Ann")
     assert kyodaku("undo").status == 2
     assert "give --rights" in kyodaku("tag", "name:*").err
-    foreseen = kyodaku.json("tag", "", "--rights", "mine", "--dry-run")
+    foreseen = kyodaku.json("tag", "", "--rights", "mine", "--by", "Chan", "--dry-run")
     assert (foreseen["photos"], foreseen["changed"], foreseen["dry_run"]) == (3, 3, True)
     assert kyodaku("undo", "--list").out.splitlines()[1:] == []
-    told = kyodaku.json("tag", "", "--rights", "mine", "--add", "sea")
+    told = kyodaku.json("tag", "", "--rights", "mine", "--by", "Chan", "--add", "sea")
     assert [one["told"] for one in told["decisions"]] == ["mine", "tag sea"]
     assert kyodaku("consent", "grant", "Ann", "--purpose", "print", "--by", "Chan").status == 0
     assert [one["told"] for one in kyodaku.json("undo", "--list")] == [

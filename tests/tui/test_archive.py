@@ -6,9 +6,9 @@ from pathlib import Path
 
 from textual.widgets import Input, Static
 
-from storage import photos
+from storage import ledger, photos
 from storage.catalog import open_catalog
-from storage.records import Purpose, Rights
+from storage.records import EventKind, Purpose, Rights
 from tests.tui.conftest import Settle
 from tui.app import KyodakuApp
 from tui.screens.archive import ArchiveRoom
@@ -114,9 +114,13 @@ async def test_rights_are_recorded_for_the_photograph_under_the_cursor(app: Kyod
         await pilot.press(*"everybody", "enter")
         assert isinstance(app.screen, Form), "an answer that is none keeps the form open"
         await pilot.press(*["backspace"] * 9, *"licensed", "enter")
+        assert isinstance(app.screen, Form), "somebody must say so"
+        await pilot.press("tab", *"Chan", "enter")
         await settle(pilot)
     with open_catalog(app.desk.folder, readonly=True) as catalog:
         assert photos.get(catalog, chosen).rights is Rights.LICENSED
+        said = list(ledger.all(catalog))[-1]
+        assert (said.kind, said.by, list(said.details["photos"])) == (EventKind.RIGHTS, "Chan", [str(chosen)])
         assert photos.count(catalog, "p.rights = 'licensed'") == 1
 
 

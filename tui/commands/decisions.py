@@ -34,6 +34,7 @@ def tag(
     rights: Annotated[str | None, typer.Option(help="Whose they are: mine, licensed or unknown.")] = None,
     add: Annotated[list[str] | None, typer.Option(help="A keyword to give; may be repeated.")] = None,
     remove: Annotated[list[str] | None, typer.Option(help="A keyword to take off; may be repeated.")] = None,
+    by: Annotated[str, typer.Option(help="With --rights: who says so.")] = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -54,7 +55,7 @@ def tag(
         with catalog.transaction() as db:
             db.execute("SAVEPOINT tagged")
             if rights is not None:
-                done.append(tagging.set_rights(catalog, ids, Rights(rights)))
+                done.append(tagging.set_rights(catalog, ids, Rights(rights), by))
             done += [act(catalog, ids, word) for act, word in words]
             db.execute("ROLLBACK TO tagged" if dry_run else "RELEASE tagged")
     changed = sum(one.changed for one in done)

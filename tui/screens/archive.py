@@ -14,7 +14,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
-from core import listing, query, statuses
+from core import listing, query, statuses, tagging
 from core.errors import BadImage, BadQuery
 from core.image import thumbnail
 from storage import faces, photos, similar, subjects
@@ -258,13 +258,16 @@ class ArchiveRoom(Room):
 
         def check(answers: object) -> str | None:
             assert isinstance(answers, dict)
-            return None if answers["rights"] in choices else f"say one of {', '.join(choices)}"
+            if answers["rights"] not in choices:
+                return f"say one of {', '.join(choices)}"
+            return None if answers["by"] else "say who says so: it goes to the ledger"
 
         answers = await self.app.push_screen_wait(
             Form(
                 "Whose photograph is it?",
                 [
                     Field("rights", "Rights", help="mine, licensed or unknown", suggestions=choices),
+                    Field("by", "Who says so"),
                     Field("all", f"for all {len(ids):,} photographs of this search", tick=True),
                 ],
                 about="It settles consent only where no face is seen; people decide for themselves.",
@@ -283,7 +286,7 @@ class ArchiveRoom(Room):
             )
         ):
             return
-        await self.desk.write(lambda catalog: photos.set_rights(catalog, wanted, rights))
+        await self.desk.write(lambda catalog: tagging.set_rights(catalog, wanted, rights, answers["by"]))
         self.say(f"{len(wanted):,} photographs are marked {rights}")
         await self.load()
 

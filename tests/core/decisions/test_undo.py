@@ -108,8 +108,8 @@ def test_undoing_a_withdrawal_allows_nothing_for_a_minor(catalog: Catalog, ann: 
 
 def test_rights_and_keywords_go_back_to_what_each_photograph_had(catalog: Catalog) -> None:
     ids = [world.photograph(catalog, []) for _ in range(4)]
-    tagging.set_rights(catalog, ids[:1], Rights.LICENSED)
-    told = tagging.set_rights(catalog, ids, Rights.MINE)
+    tagging.set_rights(catalog, ids[:1], Rights.LICENSED, "Chan")
+    told = tagging.set_rights(catalog, ids, Rights.MINE, "Chan")
     assert (told.photos, told.changed) == (4, 4)
     catalog.connection.execute("INSERT INTO tags(photo_id, tag) VALUES (?, 'sea')", (ids[0],))
     assert tagging.give_keyword(catalog, ids, " sea ").changed == 3
@@ -121,7 +121,7 @@ def test_rights_and_keywords_go_back_to_what_each_photograph_had(catalog: Catalo
     undoing.redo(catalog)
     assert {photos.get(catalog, one).rights for one in ids} == {"mine"}
     assert all(companions.tags_of(catalog, ids)[one] == ["sea"] for one in ids)
-    assert tagging.set_rights(catalog, ids, Rights.MINE).changed == 0, "what changes nothing is no decision"
+    assert tagging.set_rights(catalog, ids, Rights.MINE, "Chan").changed == 0, "what changes nothing is no decision"
     tagging.take_keyword(catalog, ids, "sea")
     undoing.undo(catalog)
     by_person = dict(catalog.connection.execute("SELECT photo_id, by_person FROM tags").fetchall())
@@ -213,7 +213,7 @@ def test_a_dry_run_changes_nothing(catalog: Catalog, ann: Subject) -> None:
 def test_decisions_outlive_the_process_and_a_new_one_forgets_those_undone(catalog: Catalog) -> None:
     [photo] = [world.photograph(catalog, [])]
     for rights in (Rights.MINE, Rights.LICENSED):
-        tagging.set_rights(catalog, [photo], rights)
+        tagging.set_rights(catalog, [photo], rights, "Chan")
     with open_catalog(catalog.folder) as other:
         assert undoing.undo(other).told == "1 photograph: licensed"
         assert undoing.undo(other).told == "1 photograph: mine"
@@ -266,7 +266,7 @@ def test_undoing_whose_face_it_is_takes_out_what_it_trained(catalog: Catalog, ba
 Act = Callable[[Catalog, int], object]
 WORD = [Rights.MINE, Rights.LICENSED, Rights.UNKNOWN]
 ACTS: tuple[Act, ...] = (
-    lambda c, n: tagging.set_rights(c, _some(c, n), WORD[n % 3]),
+    lambda c, n: tagging.set_rights(c, _some(c, n), WORD[n % 3], "Chan"),
     lambda c, n: tagging.give_keyword(c, _some(c, n), f"word {n % 3}"),
     lambda c, n: tagging.take_keyword(c, _some(c, n), f"word {n % 3}"),
     lambda c, n: people.assign(c, n % 4 + 1, "Ann" if n % 2 else "Bo"),
