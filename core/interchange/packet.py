@@ -97,10 +97,10 @@ def _put(
     _put_regions(nodes, home, said.regions, {value for field, value in own if field is ClaimField.REGION}, size,
                  orientation)  # fmt: skip
     home.extend(more)
-    for every in packet.root.iter(f"{RDF}RDF"):
-        for node in every.findall(f"{RDF}Description"):
+    for outer in packet.root.iter(f"{RDF}RDF"):
+        for node in outer.findall(f"{RDF}Description"):
             if not len(node) and not node.attrib.keys() - {f"{RDF}about"}:
-                every.remove(node)
+                outer.remove(node)
 
 
 def _taken_out(nodes: Sequence[Element], name: str) -> list[str]:
