@@ -454,9 +454,23 @@ MUTATIONS = (
     Mutation(
         "no prompt asks for an age under 18",
         "core/prompts.py",
-        "if int(match.group(1)) < ADULT:",
+        "if (years := below_18(base)) is not None:",
         "if False:",
         "tests/core/test_prompts.py",
+    ),
+    Mutation(
+        "no prompt names what is refused in letters spelled apart",
+        "core/prompts.py",
+        "match = match or next(filter(None, (terms.drawn_together.search(run) for run in runs)), None)",
+        "",
+        "tests/core/test_prompts.py",
+    ),
+    Mutation(
+        "a prompt is judged as it is drawn, the model's word in it",
+        "core/generate.py",
+        "    prompts.check(text)  #",
+        "    #",
+        GENERATE,
     ),
     Mutation(
         "what looks under age is withheld",
