@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core import consent, framing, proofs, query
+from core import consent, cuts, framing, proofs, query
+from core.cuts import Picture
 from core.errors import BadValue, CohortTooSmall, ConsentLost
 from core.selection import NEVER, Exclusion, People, Selection, photographs, select
 from storage import artifacts, checkpoints, ledger, subjects
@@ -24,7 +25,8 @@ class Explanation:
     """What a cohort would hold now. `subjects` counts pictures by name.
 
     `effective_subjects` is the number of people that, all alike, would be as balanced (inverse Simpson index).
-    `not_compared` of the photographs in it were not compared with others yet (`kyodaku similar find`).
+    `not_compared` of the photographs in it were not compared with others yet (`kyodaku similar find`). `pictures` tells
+    of each photograph that is in how it trains.
     """
 
     included: Sequence[int]
@@ -32,6 +34,7 @@ class Explanation:
     subjects: Mapping[str, int]
     effective_subjects: float
     not_compared: int = 0
+    pictures: Sequence[Picture] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,11 @@ def selection(catalog: Catalog, cohort: Cohort, at: datetime | None = None) -> S
     return select(catalog, cohort.query, cohort.rules, ledger.instant(catalog, at))
 
 
-def explain(catalog: Catalog, name: str, at: datetime | None = None) -> Explanation:
-    """What freezing would take now, and everything that it would leave out, with the reason."""
+def explain(catalog: Catalog, name: str, at: datetime | None = None, *, pictures: bool = True) -> Explanation:
+    """What freezing would take now, and everything that it would leave out, with the reason.
+
+    How each photograph trains is told where `pictures` is asked for.
+    """
     chosen = selection(catalog, artifacts.get_cohort(catalog, name), at)
     counts = Counter(item.subject_id for item in chosen.items)
     names = _names(catalog, counts)
@@ -92,7 +98,20 @@ def explain(catalog: Catalog, name: str, at: datetime | None = None) -> Explanat
         subjects={names[key]: count for key, count in sorted(counts.items(), key=lambda pair: names[pair[0]])},
         effective_subjects=total**2 / sum(count**2 for count in counts.values()) if total else 0.0,
         not_compared=chosen.not_compared,
+        pictures=cuts.of_items(catalog, chosen.items) if pictures else (),
     )
+
+
+def training(catalog: Catalog, name: str) -> list[CohortItem]:
+    """What a cohort trains on: what is frozen, if consent for all of it is in force; else what freezing would take now.
+
+    Raises NoSuchRecord, ConsentLost.
+    """
+    cohort = artifacts.get_cohort(catalog, name)
+    if cohort.merkle_root is None:
+        return list(selection(catalog, cohort).items)
+    recheck(catalog, cohort)
+    return list(artifacts.cohort_items(catalog, cohort.id))
 
 
 def freeze(catalog: Catalog, name: str, at: datetime | None = None) -> Frozen:

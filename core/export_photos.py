@@ -15,14 +15,13 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from core import said, statuses
-from core.errors import BadImage, BadValue
+from core import outside, said, statuses
+from core.errors import BadImage
 from core.interchange import copies, packet
 from core.interchange.copies import Copy
 from core.interchange.rdf import BadPacket
 from core.interchange.statement import Statement
 from core.progress import Report, Step, silent
-from core.walk import within
 from storage import ledger, photos
 from storage.catalog import Catalog
 from storage.photos import split
@@ -64,7 +63,7 @@ def export(
     Positions are stripped unless `gps` asks for them; with `names` people are named who granted `catalogue`. No file is
     ever overwritten, and each is there whole or not at all. Raises BadValue for a folder of the archive or catalog.
     """
-    _require_outside(catalog, out)
+    outside.require(catalog, out)
     done = Exported()
     if not dry_run:
         out.mkdir(parents=True, exist_ok=True)
@@ -89,14 +88,6 @@ def export(
                 done.encoded += [photo.id] if copy.encoded else []
         report(Step("export", min(start + BATCH, len(photo_ids)), len(photo_ids)))
     return done
-
-
-def _require_outside(catalog: Catalog, out: Path) -> None:
-    real = os.path.realpath(os.fsencode(out))
-    if within(real, os.path.realpath(os.fsencode(catalog.folder))):
-        raise BadValue(f"{out} lies in the catalog", "name a folder elsewhere")
-    if photos.in_folder(catalog, real):
-        raise BadValue(f"{out} is a folder of the archive, which is never written to", "name a folder elsewhere")
 
 
 def _granted(catalog: Catalog, some: Sequence[Photo], done: Exported) -> list[Photo]:

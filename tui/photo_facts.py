@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PIL import Image
 from rich.text import Text
 
-from core import statuses
+from core import looks, statuses
 from core.errors import BadImage
 from core.image import thumbnail
 from storage import faces, photos, similar, subjects
 from storage.catalog import Catalog
-from storage.records import Face, Photo, Status
+from storage.records import Face, Photo, Status, Subject
 from storage.safe_text import display
 from tui.terminal import Preview
 from tui.widgets.picture import fitted
@@ -43,10 +45,10 @@ def facts(catalog: Catalog, photo_id: int) -> Text:
         text.append(f"{len(group.members)} alike ({group.kind}): / similar:{photo_id}\n")
     seen = faces.of_photo(catalog, photo_id)
     known = {face.subject_id for face in seen if face.subject_id is not None}
-    names = {number: subject.name for number, subject in subjects.get_many(catalog, known).items()}
+    people = subjects.get_many(catalog, known)
     text.append(f"\n{_faces_line(photo, seen)}\n", style="bold")
     for face in seen:
-        text.append(f"  {display(face_line(face, names))}\n")
+        text.append(f"  {display(face_line(face, photo, people))}\n")
     text.append("\nMay it be used?\n", style="bold")
     alike: dict[tuple[Status, str], list[str]] = {}
     for purpose, ruling in statuses.explain(catalog, photo_id).items():
@@ -95,13 +97,14 @@ def _faces_line(photo: Photo, seen: list[Face]) -> str:
     return {0: "No face found", 1: "1 face"}.get(len(seen), f"{len(seen)} faces")
 
 
-def face_line(face: Face, names: dict[int, str]) -> str:
-    """A face in a line: whose, by whom said, how sure the detector was, what the age model guesses."""
+def face_line(face: Face, photo: Photo, people: Mapping[int, Subject]) -> str:
+    """A face in a line: whose, by whom said, how sure the detector was, how old they were and look."""
+    subject = None if face.subject_id is None else people[face.subject_id]
     if face.mark is not None:
-        who = f"marked: {face.mark}"
-    elif face.subject_id is None:
+        return f"marked: {face.mark}; face {face.id}, {face.probability:.0%} sure"
+    if subject is None:
         who = "unnamed" if face.cluster is None else f"unnamed, cluster {face.cluster}"
     else:
-        who = names[face.subject_id] + ("" if face.assigned_by_person else " (by likeness)")
-    age = "" if face.age_estimate is None else f", looks about {face.age_estimate:.0f}"
-    return f"{who}; face {face.id}, {face.probability:.0%} sure{age}"
+        who = subject.name + ("" if face.assigned_by_person else " (by likeness)")
+    age = looks.told(face, subject, photo) if subject is not None else looks.estimated(face)
+    return f"{who}; face {face.id}, {face.probability:.0%} sure" + (f"; {age}" if age else "")

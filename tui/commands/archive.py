@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from core import claims, listing, query, scan, statuses
+from core import claims, listing, looks, query, scan, statuses
 from core import controller as controllers
 from core.errors import BadValue
 from storage import catalog as catalogs
-from storage import faces, photos, similar
+from storage import faces, photos, similar, subjects
 from storage.catalog import Catalog
-from storage.records import Companion, Photo
+from storage.records import Companion, Face, Photo, Subject
 from storage.safe_text import display
 from tui.output import AsJson, Progress, emit, table
 from tui.place import catalog_folder, opened
@@ -131,11 +131,13 @@ def show(
         [row] = _rows(catalog, [record.id])
         reasons = statuses.explain(catalog, record.id)
         seen = faces.of_photo(catalog, record.id)
+        people = subjects.get_many(catalog, {face.subject_id for face in seen if face.subject_id is not None})
         alike = similar.group_of(catalog, record.id)
         claimed = list(claims.of_photos(catalog, [record.id]))
     names = ("format", "lens", "exposure_s", "f_number", "iso", "focal_mm", "place", "country", "rating", "caption")
     facts = {name: getattr(record, name) for name in (*names, "taken_source")}
-    document = row | facts | {"rights": record.rights, "why": reasons, "faces": [_face(face) for face in seen]}
+    document = row | facts | {"rights": record.rights, "why": reasons}
+    document["faces"] = [_face(face, _whose(face, people), record) for face in seen]
     document["similar"] = alike
     document["claims"] = claimed
     shown = ("path", "taken_at", "camera", *facts, "error")
@@ -147,7 +149,9 @@ def show(
         lines.append(f"looks like {others} (group {alike.id}, {alike.kind})")
     lines += [f"claimed: {claims.told(claim)}" for claim in claimed]
     lines += [f"{purpose}: {ruling.status} — {ruling.why}" for purpose, ruling in reasons.items()]
-    lines += [f"face {face.id}: {face.box}, subject {face.subject_id or '?'}" for face in seen]
+    for face in seen:
+        age = display(looks.told(face, _whose(face, people), record))
+        lines.append(f"face {face.id}: {face.box}, subject {face.subject_id or '?'}; {age}")
     emit(document, lines, as_json=as_json)
 
 
@@ -161,9 +165,14 @@ def photo_of(catalog: Catalog, given: str) -> Photo:
     return record
 
 
-def _face(face: Any) -> dict[str, Any]:
+def _face(face: Face, subject: Subject | None, photo: Photo) -> dict[str, Any]:
     names = ("id", "box", "probability", "sharpness", "pose", "age_estimate", "cluster", "subject_id", "mark")
-    return {name: getattr(face, name) for name in names}
+    ages = {"age_then": looks.years_then(subject, photo), "age": looks.told(face, subject, photo)}
+    return {name: getattr(face, name) for name in names} | ages
+
+
+def _whose(face: Face, people: Mapping[int, Subject]) -> Subject | None:
+    return None if face.subject_id is None else people[face.subject_id]
 
 
 def _companion(photo: Photo, companion: Companion) -> dict[str, Any]:

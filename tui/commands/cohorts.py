@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
@@ -9,7 +10,8 @@ import typer
 from core import cohort, proving
 from core.errors import BadValue
 from storage.records import CohortRules, GroupRule, Purpose
-from tui.output import AsJson, complain, emit
+from storage.safe_text import display
+from tui.output import AsJson, Progress, complain, emit
 from tui.place import opened
 from tui.proof_output import OnlyOf, Photograph, ProofFile, hand_on
 
@@ -23,6 +25,7 @@ def register(app: typer.Typer) -> None:
     group.command("create")(create)
     group.command("list")(list_cohorts)
     group.command("explain")(explain)
+    group.command("sheet")(draw_sheet)
     group.command("freeze")(freeze)
     group.command("prove")(prove)
     app.add_typer(group, name="cohort")
@@ -73,7 +76,7 @@ def list_cohorts(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 def explain(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
-    """What is in, and for everything left out the reason and whose it is.
+    """What is in and how it trains, and for everything left out the reason and whose it is.
 
     Of photographs that look alike (`kyodaku similar`) each person's best one is in: the sharpest face, the largest.
     """
@@ -81,11 +84,31 @@ def explain(context: typer.Context, name: Name, as_json: AsJson = False) -> None
         told = cohort.explain(catalog, name)
     lines = [f"{len(told.included)} photographs of {len(told.subjects)} people"]
     lines += [f"  {subject}: {count}" for subject, count in told.subjects.items()]
+    lines += [line for picture in told.pictures for line in picture.lines()]
     lines += [
         f"left out {one.photo}: {one.reason}" + (f" ({one.subject})" if one.subject else "") for one in told.excluded
     ]
     emit(told, lines, as_json=as_json)
     _tell_uncompared(told.not_compared)
+
+
+def draw_sheet(
+    context: typer.Context,
+    name: Name,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The file: .png, .jpg or .html; more pages go beside it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Draw a contact sheet of exactly what trains: pictures as they are cut, other people's pixels filled.
+
+    Of a frozen cohort its pictures, if consent for them is still in force; else what freezing would take now.
+    """
+    from core.training import sheet  # loads torch
+
+    with opened(context) as catalog, Progress() as progress:
+        made = sheet.write(catalog, name, out, report=progress)
+    lines = [f"{made.pictures:,} pictures: {', '.join(display(str(file)) for file in made.files)}"]
+    lines += [f"photograph {photo} can't be read: {display(why)}" for photo, why in made.unreadable.items()]
+    emit(made, lines, as_json=as_json)
 
 
 def _tell_uncompared(count: int) -> None:

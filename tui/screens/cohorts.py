@@ -102,7 +102,7 @@ class CohortsRoom(Room):
             excluded.fill([])
             return
         summary.update(Text("looking at every photograph of the search …", style="dim"))
-        told = await self.desk.read(lambda catalog: cohorts.explain(catalog, cohort.name))
+        told = await self.desk.read(lambda catalog: cohorts.explain(catalog, cohort.name, pictures=False))
         summary.update(summary_of(cohort, told))
         excluded.fill(
             [(place, (str(one.photo), one.subject or "", one.reason)) for place, one in enumerate(told.excluded)]
@@ -161,7 +161,7 @@ class CohortsRoom(Room):
     async def _freeze(self) -> None:
         cohort = self.cohort
         assert cohort is not None
-        told = await self.desk.read(lambda catalog: cohorts.explain(catalog, cohort.name))
+        told = await self.desk.read(lambda catalog: cohorts.explain(catalog, cohort.name, pictures=False))
         if not await self.app.push_screen_wait(
             Confirm(
                 f"Freeze {cohort.name}?",

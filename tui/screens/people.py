@@ -11,14 +11,16 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.widgets import Static
 
-from core import people
+from core import looks, people
 from core.errors import BadImage
 from core.portraits import portrait, sheet
 from storage import faces, photos, subjects
 from storage.catalog import Catalog
 from storage.faces import Group
 from storage.records import Face, FaceMark
+from storage.safe_text import display
 from tui import actions
 from tui.screens.dialogs import Answers, Confirm, Field, Form
 from tui.screens.room import Room
@@ -62,6 +64,7 @@ class PeopleRoom(Room):
             yield table
             with Vertical(classes="pane"):
                 yield Picture(self.kyodaku.preview, id="picture")
+                yield Static("", id="looks", markup=False)
                 yield ListTable(
                     [
                         Column("Face", 6, right=True),
@@ -107,6 +110,7 @@ class PeopleRoom(Room):
         self._names = [subject.name for subject in known]
         self._groups = {(group.cluster, group.subject_id): group for group in found}
         self._of = None
+        self._told: dict[int, str] = {}
         self.groups.fill([(key, group_cells(group)) for key, group in self._groups.items()])
         self.place(f"{len(found):,} entries" + (" without a name" if unnamed else ""))
 
@@ -129,9 +133,11 @@ class PeopleRoom(Room):
         key = (group.cluster, group.subject_id)
         if key != self._of:
             rows = await self.desk.read(partial(faces_of, group))
-            self._faces = {face.id: face for face, _ in rows}
+            self._faces = {face.id: face for face, _, _ in rows}
+            self._told = {face.id: told for face, _, told in rows}
             self._of = key
-            self.faces.fill([(face.id, face_cells(face, path)) for face, path in rows])
+            self.faces.fill([(face.id, face_cells(face, path)) for face, path, _ in rows])
+        self.query_one("#looks", Static).update(display(self._told[self.face.id]) if self.face else "")
         if picture.preview.how == "off":
             picture.say("pictures are off (KYODAKU_PREVIEW)")
             return
@@ -302,16 +308,17 @@ def group_cells(group: Group) -> Sequence[Cell]:
     return who, f"{group.faces:,}", f"{group.photos:,}", cluster
 
 
-def faces_of(group: Group, catalog: Catalog) -> list[tuple[Face, str]]:
-    """The faces of an entry, marked ones left out, with the path of each one's photograph."""
+def faces_of(group: Group, catalog: Catalog) -> list[tuple[Face, str, str]]:
+    """The faces of an entry, marked ones left out, each with its photograph's path and what is told of ages."""
     if group.cluster is not None:
         found = faces.page(catalog, "f.cluster = ? AND f.subject_id IS ?", (group.cluster, group.subject_id))
     else:
         assert group.subject_id is not None
         found = [f for f in faces.of_subject(catalog, group.subject_id) if f.cluster is None]
     shown = [face for face in found if face.mark is None]
-    where = {photo.id: photo.path_text for photo in photos.get_many(catalog, sorted({f.photo_id for f in shown}))}
-    return [(face, where[face.photo_id]) for face in shown]
+    where = {photo.id: photo for photo in photos.get_many(catalog, sorted({f.photo_id for f in shown}))}
+    subject = None if group.subject_id is None else subjects.get(catalog, group.subject_id)
+    return [(face, where[face.photo_id].path_text, looks.told(face, subject, where[face.photo_id])) for face in shown]
 
 
 def face_cells(face: Face, path: str) -> Sequence[Cell]:
