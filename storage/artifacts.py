@@ -36,6 +36,7 @@ from storage.records import (
 )
 
 PART = ".part"  # suffix of what is being written; such a file is nobody's until it is renamed
+HASHED = 1 << 20  # bytes
 WEIGHT_NAMES = tuple(  # of a component in diffusers' format, as they are preferred
     f"{stem}{variant}.safetensors" for variant in ("", ".fp16") for stem in ("diffusion_pytorch_model", "model")
 )
@@ -45,8 +46,28 @@ WEIGHT_NAMES = tuple(  # of a component in diffusers' format, as they are prefer
 
 
 def file_hash(path: Path) -> str:
-    """blake3 of a file's bytes, hex."""
-    return blake3().update_mmap(path).hexdigest()
+    """blake3 of a file's bytes, hex. Read a piece at a time: pages of a mapped file would count as memory in use."""
+    digest, piece = blake3(), memoryview(bytearray(HASHED))
+    with path.open("rb", buffering=0) as file:
+        while got := file.readinto(piece):
+            digest.update(piece[:got])
+    return digest.hexdigest()
+
+
+def differing(one: Path, other: Path) -> list[str]:
+    """Names of the files that are not the same in two folders, or in one only; `weights` for two files that differ."""
+    if not one.is_dir():
+        return [] if other.is_file() and file_hash(one) == file_hash(other) else ["weights"]
+    names = {
+        str(path.relative_to(folder)) for folder in (one, other) for path in folder.rglob("*") if not path.is_dir()
+    }
+    return sorted(
+        name
+        for name in names
+        if not (one / name).is_file()
+        or not (other / name).is_file()
+        or file_hash(one / name) != file_hash(other / name)
+    )
 
 
 def _sync_folder(folder: Path) -> None:
@@ -262,6 +283,16 @@ def cohorts_of_subject(catalog: Catalog, subject_id: int) -> list[Cohort]:
         (subject_id,),
     )
     return [_cohort(row) for row in rows]
+
+
+def grants_of(catalog: Catalog, cohort_id: int, subject_ids: Iterable[int]) -> list[str]:
+    """Hashes of the ledger's events that a frozen cohort's pictures of these people rest on, each once."""
+    rows = catalog.connection.execute(
+        "SELECT DISTINCT grant_hash FROM cohort_items WHERE cohort_id = ? AND subject_id IN"
+        " (SELECT value FROM json_each(?)) ORDER BY grant_hash",
+        (cohort_id, json.dumps(list(subject_ids))),
+    )
+    return [row[0] for row in rows]
 
 
 def items_now_others(
