@@ -35,8 +35,8 @@ from core.merging.bake import bake
 from core.merging.formats import LoraLayer, bytes_of, kohya_name, read_lora, write_lora
 from core.merging.methods import Method
 from core.merging.soup import soup
-from storage.artifacts import weights_file
 from storage.tensors import TensorSpec, read_header, write_tensors
+from storage.whole_files import weights_file
 
 CHECKPOINTS = 5
 RANK = 16

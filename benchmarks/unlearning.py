@@ -24,7 +24,7 @@ from core import cohort, scan, withdrawal
 from core.merging.catalogued import merge_average, merge_bake
 from core.training.loop import train
 from core.training.recipe import Recipe
-from storage import artifacts, faces, ledger, photos, subjects
+from storage import artifacts, faces, ledger, photos, subjects, whole_files
 from storage.catalog import Catalog, back_up, create, open_catalog
 from storage.faces import NewFace
 from storage.records import CohortRules, EventKind, Purpose, Subject
@@ -97,7 +97,7 @@ def content(catalog: Catalog) -> dict[str, str]:
     for name in MADE:
         path = catalog.models / artifacts.get_model(catalog, name).path
         for file in [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file()):
-            found[str(file.relative_to(catalog.models))] = artifacts.file_hash(file)
+            found[str(file.relative_to(catalog.models))] = whole_files.file_hash(file)
     return found
 
 

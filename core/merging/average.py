@@ -22,8 +22,8 @@ from core.merging.geometry import gram, median_weights, slerp_factors, total_gra
 from core.merging.methods import DENSE, MEAN, Method
 from core.merging.space import require_space
 from core.progress import Report, Step, silent
-from storage.artifacts import file_hash
 from storage.tensors import ITEM_BYTES
+from storage.whole_files import file_hash
 
 
 @dataclass(frozen=True, slots=True)

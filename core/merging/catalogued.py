@@ -26,7 +26,7 @@ from core.merging.soup import add_difference, soup
 from core.models import file_problem, require_name
 from core.progress import Report, silent
 from core.training.recipe import SHARED_TRIGGER
-from storage import artifacts
+from storage import artifacts, whole_files
 from storage.catalog import Catalog
 from storage.errors import BadTensorFile
 from storage.records import Model, ModelInput, ModelKind
@@ -166,14 +166,14 @@ def remake(catalog: Catalog, model: Model, report: Report = silent) -> Model:
     Raises Refused where what is left may not be a model, or what the merge raises (BadBase, NotEnoughSpace, …).
     """
     merge = remaining(catalog, model)
-    with artifacts.staged(catalog.models / model.path) as part:
+    with whole_files.staged(catalog.models / model.path) as part:
         made = _write(catalog, merge, part, report)
         with catalog.transaction():
             if artifacts.get_model(catalog, model.id) != model:
                 raise Tainted(f"{model.name} was changed meanwhile", "remake it again")
             _require_unchanged(catalog, merge.parts)
             done = artifacts.replace_model(catalog, made, inputs=_arrows(merge), shares=merge.shares)
-            artifacts.put_in_place(part, catalog.models / model.path)
+            whole_files.put_in_place(part, catalog.models / model.path)
     return done
 
 
@@ -208,9 +208,9 @@ def made_again(catalog: Catalog, model: Model, report: Report = silent) -> list[
     if model.kind is ModelKind.BAKE:
         _same_base(model, parts)
     merge = Merge(model, parts, _counted(catalog, model, parts))
-    with artifacts.staged(catalog.models / model.path) as part:
+    with whole_files.staged(catalog.models / model.path) as part:
         made = _write(catalog, merge, part, report)
-        differing = artifacts.differing(part, catalog.models / model.path)
+        differing = whole_files.differing(part, catalog.models / model.path)
     if not differing and made.content_hash != model.content_hash:
         return ["weights"]
     return differing
@@ -248,14 +248,14 @@ def _make(catalog: Catalog, row: Model, parts: Sequence[Input], report: Report) 
         raise NameTaken(f"there is a model {row.name!r} already", "choose another name")
     merge = _allowed(catalog, row, parts)
     composition.require_consent(catalog, merge.parts)
-    with artifacts.staged(path) as part:
+    with whole_files.staged(path) as part:
         made = _write(catalog, merge, part, report)
         with catalog.transaction():
             # A withdrawal comes before this and is seen here, or after and sees the row.
             _require_unchanged(catalog, merge.parts)
             composition.require_consent(catalog, merge.parts)
             added = artifacts.add_model(catalog, made, inputs=_arrows(merge), shares=merge.shares)
-            artifacts.put_in_place(part, path)
+            whole_files.put_in_place(part, path)
     return added
 
 
@@ -320,7 +320,7 @@ def _dtype(name: str | None) -> str | None:
 
 def _base_hash(base: Path) -> str:
     try:
-        return artifacts.file_hash(artifacts.weights_file(base))
+        return whole_files.file_hash(whole_files.weights_file(base))
     except (BadTensorFile, OSError) as error:
         raise BadBase(f"{base} is no base Kyodaku reads: {error}", "name a folder in diffusers' format") from error
 
@@ -397,5 +397,5 @@ def _write(catalog: Catalog, merge: Merge, target: Path, report: Report) -> Mode
         )
     else:
         soup(sources, weights, target, metadata=metadata, report=report)
-    digest = artifacts.file_hash(artifacts.weights_file(target))
+    digest = whole_files.file_hash(whole_files.weights_file(target))
     return replace(model, content_hash=digest, energy_kept=energy)

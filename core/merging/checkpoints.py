@@ -12,9 +12,9 @@ from typing import TypeVar
 from blake3 import blake3
 
 from core.errors import BadBase
-from storage.artifacts import file_hash, weights_file
 from storage.errors import BadTensorFile
 from storage.tensors import read_range
+from storage.whole_files import file_hash, weights_file
 
 COMPONENTS = ("unet", "text_encoder", "text_encoder_2", "vae")
 SAMPLES, SAMPLED = 64, 4096  # pieces of a file, and bytes of each, that tell it from others

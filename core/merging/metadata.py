@@ -13,7 +13,7 @@ from typing import Any
 
 from core import composition
 from core.composition import Input
-from storage import artifacts, ledger
+from storage import artifacts, ledger, whole_files
 from storage.catalog import Catalog
 from storage.records import Model, ModelKind
 from storage.tensors import read_header
@@ -27,7 +27,7 @@ def file_metadata(catalog: Catalog, model: Model, parts: Sequence[Input]) -> dic
     """The texts of a merge's header (docs/formats.md); `parts` with the weights that they come to."""
     total = math.fsum(abs(part.weight) for part in parts)
     sources = [catalog.models / part.model.path for part in parts]
-    told = [read_header(artifacts.weights_file(source)).metadata for source in sources]
+    told = [read_header(whole_files.weights_file(source)).metadata for source in sources]
     ingredients = sorted((part.model.content_hash, part.weight / total) for part in parts)
     shares = sorted(composition.flattened(parts).values(), reverse=True)
     noun = "person" if len(shares) == 1 else "people"

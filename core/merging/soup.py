@@ -20,9 +20,9 @@ from core.merging.checkpoints import components, copy_rest, in_order, target_of
 from core.merging.deltas import one_thread
 from core.merging.space import require_space
 from core.progress import Report, Step, silent
-from storage.artifacts import put_in_place, staged
 from storage.errors import BadTensorFile
 from storage.tensors import TensorFile, TensorSpec, read_header, read_tensor
+from storage.whole_files import put_in_place, staged
 
 Factor = Callable[[str], float]
 

@@ -26,7 +26,7 @@ from core.errors import (
 from core.merging.average import median_parts
 from core.merging.catalogued import merge_average, merge_bake, merge_difference, merge_soup
 from core.merging.methods import Method
-from storage import artifacts, ledger
+from storage import artifacts, ledger, whole_files
 from storage.catalog import Catalog
 from storage.records import CohortRules, ModelKind, ModelState, Purpose
 from storage.tensors import read_header
@@ -66,7 +66,7 @@ def test_the_file_tells_how_it_was_made_and_of_nobody(catalog: Catalog, four: Co
     mean = merge_average(catalog, four.loras, "mean")
     bake = merge_bake(catalog, "mean", four.base, "bake of Ann Example", weight=0.5)
     for model in (mean, bake):
-        file = artifacts.weights_file(catalog.models / model.path)
+        file = whole_files.weights_file(catalog.models / model.path)
         metadata = read_header(file).metadata
         assert metadata["kyodaku.people"] == "4"
         assert metadata["kyodaku.base"] == mean.base_hash
@@ -224,7 +224,7 @@ def test_a_difference_brings_its_people_and_is_remade(catalog: Catalog, four: Co
         merge_difference(catalog, f"{prefix}baked", four.base, other, f"{prefix}moved", blocks={"mid": 0.5})
     moved = artifacts.get_model(catalog, "moved")
     assert artifacts.shares_of(catalog, moved.id) == {person.id: 0.25 for person in four.people}
-    texts = read_header(artifacts.weights_file(catalog.models / "moved")).metadata
+    texts = read_header(whole_files.weights_file(catalog.models / "moved")).metadata
     assert str(four.base) not in json.dumps(texts)
     assert json.loads(texts["kyodaku.recipe"])["op"] == "add-difference"
     assert models.verify(catalog, "moved").ok
