@@ -114,7 +114,8 @@ def test_lineage_shows_the_shares_that_a_method_found(catalog: Catalog, three: C
     assert [one.share for one in tree.inputs] == [shares[person.id] for person in three.people]
     assert len({round(one.share, 6) for one in tree.inputs}) == 3
     outer = merge_average(catalog, ["median", three.loras[0]], "outer", weights=[3, 1])
-    parts = [one.share for one in models.lineage(catalog, "outer").inputs[0].inputs]
+    [inner] = [one for one in models.lineage(catalog, "outer").inputs if one.name == "median"]
+    parts = [one.share for one in inner.inputs]
     assert parts == pytest.approx([0.75 * shares[person.id] for person in three.people])
     assert artifacts.shares_of(catalog, outer.id)[three.people[0].id] == pytest.approx(0.25 + parts[0])
     assert models.verify(catalog, "outer").ok
