@@ -77,6 +77,8 @@ def average(
         names = _layers(inputs.files)
         factors = strengths.factors(method.blocks, names)
         plan = {name: _plan(name, inputs.files, rank, method) for name in names if factors[name] != 0}
+        if not plan:
+            raise BadValue("no block is left with any strength", "give one a strength other than 0")
         require_space(
             out.parent, sum(math.prod(one.down) + math.prod(one.up) for one in plan.values()) * ITEM_BYTES[dtype]
         )

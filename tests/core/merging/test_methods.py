@@ -156,6 +156,8 @@ def test_blocks_have_strengths_of_their_own(five: list[Path], tmp_path: Path) ->
     torch.testing.assert_close(found[LINEAR], plain[LINEAR] / 2)
     assert torch.equal(found[CONV], plain[CONV])
     assert merged(five[:3], tmp_path / "none", Method(blocks={"mid": 0}), None).keys() == {LINEAR}
+    with pytest.raises(BadValue, match="no block is left"):
+        merged(five[:3], tmp_path / "other", Method(blocks={"mid": 0, "down.0": 0}), None)
     with pytest.raises(BadValue, match=r"no block up\.1 in it"):
         merged(five[:3], tmp_path / "other", Method(blocks={"up.1": 0}), None)
 
