@@ -77,6 +77,18 @@ class Belongs:
         return [f"{self.subject}: {self.faces:,} faces", *self.settled.lines()]
 
 
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A face as it is marked now, and what became of models that were trained on it."""
+
+    face: Face
+    settled: Settled = NOTHING
+
+    def lines(self) -> list[str]:
+        """For a person to read."""
+        return [f"face {self.face.id}: {self.face.mark or 'none'}", *self.settled.lines()]
+
+
 def cluster(
     catalog: Catalog, threshold: float | None = None, *, whole: bool | None = None, report: Report = silent
 ) -> ClusterResult:
@@ -259,9 +271,10 @@ def _refuse_unsafe_merge(catalog: Catalog, stays: Subject, goes: Subject) -> Non
         )
 
 
-def ignore(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: str) -> Face:
+def ignore(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: str) -> Marked:
     """Take a face out of the rules, or back in with None, with who says so and why on the ledger.
 
+    What was trained on it is taken out of use: a face that is marked is nobody's to train on.
     Raises NoSuchRecord, BadValue without a reason or a name.
     """
     if not why.strip() or not by.strip():
@@ -280,7 +293,8 @@ def ignore(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: 
         ledger.append(
             catalog, kind=EventKind.FACE_MARK, subject_uid=None, by=by.strip(), note=why.strip(), details=details
         )
-        return faces.get(catalog, face_id)
+        taken = TakenOut() if mark is None else take_out_faces(catalog, [face.id], mark)
+    return Marked(faces.get(catalog, face_id), settle_taken(catalog, taken, remake=False))
 
 
 def _belongs(catalog: Catalog, subject: Subject, taken: TakenOut) -> Belongs:

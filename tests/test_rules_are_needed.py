@@ -526,6 +526,20 @@ MUTATIONS = (
         "        taken = TakenOut()\n",
         WITHDRAWAL,
     ),
+    Mutation(
+        "a face that is ignored takes out what it trained",
+        "core/people.py",
+        "taken = TakenOut() if mark is None else take_out_faces(catalog, [face.id], mark)",
+        "taken = TakenOut()",
+        "tests/core/test_copies.py",
+    ),
+    Mutation(
+        "a face put right in a copy takes out what the other trained",
+        "storage/frozen_faces.py",
+        "*_same_in_copies(db, among, asked)",
+        "",
+        "tests/core/test_copies.py",
+    ),
     # People
     Mutation(
         "merging people never widens consent",
