@@ -86,7 +86,7 @@ def write(db: sqlite3.Connection, folder: bytes, name: bytes, photo: Photo) -> N
             ],
         )
     if photo.tags is not None:
-        db.execute(f"DELETE FROM tags WHERE photo_id IN (SELECT id {here})", (folder, name))
+        db.execute(f"DELETE FROM tags WHERE NOT by_person AND photo_id IN (SELECT id {here})", (folder, name))
         db.executemany(
             f"INSERT OR IGNORE INTO tags(photo_id, tag) SELECT id, ? {here}",
             [(tag, folder, name) for tag in photo.tags],

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from storage.catalog import Catalog
+from storage.claims import BARRED
 from storage.instants import from_text, to_text
 from storage.records import Purpose, Status
 from storage.stretches import BITS
@@ -45,13 +46,14 @@ class PhotoFacts(NamedTuple):
     rights: str
     failed: int  # an error is recorded
     sought: int  # faces were looked for
+    barred: str | None  # by claims: as `claims.BARRED` gives it
     standing: int | None
     shown: str
 
 
 _FACTS = """
     SELECT p.id, p.taken_at, p.taken_offset, p.taken_source, p.rights, p.error IS NOT NULL, p.faces_space IS NOT NULL,
-           s.standing,
+           {barred}, s.standing,
            (SELECT json_group_array(json_array(f.subject_id, f.assigned_by_person, f.mark)) FROM faces f
             WHERE f.photo_id = p.id)
     FROM ({which}) AS which CROSS JOIN photos p ON p.id = which.id LEFT JOIN photo_standing s ON s.photo_id = p.id
@@ -78,7 +80,7 @@ def after(catalog: Catalog, photo_id: int, limit: int) -> list[PhotoFacts]:
 def _facts(catalog: Catalog, which: str, params: tuple[int, ...]) -> list[PhotoFacts]:
     cursor = catalog.connection.cursor()
     cursor.row_factory = None
-    return list(map(PhotoFacts._make, cursor.execute(_FACTS.format(which=which), params)))
+    return list(map(PhotoFacts._make, cursor.execute(_FACTS.format(which=which, barred=BARRED), params)))
 
 
 def faces_of(shown: str) -> tuple[FaceFacts, ...]:

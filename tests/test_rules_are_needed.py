@@ -39,8 +39,10 @@ LOOP = "tests/core/training/test_loop.py"
 DATASET = "tests/core/training/test_dataset.py"
 WITHDRAWAL = "tests/core/test_withdrawal.py"
 GENERATE = "tests/core/test_generate.py"
+SAFETY = "tests/core/test_safety_checker.py"
 MERGING = "tests/core/merging/test_catalogued.py"
 PEOPLE = "tests/core/test_people.py"
+UNDO = "tests/core/decisions/test_undo.py"
 ACTIONS = "tests/core/test_consent_actions.py"
 
 MUTATIONS = (
@@ -469,6 +471,27 @@ MUTATIONS = (
         "    if False:\n",
         GENERATE,
     ),
+    Mutation(
+        "what the safety checker suspects is withheld",
+        "core/generated_checks.py",
+        "    if unsafe:\n",
+        "    if False:\n",
+        SAFETY,
+    ),
+    Mutation(
+        "pictures that no safety checker saw say so",
+        "core/generate.py",
+        'return {"unchecked": True} if checker.safety_hash is None else',
+        "return {} if checker.safety_hash is None else",
+        SAFETY,
+    ),
+    Mutation(
+        "half a safety checker is none",
+        "core/safety_checker.py",
+        'if lacking := sorted(told["missing_keys"]):',
+        'if lacking := sorted(told["missing_keys"])[:0]:',
+        SAFETY,
+    ),
     # What leaves the models
     Mutation(
         "a withdrawal takes models out of use",
@@ -487,8 +510,8 @@ MUTATIONS = (
     Mutation(
         "who turns out a minor leaves every model",
         "core/withdrawal.py",
-        "        taken = take_out_lost(catalog, person)\n",
-        "        taken = TakenOut()\n",
+        "    taken = take_out_lost(catalog, person)\n",
+        "    taken = TakenOut()\n",
         WITHDRAWAL,
     ),
     Mutation(
@@ -529,8 +552,8 @@ MUTATIONS = (
     Mutation(
         "a face that is ignored takes out what it trained",
         "core/people.py",
-        "taken = TakenOut() if mark is None else take_out_faces(catalog, [face.id], mark)",
-        "taken = TakenOut()",
+        "return TakenOut() if mark is None else take_out_faces(catalog, [face.id], mark)",
+        "return TakenOut()",
         "tests/core/test_copies.py",
     ),
     Mutation(
@@ -554,6 +577,56 @@ MUTATIONS = (
         "if (goes.minor, goes.born) != (stays.minor, stays.born) and (goes.minor or goes.born):",
         "if False:",
         PEOPLE,
+    ),
+    # Undo
+    Mutation(
+        "undoing overrules nobody's newer word",
+        "core/decisions/consents.py",
+        "if newest is None or _first_said(newest) != _first_said(by_hash[one[expected]]):",
+        "if newest is None:",
+        UNDO,
+    ),
+    Mutation(
+        "undoing a withdrawal allows nothing for a minor",
+        "core/decisions/consents.py",
+        'details |= guardian_details(person, purposes, event.by or "", at, event.valid_from)',
+        "pass",
+        UNDO,
+    ),
+    Mutation(
+        "a first grant that is undone is withdrawn",
+        "core/decisions/consents.py",
+        "again.insert(0, None)",
+        "pass",
+        UNDO,
+    ),
+    Mutation(
+        "a merge is done again only where it is safe",
+        "core/decisions/undo.py",
+        "        people.refuse_unsafe_merge(catalog, stays, goes)\n",
+        "",
+        UNDO,
+    ),
+    Mutation(
+        "a face that changed hands since is not given back",
+        "core/decisions/undo.py",
+        "    if moved or not now:\n",
+        "    if not now:\n",
+        UNDO,
+    ),
+    Mutation(
+        "undoing a grant takes out what it trained",
+        "core/decisions/consents.py",
+        "        taken += _taken(catalog, people[uid], recorded)\n",
+        "",
+        UNDO,
+    ),
+    Mutation(
+        "undoing whose face it is takes out what it trained",
+        "core/decisions/undo.py",
+        "return decision.body, take_out_faces(catalog, list(restored))",
+        "return decision.body, TakenOut()",
+        UNDO,
     ),
     # The ledger
     Mutation(

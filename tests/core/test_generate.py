@@ -60,7 +60,7 @@ def test_pictures_carry_their_origin(archive: SmallArchive, lora: str, tmp_path:
         told = json.loads(picture.text["kyodaku"])  # type: ignore[attr-defined]
         assert "Seed: 5" in picture.text["parameters"]  # type: ignore[attr-defined]
     assert told["model_hash"] == artifacts.get_model(archive.catalog, lora).content_hash
-    assert set(told["checks"]) == {"nsfw", "ages"}
+    assert set(told["checks"]) == {"nsfw", "ages", "unchecked"}
     assert drawn.images[0].stat().st_mode & 0o777 == 0o600
 
 
