@@ -227,6 +227,14 @@ def turns_of_age(subject: Subject) -> list[datetime]:
     return [born, *adult, *(turn + ZONES for turn in adult if turn < datetime.max - ZONES)]
 
 
+def years_then(subject: Subject, taken_at: datetime | None) -> int | None:
+    """A person's age in whole years when a photograph was taken, the least that it can be; None where nobody knows."""
+    if subject.born is None or age_then(subject, taken_at) in (AgeThen.NOT_KNOWN, AgeThen.NOT_BORN):
+        return None
+    day = _day_taken(taken_at or datetime.min)
+    return max(0, day.year - subject.born.year - ((day.month, day.day) < (subject.born.month, subject.born.day)))
+
+
 def is_minor(subject: Subject, at: datetime) -> bool:
     """Whether the record says that a person is a minor at an instant: declared, or not 18 everywhere on Earth."""
     return subject.minor or (subject.born is not None and not _is_adult(subject.born, _day_at(at)))

@@ -98,6 +98,13 @@ def probe_jpeg(frame: jpeg.Frame, orientation: int) -> ImageFacts:
     return replace(_facts("JPEG", frame.width, frame.height, orientation), complete=frame.complete)
 
 
+def profile_of(source: Path | BinaryIO) -> bytes | None:
+    """The ICC profile of the pixels that `load` gives, None where there is none. Raises BadImage."""
+    with _opened(source) as (image, _):
+        profile = image.info.get("icc_profile")
+        return bytes(profile) if profile else None
+
+
 def load(source: bytes | Path | BinaryIO, orientation: int, *, longest: int | None = None) -> Image.Image:
     """The picture upright in RGB; with `longest`, shrunk so that its longer side is at most that.
 

@@ -24,6 +24,7 @@ def command_line() -> typer.Typer:
         cohorts,
         consent,
         decisions,
+        export,
         jobs,
         ledger,
         models,
@@ -43,7 +44,7 @@ def command_line() -> typer.Typer:
     )
     commands.callback()(root)
     for room in (
-        *(archive, cohorts, consent, decisions, jobs, ledger, models, people),
+        *(archive, cohorts, consent, decisions, export, jobs, ledger, models, people),
         *(pictures, similar, standards, subjects, training, upkeep),
     ):
         room.register(commands)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from core import claims, query
+from core import claims, query, sidecars
 from core.errors import BadValue
 from storage import claims as stored
 from storage.catalog import Catalog
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     group = typer.Typer(help="Metadata by the standards of PLUS, IPTC and MWG: read into claims, written as sidecars.")
     group.command("read")(read)
+    group.command("write")(write)
     app.add_typer(group, name="xmp")
     app.command("claims")(list_claims)
 
@@ -49,6 +50,33 @@ def read(
     left_out = [{"photo": photo, "reason": why} for photo, why in result.left_out.items()]
     document = {name: getattr(result, name) for name in ("photos", "claiming", "claims", "barring")}
     emit(document | {"left_out": left_out}, lines, as_json=as_json)
+
+
+def write(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="QUERY|PATH", help="A search, or the path of one photograph.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which would be written, write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write XMP sidecars beside photographs: releases, ages, data mining, who is shown and where. Never a photograph.
+
+    A sidecar that is there keeps all that others wrote. People are named who granted `catalogue` and whom a person of
+    the house has named; generative training is said to be prohibited unless everyone allows both train purposes, and
+    is never said to be allowed.
+    """
+    with opened(context) as catalog, Progress() as progress:
+        done = sidecars.write(catalog, chosen(catalog, what), dry_run=dry_run, report=progress)
+    written = [{"photo": photo, "path": path} for photo, path in done.written.items()]
+    left_out = [{"photo": photo, "reason": why} for photo, why in done.left_out.items()]
+    lines = [
+        f"{len(written):,} sidecars {'would be ' if dry_run else ''}written, {done.unchanged:,} are up to date,"
+        f" {len(left_out):,} photographs left out",
+        *left_out_lines(done.left_out),
+    ]
+    if done.unnamed:
+        lines.append(f"{done.unnamed:,} times a person is not named, who has not granted catalogue or is not confirmed")
+    document = {"written": written, "unchanged": done.unchanged, "unnamed": done.unnamed, "left_out": left_out}
+    emit(document, lines, as_json=as_json)
 
 
 def list_claims(
