@@ -27,7 +27,7 @@ from core.faces.embed import embedder
 from core.generate import Opened, open_model
 from core.generated_checks import Checker
 from core.progress import Report, silent
-from storage import artifacts, audits, subjects
+from storage import artifacts, audits, subjects, whole_files
 from storage.audits import Audit
 from storage.catalog import Catalog
 from storage.records import Job, Model
@@ -123,14 +123,14 @@ def audit(
 def _bytes_of(catalog: Catalog, name: str) -> str | None:
     """The hash of a model's bytes, before they are read for drawing; None for a base."""
     try:
-        return artifacts.tree_hash(catalog.models / artifacts.get_model(catalog, name).path)
+        return whole_files.tree_hash(catalog.models / artifacts.get_model(catalog, name).path)
     except (NoSuchRecord, OSError):
         return None
 
 
 def _record(catalog: Catalog, model: Model, bytes_hash: str, found: _Found, told: AuditReport) -> None:
     """Put on record what release asks for; bytes that changed while they were looked at were not audited."""
-    if artifacts.tree_hash(catalog.models / model.path) != bytes_hash:
+    if whole_files.tree_hash(catalog.models / model.path) != bytes_hash:
         raise Tainted(f"{model.name} was changed while it was audited", "audit it again")
     audits.add(
         catalog,
@@ -149,7 +149,7 @@ def _written(catalog: Catalog, found: _Found) -> AuditReport:
     audit_sheet.write(
         catalog, folder / "sheet.png", found.drawn, found.known, found.threshold.value, found.checker.unchecked
     )
-    with artifacts.whole_file(folder / "report.json") as file:
+    with whole_files.whole_file(folder / "report.json") as file:
         file.write(json.dumps(plain(told), indent=2, ensure_ascii=False).encode())
     return told
 

@@ -19,7 +19,7 @@ from core.generated_marks import Origin, save
 from core.progress import Report, Step, silent
 from core.start_picture import start_picture
 from core.training.recipe import SHARED_TRIGGER
-from storage import artifacts, ledger, subjects
+from storage import artifacts, ledger, subjects, whole_files
 from storage.catalog import Catalog
 from storage.records import Model, ModelKind, ModelState, Purpose, Status
 
@@ -127,7 +127,7 @@ def open_model(catalog: Catalog, name: str, device: str = "auto") -> Opened:
 
 def add_lora(base: Base, weights: Path, content_hash: str) -> None:
     """Merge a LoRA file into the loaded base. Raises BadLora when it is not the file that was registered."""
-    if not weights.is_file() or artifacts.file_hash(weights) != content_hash:
+    if not weights.is_file() or whole_files.file_hash(weights) != content_hash:
         raise BadLora(f"{weights} is not the file that was made", "restore it from a backup, or train again")
     base.pipe.load_lora_weights(weights.parent, weight_name=weights.name, adapter_name=ADAPTER, local_files_only=True)
     base.pipe.fuse_lora(adapter_names=[ADAPTER])
@@ -207,6 +207,7 @@ def generate(
         raise BadValue(f"{steps} steps at strength {strength:g} draw nothing", "give more steps, or more strength")
     opened = open_model(catalog, model, device)
     text = opened.prompt(prompt)
+    prompts.check(text)  # as it is drawn: the model's word may stand in the middle of another
     side = _check_size(opened.base, size)
     checker = Checker(str(opened.base.device), opened.base.path, safety)
     start = None

@@ -23,12 +23,15 @@ def command_line() -> typer.Typer:
         archive,
         cohorts,
         consent,
+        decisions,
+        export,
         jobs,
         ledger,
         models,
         people,
         pictures,
         similar,
+        standards,
         subjects,
         training,
         upkeep,
@@ -41,8 +44,8 @@ def command_line() -> typer.Typer:
     )
     commands.callback()(root)
     for room in (
-        *(archive, cohorts, consent, jobs, ledger, models, people),
-        *(pictures, similar, subjects, training, upkeep),
+        *(archive, cohorts, consent, decisions, export, jobs, ledger, models, people),
+        *(pictures, similar, standards, subjects, training, upkeep),
     ):
         room.register(commands)
     return commands

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from core.errors import NotEnoughSpace
 from core.merging.formats import bytes_of, tensor_of
-from storage.artifacts import whole_file
 from storage.errors import BadTensorFile
 from storage.tensors import TensorSpec, read_header, read_tensor, write_tensors
+from storage.whole_files import whole_file
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], *, step: int, fingerprint: str, people: Sequence[str]) -> None:

@@ -15,9 +15,9 @@ from core import base_model, framing
 from core.base_model import Base
 from core.training import latent_cache
 from core.training.dataset import FILL, embed_captions, picture_of, prepare
-from storage import artifacts, photos
-from storage.artifacts import file_hash
+from storage import artifacts, photos, whole_files
 from storage.records import CohortItem
+from storage.whole_files import file_hash
 from tests.small_archive import FACE, SIDE, SmallArchive
 
 
@@ -77,7 +77,7 @@ def test_no_masked_pixel_shows_through_the_resampling(archive: SmallArchive, ite
             image = opened.convert("RGB")
         image.paste(colour, (30, 30, 44, 50))
         image.save(path)
-        masked = replace(item, crop=(3, 3, 61, 61), masks=((30, 30, 44, 50),), content_hash=artifacts.file_hash(path))
+        masked = replace(item, crop=(3, 3, 61, 61), masks=((30, 30, 44, 50),), content_hash=whole_files.file_hash(path))
         own = replace(photo, path=str(path).encode())
         shown.append(np.asarray(picture_of(own, masked, resolution)[0], dtype=int))
     assert (shown[0] == shown[1]).all()
