@@ -39,6 +39,8 @@ LOOP = "tests/core/training/test_loop.py"
 DATASET = "tests/core/training/test_dataset.py"
 WITHDRAWAL = "tests/core/test_withdrawal.py"
 GENERATE = "tests/core/test_generate.py"
+VERDICT = "tests/core/test_audit_verdict.py"
+STRANGERS = "tests/core/test_audit_strangers.py"
 SAFETY = "tests/core/test_safety_checker.py"
 MERGING = "tests/core/merging/test_catalogued.py"
 PEOPLE = "tests/core/test_people.py"
@@ -523,6 +525,72 @@ MUTATIONS = (
         'if lacking := sorted(told["missing_keys"])[:0]:',
         SAFETY,
     ),
+    # What an audit may say
+    Mutation(
+        "a broken model is not nobody",
+        "core/audit_verdict.py",
+        "if seen.pictures - seen.faceless < LEAST_SHARE * seen.pictures:",
+        "if False:",
+        VERDICT,
+    ),
+    Mutation(
+        "a blurred model is not nobody",
+        "core/audit_verdict.py",
+        "elif fit.share < LEAST_KNOWN:",
+        "elif False:",
+        VERDICT,
+    ),
+    Mutation(
+        "too few strangers know no rate",
+        "core/audit_verdict.py",
+        "    if not threshold.enough:\n",
+        "    if False:\n",
+        VERDICT,
+    ),
+    Mutation(
+        "what so few faces could hide is not nobody",
+        "core/audit_verdict.py",
+        "(share is None or share > LARGEST_MISSED):",
+        "share is None:",
+        VERDICT,
+    ),
+    Mutation(
+        "matches beyond chance are somebody",
+        "core/audit_verdict.py",
+        "if threshold.strangers > 1 and seen.matches >= needed:",
+        "if False:",
+        VERDICT,
+        vital=True,
+    ),
+    Mutation("a copy is somebody", "core/audit_verdict.py", "    if copies:\n", "    if False:\n", VERDICT),
+    Mutation(
+        "a pull is somebody",
+        "core/audit_verdict.py",
+        "if pull is not None and pull.stands_out:",
+        "if False:",
+        VERDICT,
+    ),
+    Mutation(
+        "more people searched ask for a stricter threshold",
+        "core/audit_strangers.py",
+        "rate = 1 - (1 - fmr) ** scale",
+        "rate = fmr",
+        STRANGERS,
+    ),
+    Mutation(
+        "standing out counts, not being near",
+        "core/audit_strangers.py",
+        "told: Floats = np.where(spread > 0, (middle - found) / np.where(spread > 0, spread, 1), 0.0)",
+        "told: Floats = -found",
+        STRANGERS,
+    ),
+    Mutation(
+        "a planted copy is found",
+        "core/audit_copies.py",
+        '"patches": ratio <= COPY,',
+        '"patches": False,',
+        "tests/core/test_audit_copies.py",
+    ),
     # What leaves the models
     Mutation(
         "a withdrawal takes models out of use",
@@ -580,6 +648,7 @@ MUTATIONS = (
         "        taken = TakenOut()\n",
         WITHDRAWAL,
     ),
+<<<<<<< HEAD
     # What files say, and what leaves
     Mutation(
         "what a file claims bars what it speaks of",
@@ -685,6 +754,21 @@ MUTATIONS = (
         "        elif _makes_the_picture(marker, body):\n",
         "        else:\n",
         STANDARDS,
+=======
+    Mutation(
+        "a face that is ignored takes out what it trained",
+        "core/people.py",
+        "return TakenOut() if mark is None else take_out_faces(catalog, [face.id], mark)",
+        "return TakenOut()",
+        "tests/core/test_copies.py",
+    ),
+    Mutation(
+        "a face put right in a copy takes out what the other trained",
+        "storage/frozen_faces.py",
+        "*_same_in_copies(db, among, asked)",
+        "",
+        "tests/core/test_copies.py",
+>>>>>>> main
     ),
     # People
     Mutation(
