@@ -648,7 +648,6 @@ MUTATIONS = (
         "        taken = TakenOut()\n",
         WITHDRAWAL,
     ),
-<<<<<<< HEAD
     # What files say, and what leaves
     Mutation(
         "what a file claims bars what it speaks of",
@@ -754,7 +753,6 @@ MUTATIONS = (
         "        elif _makes_the_picture(marker, body):\n",
         "        else:\n",
         STANDARDS,
-=======
     Mutation(
         "a face that is ignored takes out what it trained",
         "core/people.py",
@@ -768,7 +766,6 @@ MUTATIONS = (
         "*_same_in_copies(db, among, asked)",
         "",
         "tests/core/test_copies.py",
->>>>>>> main
     ),
     # People
     Mutation(
