@@ -753,6 +753,7 @@ MUTATIONS = (
         "        elif _makes_the_picture(marker, body):\n",
         "        else:\n",
         STANDARDS,
+    ),
     Mutation(
         "a face that is ignored takes out what it trained",
         "core/people.py",
