@@ -160,22 +160,14 @@ def cohorts_of_subject(catalog: Catalog, subject_id: int) -> list[Cohort]:
     return [_cohort(row) for row in rows]
 
 
-def items_now_others(
-    catalog: Catalog, *, face_ids: Iterable[int] | None = None, subject_id: int | None = None
-) -> list[tuple[int, int]]:
-    """Frozen pictures whose face is somebody else's by now, or nobody's: each cohort and the subject it was frozen as.
-
-    Among these faces, or the faces that are the subject's now.
-    """
-    among = "f.subject_id = ?1" if face_ids is None else "f.id IN (SELECT value FROM json_each(?1))"
-    asked = subject_id if face_ids is None else json.dumps(list(face_ids))
+def grants_of(catalog: Catalog, cohort_id: int, subject_ids: Iterable[int]) -> list[str]:
+    """Hashes of the ledger's events that a frozen cohort's pictures of these people rest on, each once."""
     rows = catalog.connection.execute(
-        "SELECT DISTINCT i.cohort_id, i.subject_id FROM faces f"
-        " JOIN cohort_items i ON i.photo_id = f.photo_id AND i.face_id = f.id"
-        f" WHERE {among} AND i.subject_id IS NOT f.subject_id ORDER BY 1, 2",
-        (asked,),
+        "SELECT DISTINCT grant_hash FROM cohort_items WHERE cohort_id = ? AND subject_id IN"
+        " (SELECT value FROM json_each(?)) ORDER BY grant_hash",
+        (cohort_id, json.dumps(list(subject_ids))),
     )
-    return [(row[0], row[1]) for row in rows]
+    return [row[0] for row in rows]
 
 
 def subjects_of_cohorts(catalog: Catalog) -> list[int]:
