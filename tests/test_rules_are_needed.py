@@ -64,8 +64,8 @@ MUTATIONS = (
     Mutation(
         "the newest word counts, not the first",
         "core/consent.py",
-        "for event in reversed(events):",
-        "for event in events:",
+        "for event in reversed(events):\n        if purpose not in event.purposes",
+        "for event in events:\n        if purpose not in event.purposes",
         CONSENT,
     ),
     Mutation(
