@@ -9,6 +9,7 @@ its row in the catalog (`synchronous=FULL`) and the cursor on the next photograp
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -34,6 +35,8 @@ def main() -> None:
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="kyodaku-benchmark-") as room:
         folder = Path(room) / "catalog"
+        os.environ["KYODAKU_CONFIG"] = str(Path(room) / "config.toml")
+        Path(os.environ["KYODAKU_CONFIG"]).write_text('by = "Chan"', encoding="utf-8")  # who records is asked once
         big_catalog.build(folder, given.scale).close()
         rows = list(measure(folder, given.scale, given.photographs))
     show(f"tagging {given.photographs:,} of {given.scale:,} photographs", rows)

@@ -83,6 +83,14 @@ def test_nothing_that_a_file_says_commands_the_terminal(sample: Path) -> None:
         assert letter.encode() not in terminal.seen
 
 
+@pytest.fixture
+def pen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A settings file that says who records, so that the app need not ask."""
+    (tmp_path / "config.toml").write_text('by = "Chan"', encoding="utf-8")
+    monkeypatch.setenv("KYODAKU_CONFIG", str(tmp_path / "config.toml"))
+
+
+@pytest.mark.usefixtures("pen")
 def test_two_apps_and_the_command_line_see_each_other_and_lose_nothing(sample: Path) -> None:
     with Terminal(sample) as one, Terminal(sample) as other:
         for terminal in (one, other):
@@ -116,11 +124,12 @@ def test_a_change_made_elsewhere_comes_by_itself(sample: Path) -> None:
         terminal.wait_for("60 photographs")
         terminal.settle()
         with open_catalog(sample) as catalog:
-            tagging.set_rights(catalog, [58], Rights.MINE)  # the third row: nobody is seen
+            tagging.set_rights(catalog, [58], Rights.MINE, "Chan")  # the third row: nobody is seen
         terminal.wait_for("granted")
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("pen")
 def test_a_thousand_photographs_are_tagged_one_key_each_and_all_of_it_is_undone(tmp_path: Path) -> None:
     big_catalog.build(tmp_path / "catalog", 1000).close()
     keys = [key for number in range(250) for key in ("l", "m", "l", ".")]
