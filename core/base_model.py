@@ -20,14 +20,15 @@ WEIGHTS = "diffusion_pytorch_model"
 class Base:
     """A loaded checkpoint. `pipe` is diffusers' StableDiffusionPipeline, its weights frozen.
 
-    `resolution` is what the UNet was trained at, in pixels a side; `unet_hash` and `vae_hash` are blake3 of
-    the weight files, hex.
+    `resolution` is what the UNet was trained at, in pixels a side; `unet_hash`, `vae_hash` and `text_hash` are
+    blake3 of the weight files, hex.
     """
 
     path: Path
     pipe: Any
     unet_hash: str
     vae_hash: str
+    text_hash: str
     resolution: int
     device: torch.device
 
@@ -95,7 +96,7 @@ def check(path: Path) -> None:
 def load(path: Path, device: str = "auto", dtype: torch.dtype = torch.float32) -> Base:
     """Load a checkpoint for drawing or training; nothing is fetched. Raises BadBase."""
     check(path)
-    unet, vae = (_hash(weight_files(path, part)) for part in ("unet", "vae"))
+    unet, vae, text = (_hash(weight_files(path, part)) for part in ("unet", "vae", "text_encoder"))
     where = pick_device(device)
     pipe = _pipeline(path, dtype)
     if len(pipe.tokenizer) != pipe.text_encoder.config.vocab_size:
@@ -110,7 +111,7 @@ def load(path: Path, device: str = "auto", dtype: torch.dtype = torch.float32) -
     pipe.to(where)
     sample = pipe.unet.config.sample_size
     side = int(sample if isinstance(sample, int) else min(sample))
-    return Base(path, pipe, unet, vae, side * int(pipe.vae_scale_factor), where)
+    return Base(path, pipe, unet, vae, text, side * int(pipe.vae_scale_factor), where)
 
 
 def _pipeline(path: Path, dtype: torch.dtype) -> Any:

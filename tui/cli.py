@@ -28,6 +28,7 @@ def command_line() -> typer.Typer:
         models,
         people,
         pictures,
+        recipes,
         similar,
         subjects,
         training,
@@ -42,7 +43,7 @@ def command_line() -> typer.Typer:
     commands.callback()(root)
     for room in (
         *(archive, cohorts, consent, jobs, ledger, models, people),
-        *(pictures, similar, subjects, training, upkeep),
+        *(pictures, recipes, similar, subjects, training, upkeep),
     ):
         room.register(commands)
     return commands

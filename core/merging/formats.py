@@ -33,6 +33,7 @@ TORCH: Mapping[str, torch.dtype] = {
     "BF16": torch.bfloat16,
     "I64": torch.int64,
     "I32": torch.int32,
+    "U8": torch.uint8,
 }
 
 _KOHYA = re.compile(r"(lora_(?:unet|te\d?)_.+)\.(lora_down\.weight|lora_up\.weight|alpha)")
@@ -256,17 +257,19 @@ def read_lora(path: Path) -> dict[str, LoraLayer]:
         return {name: lora.layer(name) for name in lora.layers}
 
 
-def layers_from_peft(state: Mapping[str, Tensor], alpha: float, part: str = "unet") -> dict[str, LoraLayer]:
-    """Layers from what peft's `get_peft_model_state_dict(unet)` gives, all with the same `alpha`.
+def layers_from_peft(
+    state: Mapping[str, Tensor], alpha: float, part: str = "unet", *, two_encoders: bool = False
+) -> dict[str, LoraLayer]:
+    """Layers from what peft's `get_peft_model_state_dict(module)` gives, all with the same `alpha`.
 
-    Raises BadLora for a key that is no half of a LoRA layer.
+    `part` says which module it is, as in `kohya_name`. Raises BadLora for a key that is no half of a LoRA layer.
     """
     halves: dict[str, dict[str, Tensor]] = {}
     for key, tensor in state.items():
         place = _peft_place(key)
         if place is None:
             raise BadLora(f"{key!r} belongs to no plain LoRA", "train without DoRA and biases")
-        halves.setdefault(kohya_name(place[1], part), {})[place[2]] = tensor
+        halves.setdefault(kohya_name(place[1], part, two_encoders=two_encoders), {})[place[2]] = tensor
     return {name: LoraLayer(both["down"], both["up"], alpha) for name, both in sorted(halves.items())}
 
 

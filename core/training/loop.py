@@ -19,11 +19,15 @@ from core.generate import permit_base
 from core.generated_checks import Checker
 from core.merging.formats import write_lora
 from core.progress import Report, Step, silent
-from core.training import latent_cache, preview
+from core.training import captions, checkpoint, latent_cache, preview
+from core.training.adapter import take_off
+from core.training.batches import Group
 from core.training.dataset import prepare
-from core.training.fit import Fit, Group
-from core.training.recipe import SHARED_TRIGGER, Recipe, trigger_of
+from core.training.fit import DTYPES, Fit
+from core.training.prior import prepare as prior_pictures
+from core.training.recipe import SHARED_TRIGGER, Recipe, require_optimiser, trigger_of
 from core.training.recipe import load as load_recipe
+from core.training.words import Words, kept_words, text_at
 from core.training.workers import Message, Workers, share_out
 from storage import artifacts, jobs
 from storage import catalog as catalogs
@@ -109,6 +113,7 @@ def train(
     """
     if mode not in MODES:
         raise BadValue(f"there is no way of training {mode!r}", f"one of: {', '.join(MODES)}")
+    require_optimiser(recipe or Recipe())
     cohort = _cohort(catalog, cohort_name)
     recheck(catalog, cohort)
     tasks = _tasks(catalog, cohort, name, mode)
@@ -126,7 +131,7 @@ def serve(settings: Settings, tasks: Iterator[Task]) -> Iterator[Message]:
     import torch
 
     torch.set_num_threads(settings.threads)
-    base = load_base(settings.base, settings.device)
+    base = load_base(settings.base, settings.device, DTYPES[settings.recipe.precision])
     checker = Checker(str(base.device)) if settings.recipe.previews else None
     with closing(catalogs.open_catalog(settings.catalog, readonly=True)) as catalog, ExitStack() as unregistered:
         permit_base(catalog, base.unet_hash)
@@ -214,10 +219,13 @@ def _train_one(
 
     loss = 0.0
     try:
+        take_off(base)  # what is drawn and encoded now is the bare base's
+        prior = _prior(catalog, base, recipe, resolution, checker)
         groups = list(_groups(catalog, base, recipe, task, resolution, look_at_consent))
-        fit = Fit(base, recipe, groups, task.key)
-        for step, loss in fit.steps(before_epoch=look_at_consent, kept=kept):
-            yield Message(task.name, step, loss)
+        fit = Fit(base, recipe, groups, task.key, prior)
+        for told in fit.steps(before_epoch=look_at_consent, kept=kept):
+            loss = told.loss
+            yield Message(task.name, told.step, loss)
         look_at_consent()
     except ConsentLost:
         for _, uid in task.people:  # what a withdrawal erased may have been written again since
@@ -241,9 +249,20 @@ def _groups(
     for subject_id, uid in task.people:
         look_at_consent()
         items = [item for item in task.items if item.subject_id == subject_id]
-        pictures = prepare(catalog, base, items, resolution, recipe.background)
+        pictures = prepare(catalog, base, items, resolution, recipe.background, buckets=recipe.buckets)
+        called = captions.of_items(catalog, items, recipe)
         trigger = task.trigger if task.kind is ModelKind.LORA else trigger_of(uid)
-        yield Group(uid, trigger, pictures, tuple(item.leaf for item in items))
+        words: dict[str, Words] = {}
+        if recipe.text_encoder_lr is None and not recipe.caption_shuffle:
+            said = [text_at(caption, word, recipe) for caption in called for word in (trigger, SHARED_TRIGGER)]
+            words = kept_words(catalog, base, uid, [*said, ""])
+        yield Group(uid, trigger, pictures, called, tuple(item.leaf for item in items), words)
+
+
+def _prior(catalog: Catalog, base: Base, recipe: Recipe, resolution: int, checker: Checker | None) -> Group | None:
+    if not recipe.prior_weight:
+        return None
+    return prior_pictures(catalog, base, recipe, resolution, checker or Checker(str(base.device)))
 
 
 def _look_at_consent(catalog: Catalog, cohort: Cohort, task: Task) -> None:
@@ -289,7 +308,7 @@ def _register(catalog: Catalog, settings: Settings, task: Task, message: Message
             artifacts.erase(place)
         raise
     if (kept := settings.checkpoint(task)) is not None:
-        artifacts.erase(kept)
+        checkpoint.erase_all(kept)
 
 
 def _metadata(base: Base, recipe: Recipe, task: Task, resolution: int) -> dict[str, str]:
@@ -308,7 +327,7 @@ def _metadata(base: Base, recipe: Recipe, task: Task, resolution: int) -> dict[s
         "kyodaku.people": str(len(task.people)),
         "kyodaku.pictures": str(len(task.items)),
         "kyodaku.base": base.unet_hash,
-        "kyodaku.recipe": json.dumps(recipe.model_dump(), sort_keys=True, separators=(",", ":")),
+        "kyodaku.recipe": json.dumps(recipe.told(), sort_keys=True, separators=(",", ":")),
     }
 
 
