@@ -29,7 +29,7 @@ from core.merging.average import average
 from core.merging.bake import bake
 from core.merging.formats import LoraLayer, kohya_name, read_lora, write_lora
 from core.merging.soup import soup
-from storage.artifacts import weights_file
+from storage.whole_files import weights_file
 
 CHECKPOINTS = 3
 RANK = 16

@@ -28,7 +28,7 @@ from core.composition import ONE_PERSON
 from core.errors import BadValue
 from core.generate import Opened, open_model
 from core.progress import Report, silent
-from storage import artifacts, subjects
+from storage import artifacts, subjects, whole_files
 from storage.catalog import Catalog
 from storage.records import Job
 
@@ -44,7 +44,7 @@ NOBODY_VERDICT, RESEMBLES, NOT_ENOUGH = "nobody", "resembles", "not enough evide
 
 
 def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
-    """Run an `audit` job: args `model`, `n`, `seed`, `fmr`, `device`."""
+    """Run an `audit` job: args `model`, `n`, `seed`, `fmr`, `device`, `safety`."""
     args = job.args
     found = audit(
         catalog,
@@ -53,6 +53,7 @@ def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
         seed=args.get("seed", 0),
         fmr=args.get("fmr", 1e-3),
         device=args.get("device", "auto"),
+        safety=None if args.get("safety") is None else Path(args["safety"]),
         report=report,
     )
     return plain(found)
@@ -66,12 +67,14 @@ def audit(
     seed: int = 0,
     fmr: float = 1e-3,
     device: str = "auto",
+    safety: Path | None = None,
     report: Report = silent,
 ) -> AuditReport:
     """Draw `n` pictures over a fixed set of prompts, with and without the trigger, and search each face in the catalog.
 
     The verdict is `nobody` only if faces were found in enough pictures, the catalog has enough pairs of different
-    people to know the threshold, and no face lies within it. Leaves report.json and sheet.png in models/NAME.audit/.
+    people to know the threshold, and no face lies within it. `safety` is the folder
+    of a safety checker, where the base has none. Leaves report.json and sheet.png in models/NAME.audit/.
     Raises NoSuchRecord, Tainted, Refused, BadBase, BadValue.
     """
     if n < 1 or not 0 < fmr < 1:
@@ -79,11 +82,11 @@ def audit(
     known = known_faces(catalog)
     threshold = threshold_of(known, fmr)
     opened = open_model(catalog, model, device)
-    drawn = draw_faces(opened.base, _texts(opened.trigger, n), seed, known.space, report, "drawing")
+    drawn = draw_faces(opened.base, _texts(opened.trigger, n), seed, known.space, report, "drawing", safety)
     of_base = None
     if opened.model is not None:
         base = base_model.load(Path(opened.model.base), device)
-        of_base = draw_faces(base, _texts("", n), seed, known.space, report, "drawing with the base")
+        of_base = draw_faces(base, _texts("", n), seed, known.space, report, "drawing with the base", safety)
     return _report(catalog, opened, known, threshold, drawn, of_base, seed)
 
 
@@ -152,7 +155,7 @@ def _report(
     )
     folder.mkdir(mode=0o700, exist_ok=True)
     audit_sheet.write(catalog, folder / "sheet.png", drawn, known, threshold.value)
-    with artifacts.whole_file(folder / "report.json") as file:
+    with whole_files.whole_file(folder / "report.json") as file:
         file.write(json.dumps(plain(found), indent=2, ensure_ascii=False).encode())
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -108,9 +109,11 @@ def strangers_matched(known: Known, threshold: float) -> float:
     return matched / len(vectors)
 
 
-def draw_faces(base: Base, texts: Sequence[str], seed: int, space: str, report: Report, what: str) -> DrawnFaces:
+def draw_faces(
+    base: Base, texts: Sequence[str], seed: int, space: str, report: Report, what: str, safety: Path | None = None
+) -> DrawnFaces:
     """Draw one picture for each prompt and find, cut out and embed every face."""
-    detector, checker = Detector(str(base.device)), Checker(str(base.device))
+    detector, checker = Detector(str(base.device)), Checker(str(base.device), base.path, safety)
     embed = embedder(space)
     faces: list[DrawnFace] = []
     with_face: set[int] = set()

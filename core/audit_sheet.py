@@ -11,8 +11,8 @@ from core.audit_faces import DrawnFaces, Known
 from core.audit_stats import distances
 from core.errors import BadImage
 from storage import faces
-from storage.artifacts import whole_file
 from storage.catalog import Catalog
+from storage.whole_files import whole_file
 
 TILE = 112
 LABEL = 18

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from core import consent
 from core.consent import Ruling
+from core.decisions import noting
 from core.errors import BadValue, Refused, UnreadablePath
 from core.progress import Report, silent
 from core.taking_out import take_out_lost
 from core.terms import Manner, Terms
 from core.terms import of as terms_of
 from core.withdrawal import NOTHING, Settled, foreseen, settle_taken
-from storage import artifacts, ledger, subjects
+from storage import ledger, subjects, whole_files
 from storage.catalog import Catalog
 from storage.records import ADULT_ONLY_PURPOSES, Event, EventKind, Purpose, Status, Subject
 
@@ -112,7 +113,7 @@ def grant(
                 by=_said_by(by),
                 evidence=proof,
                 note=note,
-                details=terms.details() | _as_guardian(person, asked, by, at, valid_from),
+                details=terms.details() | guardian_details(person, asked, by, at, valid_from),
             )
             for person in _found(catalog, people)
         ]
@@ -154,7 +155,7 @@ def renew(
                     **{name: value for name, value in old.items() if value is not None},
                     **manner.details(),
                     "renews": renewed.hash,
-                    **_as_guardian(person, asked, by, at, None),
+                    **guardian_details(person, asked, by, at, None),
                 }
                 kind, uid = EventKind.GRANT, person.uid
                 drafts.append(Event(0, at, kind, uid, asked, None, valid_until, _said_by(by), proof, note, details))
@@ -259,7 +260,7 @@ def file_evidence(catalog: Catalog, path: Path, *, keep: bool = False) -> str:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             if keep:
                 file.seek(0)
-                with artifacts.whole_file(catalog.evidence / f"{digest}{path.suffix.lower()}") as copy:
+                with whole_files.whole_file(catalog.evidence / f"{digest}{path.suffix.lower()}") as copy:
                     shutil.copyfileobj(file, copy)
     except OSError as error:
         raise UnreadablePath(
@@ -335,10 +336,10 @@ def _check_validity(begins: datetime, ends: datetime | None) -> None:
         raise BadValue(f"a grant from {begins.isoformat()} can't end on {ends.isoformat()}", "end it after it begins")
 
 
-def _as_guardian(
+def guardian_details(
     person: Subject, purposes: Sequence[Purpose], by: str, at: datetime, valid_from: datetime | None
 ) -> dict[str, bool]:
-    """Details of a grant: whether the guardian gave it. Raises Refused for what a minor can't be granted."""
+    """Details that a grant has: whether the guardian gave it. Raises Refused for what a minor can't be granted."""
     minor = consent.given_as_minor(person, at, valid_from)
     by_guardian = person.guardian is not None and by.strip() == person.guardian
     adults_only = [purpose for purpose in purposes if purpose in ADULT_ONLY_PURPOSES]
@@ -357,10 +358,12 @@ def _as_guardian(
 
 
 def _recorded(catalog: Catalog, drafts: Sequence[Event], at: datetime) -> list[Recorded]:
-    """Append events of different people, in the caller's transaction, and tell where each stands since."""
-    events = ledger.append_many(catalog, drafts)
-    uids = [event.subject_uid for event in events if event.subject_uid is not None]
+    """Append events, in the caller's transaction, as one decision, and tell where each person stands since."""
+    uids = [event.subject_uid for event in drafts if event.subject_uid is not None]
     people = subjects.by_uids(catalog, uids)
+    before = noting.words(catalog, list(people.values()), list(Purpose), ledger.instant(catalog, at))
+    events = ledger.append_many(catalog, drafts)
+    noting.note_consent(catalog, before, people, events)
     known = ledger.events_of_many(catalog, uids)
     return [
         Recorded(

@@ -19,7 +19,7 @@ from core.generated_marks import Origin, save
 from core.progress import Report, Step, silent
 from core.start_picture import start_picture
 from core.training.recipe import SHARED_TRIGGER
-from storage import artifacts, ledger, subjects
+from storage import artifacts, ledger, subjects, whole_files
 from storage.catalog import Catalog
 from storage.records import Model, ModelKind, ModelState, Purpose, Status
 
@@ -62,6 +62,7 @@ class Drawn:
     model_hash: str
     prompt: str
     seed: int
+    unchecked: str | None = None  # why nobody can say that they are decent; None where a safety checker looked
 
 
 def permit(catalog: Catalog, model: Model) -> None:
@@ -126,7 +127,7 @@ def open_model(catalog: Catalog, name: str, device: str = "auto") -> Opened:
 
 def add_lora(base: Base, weights: Path, content_hash: str) -> None:
     """Merge a LoRA file into the loaded base. Raises BadLora when it is not the file that was registered."""
-    if not weights.is_file() or artifacts.file_hash(weights) != content_hash:
+    if not weights.is_file() or whole_files.file_hash(weights) != content_hash:
         raise BadLora(f"{weights} is not the file that was made", "restore it from a backup, or train again")
     base.pipe.load_lora_weights(weights.parent, weight_name=weights.name, adapter_name=ADAPTER, local_files_only=True)
     base.pipe.fuse_lora(adapter_names=[ADAPTER])
@@ -191,21 +192,24 @@ def generate(
     image: Path | None = None,
     strength: float = 0.6,
     device: str = "auto",
+    safety: Path | None = None,
     report: Report = silent,
 ) -> Drawn:
     """Draw `n` pictures of a model (by name) or base (by path) into `out`, with a contact sheet.
 
     `{trigger}` in the prompt stands for the model's word. `image` is what to start from, if whoever is in it allows it
-    (`core.start_picture`). Pictures that the checks withhold are not written. Raises PromptRefused, NoSuchRecord,
-    Tainted, Refused, BadBase, BadValue, BadImage.
+    (`core.start_picture`). Pictures that the checks withhold are not written; without a safety checker, the base's
+    or the one in the folder `safety`, they are marked as unchecked. Raises PromptRefused, NoSuchRecord, Tainted,
+    Refused, BadBase, BadValue, BadImage.
     """
     prompts.check(prompt, negative)
     if image is not None and int(steps * strength) < 1:  # so many of the steps are drawn
         raise BadValue(f"{steps} steps at strength {strength:g} draw nothing", "give more steps, or more strength")
     opened = open_model(catalog, model, device)
     text = opened.prompt(prompt)
+    prompts.check(text)  # as it is drawn: the model's word may stand in the middle of another
     side = _check_size(opened.base, size)
-    checker = Checker(str(opened.base.device))
+    checker = Checker(str(opened.base.device), opened.base.path, safety)
     start = None
     if image is not None:
         start = images_square(start_picture(catalog, image, checker)).resize((side, side), Image.Resampling.LANCZOS)
@@ -231,25 +235,34 @@ def generate(
                 opened.name, opened.content_hash, text, negative, number, steps, guidance_of(opened.base, guidance),
                 type(opened.base.pipe.scheduler).__name__.removesuffix("Scheduler"), picture.size, image is not None,
             )  # fmt: skip
-            save(picture, path, origin, checks_of(seen))
+            save(picture, path, origin, checks_of(seen, checker))
             kept.append((path, picture))
         report(Step("drawing", done, n))
     sheet = None
     if kept:
         sheet = out / "contact-sheet.png"
-        save(contact_sheet([picture for _, picture in kept]), sheet, origin, {"pictures": len(kept)})
-    return Drawn([path for path, _ in kept], sheet, withheld, opened.name, opened.content_hash, text, seed)
+        told = {"pictures": len(kept), **checked_by(checker)}
+        save(contact_sheet([picture for _, picture in kept], note=checker.unchecked), sheet, origin, told)
+    images = [path for path, _ in kept]
+    return Drawn(images, sheet, withheld, opened.name, opened.content_hash, text, seed, checker.unchecked)
 
 
-def checks_of(seen: Seen) -> dict[str, object]:
+def checks_of(seen: Seen, checker: Checker) -> dict[str, object]:
     """What the checks saw, as it is written into a picture."""
-    return {"nsfw": round(seen.nsfw, 4), "ages": [round(age, 1) for age in seen.ages]}
+    return {"nsfw": round(seen.nsfw, 4), "ages": [round(age, 1) for age in seen.ages], **checked_by(checker)}
 
 
-def contact_sheet(pictures: Sequence[Image.Image], columns: int = 8) -> Image.Image:
-    """Pictures side by side, small ones enlarged."""
+def checked_by(checker: Checker) -> dict[str, object]:
+    """The safety checker that looked, by its hash, or that a picture is unchecked."""
+    return {"unchecked": True} if checker.safety_hash is None else {"safety_checker": checker.safety_hash}
+
+
+def contact_sheet(pictures: Sequence[Image.Image], columns: int = 8, note: str | None = None) -> Image.Image:
+    """Pictures side by side, small ones enlarged, with a line above them if there is something to say of all."""
     side = max(TILE, min(LARGE, pictures[0].width))
-    return portraits.sheet([picture.resize((side, side), Image.Resampling.BICUBIC) for picture in pictures], columns)
+    return portraits.sheet(
+        [picture.resize((side, side), Image.Resampling.BICUBIC) for picture in pictures], columns, note=note
+    )
 
 
 def _check_size(base: Base, size: int | None) -> int:

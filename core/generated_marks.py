@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from storage.artifacts import whole_file
+from storage.whole_files import whole_file
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 FROM_NOISE = "trainedAlgorithmicMedia"

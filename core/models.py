@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.errors import BadValue, NoSuchRecord, Refused
 from core.progress import Report, silent
-from storage import artifacts, subjects
+from storage import artifacts, subjects, whole_files
 from storage.catalog import Catalog
 from storage.errors import BadTensorFile
 from storage.records import Model, ModelKind, ModelState
@@ -84,7 +84,7 @@ def require_name(name: str) -> str:
     bad = any(unicodedata.category(letter) in ("Cc", "Cf", "Cs") or letter in "/\\*?[]" for letter in plain)
     if not plain or plain != plain.strip() or plain[0] in ".-" or bad or len(plain.encode()) > LONGEST_NAME:
         raise BadValue(f"{name!r} can't be a model's name", "use letters, digits, blanks inside, dots and hyphens")
-    if plain.endswith((".safetensors", artifacts.PART, *TRACES)):
+    if plain.endswith((".safetensors", whole_files.PART, *TRACES)):
         raise BadValue(f"{name!r} ends like a file of Kyodaku's own", "leave the ending out")
     return plain
 
@@ -171,7 +171,7 @@ def verify(catalog: Catalog, name: str, report: Report = silent) -> Verification
 def file_problem(catalog: Catalog, model: Model) -> str | None:
     """What is wrong with a model's file on disk, in words, or None."""
     try:
-        found = artifacts.file_hash(artifacts.weights_file(catalog.models / model.path))
+        found = whole_files.file_hash(whole_files.weights_file(catalog.models / model.path))
     except (OSError, BadTensorFile):
         return "its file is missing"
     return None if found == model.content_hash else "its file was changed since it was recorded"
@@ -208,7 +208,7 @@ def erase_traces(catalog: Catalog, model: Model) -> None:
 def _erase(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.exists():
-            artifacts.erase(path)
+            whole_files.erase(path)
 
 
 def unknown_files(catalog: Catalog) -> list[str]:
@@ -218,7 +218,7 @@ def unknown_files(catalog: Catalog) -> list[str]:
     return sorted(
         path.name
         for path in catalog.models.iterdir()
-        if path not in known and not (path.name.startswith(".") and path.name.endswith(artifacts.PART))
+        if path not in known and not (path.name.startswith(".") and path.name.endswith(whole_files.PART))
     )
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core import consent
+from core.decisions import noting
 from core.errors import BadValue, NoSuchRecord, Refused
 from core.faces import nearest as nearest_faces
 from core.faces.follow import settle
@@ -175,7 +176,8 @@ def name(catalog: Catalog, cluster: int, name: str) -> Belongs:
             subject = subjects.add(catalog, name)
         meant = [face for face in members if not (face.assigned_by_person and face.subject_id is not None)]
         ids = [face.id for face in meant or members]
-        faces.assign(catalog, ids, subject.id, by_person=True)
+        with noting.noted_faces(catalog, ids, f"cluster {cluster} is {subject.name}"):
+            faces.assign(catalog, ids, subject.id, by_person=True)
         taken = take_out_faces(catalog, ids)
     return _belongs(catalog, subject, taken)
 
@@ -186,8 +188,9 @@ def assign(catalog: Catalog, face_id: int, subject: int | str) -> Belongs:
         owner = subjects.get(catalog, subject)
         face = faces.get(catalog, face_id)
         place = faces.main_cluster(catalog, owner.id) or faces.next_cluster(catalog)
-        faces.assign(catalog, [face.id], owner.id, by_person=True)
-        faces.place(catalog, [face.id], place)
+        with noting.noted_faces(catalog, [face.id], f"face {face.id} is {owner.name}'s"):
+            faces.assign(catalog, [face.id], owner.id, by_person=True)
+            faces.place(catalog, [face.id], place)
         taken = take_out_faces(catalog, [face.id])
     return _belongs(catalog, owner, taken)
 
@@ -205,9 +208,10 @@ def split(catalog: Catalog, subject: int | str, face_ids: Iterable[int]) -> Belo
             told = f"face {', '.join(strangers)} is not {owner.name}'s" if chosen else "no face is named"
             raise BadValue(told, "nothing was changed")
         ids = [face.id for face in chosen]
-        faces.assign(catalog, ids, None, by_person=True)
-        faces.deny(catalog, ids, owner.id)
-        faces.place(catalog, ids, faces.next_cluster(catalog))
+        with noting.noted_faces(catalog, ids, f"{len(ids):,} faces are not {owner.name}'s"):
+            faces.assign(catalog, ids, None, by_person=True)
+            faces.deny(catalog, ids, owner.id)
+            faces.place(catalog, ids, faces.next_cluster(catalog))
         taken = take_out_faces(catalog, ids)
     return _belongs(catalog, owner, taken)
 
@@ -222,14 +226,16 @@ def merge(catalog: Catalog, kept: int | str, folded: int | str) -> Belongs:
         stays, goes = subjects.get(catalog, kept), subjects.get(catalog, folded)
         if stays.id == goes.id:
             raise BadValue(f"{stays.name} can't be merged with itself", "name two subjects")
-        _refuse_unsafe_merge(catalog, stays, goes)
+        refuse_unsafe_merge(catalog, stays, goes)
         theirs = [face.id for face in faces.of_subject(catalog, goes.id)]
-        faces.assign(catalog, theirs, stays.id, by_person=True)
+        with noting.noted_faces(catalog, theirs, f"{goes.name} is {stays.name}", merged=(stays.id, goes.id)):
+            faces.assign(catalog, theirs, stays.id, by_person=True)
         taken = take_out_faces(catalog, theirs)
     return _belongs(catalog, stays, taken)
 
 
-def _refuse_unsafe_merge(catalog: Catalog, stays: Subject, goes: Subject) -> None:
+def refuse_unsafe_merge(catalog: Catalog, stays: Subject, goes: Subject) -> None:
+    """Raises Refused where joining two people would widen what is allowed, or lose whom a withdrawal reaches."""
     held = artifacts.cohorts_of_subject(catalog, goes.id)
     if held:
         names = ", ".join(cohort.name for cohort in held)
@@ -267,6 +273,15 @@ def ignore(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: 
     if not why.strip() or not by.strip():
         raise BadValue("a mark needs who says so and why", "give --by and --why")
     with catalog.transaction():
+        before = faces.get(catalog, face_id)
+        face = set_mark(catalog, face_id, mark, why.strip(), by.strip())
+        noting.note_mark(catalog, before, mark, why.strip(), by.strip())
+        return face
+
+
+def set_mark(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: str) -> Face:
+    """Mark a face, or take its mark off, with its line in the ledger, in the caller's transaction."""
+    with catalog.transaction():
         face = faces.get(catalog, face_id)
         photo = photos.get(catalog, face.photo_id)
         faces.set_mark(catalog, [face.id], mark)
@@ -277,9 +292,7 @@ def ignore(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: 
             "photo": photo.id,
             "content_hash": photo.content_hash,
         }
-        ledger.append(
-            catalog, kind=EventKind.FACE_MARK, subject_uid=None, by=by.strip(), note=why.strip(), details=details
-        )
+        ledger.append(catalog, kind=EventKind.FACE_MARK, subject_uid=None, by=by, note=why, details=details)
         return faces.get(catalog, face_id)
 
 

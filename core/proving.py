@@ -10,7 +10,7 @@ from typing import Any
 
 from core import proofs
 from core.errors import BadValue, UnreadablePath
-from storage import artifacts, photos, subjects
+from storage import artifacts, photos, subjects, whole_files
 from storage.catalog import Catalog
 from storage.errors import BadTensorFile
 from storage.records import CohortItem, Model, ModelKind
@@ -38,7 +38,7 @@ class Proved:
 
 def write(proved: Proved, out: Path) -> None:
     """Write the proof to a file, whole or not at all."""
-    with artifacts.whole_file(out) as file:
+    with whole_files.whole_file(out) as file:
         file.write(proofs.written(proved.proof).encode())
 
 
@@ -55,7 +55,7 @@ def content_of(catalog: Catalog, photo: str) -> str:
     if len(photo) == HASH_DIGITS and set(photo) <= set("0123456789abcdef"):
         return photo
     try:
-        return artifacts.file_hash(Path(photo))
+        return whole_files.file_hash(Path(photo))
     except (OSError, ValueError) as error:
         raise UnreadablePath(
             f"{photo!r} is no photograph", "give its id, its content hash or the file's name"
@@ -113,7 +113,7 @@ def _proved(
 def _roots(catalog: Catalog, model: Model) -> list[str]:
     """The roots that a model's file names."""
     try:
-        told = read_header(artifacts.weights_file(catalog.models / model.path)).metadata
+        told = read_header(whole_files.weights_file(catalog.models / model.path)).metadata
     except (OSError, BadTensorFile) as error:
         raise BadValue(
             f"the file of {model.name} is not to be had", f"see: kyodaku models show {model.name}"

@@ -10,9 +10,9 @@ from core import consent, image
 from core.errors import Refused
 from core.generated_checks import NSFW_LIMIT, Checker
 from storage import companions, faces, ledger, photos, subjects
-from storage.artifacts import file_hash
 from storage.catalog import Catalog
 from storage.records import Face, Photo, Purpose, Status
+from storage.whole_files import file_hash
 
 LONGEST = 1024  # pixels: at this size faces are sought, as where a catalog is indexed
 
@@ -56,4 +56,6 @@ def _against(catalog: Catalog, photo: Photo, seen: list[Face]) -> list[str]:
     people = subjects.get_many(catalog, {face.subject_id for face in seen if face.subject_id is not None})
     events = ledger.events_of_many(catalog, [person.uid for person in people.values()])
     ruling = consent.photo_ruling(photo, seen, people, events, Purpose.TRAIN_INDIVIDUAL, ledger.instant(catalog))
-    return [face.why for face in ruling.per_face.values() if face is not None and face.status is not Status.GRANTED]
+    claimed = [each.why for each in consent.claim_rulings(photo, Purpose.TRAIN_INDIVIDUAL)]
+    faced = [face.why for face in ruling.per_face.values() if face is not None and face.status is not Status.GRANTED]
+    return [*faced, *claimed]

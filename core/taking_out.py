@@ -62,7 +62,7 @@ def take_out_lost(catalog: Catalog, person: Subject) -> TakenOut:
         for cohort, status in _cohorts_lost(catalog, person):
             first = _of_cohort(catalog, cohort.id, person.id)
             parts.append(_take_out(catalog, [cohort], _with_made_of(catalog, first), _why(person, status)))
-    return _together(parts)
+    return together(parts)
 
 
 def take_out_faces(catalog: Catalog, face_ids: Iterable[int]) -> TakenOut:
@@ -81,7 +81,7 @@ def take_out_faces(catalog: Catalog, face_ids: Iterable[int]) -> TakenOut:
             )
             for cohort_id, subject_id in artifacts.items_now_others(catalog, face_ids=face_ids)
         ]
-    return _together(taken)
+    return together(taken)
 
 
 def lost_purposes(catalog: Catalog, person: Subject) -> dict[Purpose, Status]:
@@ -139,6 +139,14 @@ def parted(catalog: Catalog, found: Sequence[Model]) -> tuple[list[Model], list[
     return list(lost.values()), remade
 
 
+def together(parts: Sequence[TakenOut]) -> TakenOut:
+    """All that several have taken out, each once."""
+    cohorts = {one.id: one for part in parts for one in part.cohorts}
+    found = {one.id: one for part in parts for one in part.models}
+    lost = {one.id: one for part in parts for one in part.lost}
+    return TakenOut(list(cohorts.values()), [found[key] for key in sorted(found)], list(lost.values()))
+
+
 def _take_out(catalog: Catalog, cohorts: Sequence[Cohort], found: Sequence[Model], why: str) -> TakenOut:
     artifacts.taint_cohorts(catalog, [cohort.id for cohort in cohorts])
     lost, _ = parted(catalog, found)
@@ -146,13 +154,6 @@ def _take_out(catalog: Catalog, cohorts: Sequence[Cohort], found: Sequence[Model
     told = f"{why}; it can't be had without them, and must be trained again"
     artifacts.set_state(catalog, [model.id for model in lost], ModelState.QUARANTINED, told)
     return TakenOut(cohorts, found, lost)
-
-
-def _together(parts: Sequence[TakenOut]) -> TakenOut:
-    cohorts = {one.id: one for part in parts for one in part.cohorts}
-    found = {one.id: one for part in parts for one in part.models}
-    lost = {one.id: one for part in parts for one in part.lost}
-    return TakenOut(list(cohorts.values()), [found[key] for key in sorted(found)], list(lost.values()))
 
 
 def _with_made_of(catalog: Catalog, first: Sequence[int]) -> list[Model]:

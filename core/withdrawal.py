@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from core import composition, consent, models
+from core.decisions import noting
 from core.errors import BadValue, KyodakuError, Refused, Tainted
 from core.progress import Report, Step, silent
 from core.taking_out import (
@@ -26,7 +27,7 @@ from core.taking_out import (
     take_out_lost,
 )
 from core.training.latent_cache import erase_subject
-from storage import artifacts, faces, ledger, subjects
+from storage import artifacts, faces, ledger, subjects, whole_files
 from storage.catalog import Catalog
 from storage.records import EventKind, Job, Model, ModelState, Purpose, Status, Subject
 
@@ -150,6 +151,7 @@ def withdraw(
         raise BadValue("who records the withdrawal is not said", "name them: --by")
     with catalog.transaction():
         person = subjects.get(catalog, subject)
+        before = noting.words(catalog, [person], list(purposes), ledger.instant(catalog, at))
         event = ledger.append(
             catalog,
             kind=EventKind.WITHDRAWAL,
@@ -159,6 +161,7 @@ def withdraw(
             note=note,
             at=at,
         )
+        noting.note_consent(catalog, before, {person.uid: person}, [event])
         taken = take_out(catalog, person, purposes, f"{person.name} withdrew")
     settled = settle(catalog, remake=remake, report=report)
     names = [model.name for model in taken.models]
@@ -194,11 +197,19 @@ def edit_subject(
     who withdraws. One transaction; `remake` is as in `withdraw`. Raises NoSuchRecord, NameTaken, BadValue.
     """
     with catalog.transaction():
-        person = subjects.edit(catalog, subject, by=by, at=at)
-        taken = take_out_lost(catalog, person)
+        before = subjects.get(catalog, subject.id)
+        person, taken = put_right(catalog, subject, by, at)
+        noting.note_age(catalog, before, person, by)
     if taken.cohorts:
         erase_subject(catalog, person.uid)  # settle does so only where they are lost today
     return Corrected(person, settle_taken(catalog, taken, remake=remake, report=report))
+
+
+def put_right(catalog: Catalog, subject: Subject, by: str | None, at: datetime | None) -> tuple[Subject, TakenOut]:
+    """Write a subject's name and facts of age anew, in the caller's transaction, with what that takes out of use."""
+    person = subjects.edit(catalog, subject, by=by, at=at)
+    taken = take_out_lost(catalog, person)
+    return person, taken
 
 
 def foreseen(taken: TakenOut) -> Settled:
@@ -297,7 +308,7 @@ def _erase_portraits(catalog: Catalog) -> None:
 def _sweep(catalog: Catalog) -> None:
     """Remove what writers that no longer run left half-written among the models and in the jobs' folders."""
     for folder in (catalog.models, *(path for path in catalog.jobs.glob("*") if path.is_dir())):
-        artifacts.sweep_parts(folder)
+        whole_files.sweep_parts(folder)
 
 
 def _list(names: Sequence[str]) -> str:

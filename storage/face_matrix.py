@@ -29,8 +29,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.artifacts import sweep_parts, whole_file
 from storage.catalog import Catalog
+from storage.whole_files import sweep_parts, whole_file
 
 _EMBEDDINGS = "faces CROSS JOIN face_embeddings ON face_id = id"
 

@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from core import cohort
 from core.merging.formats import LoraLayer, kohya_name, write_lora
-from storage import artifacts
+from storage import artifacts, whole_files
 from storage.catalog import Catalog
 from storage.records import Cohort, CohortRules, Model, ModelKind, Subject
 from storage.tensors import read_header
@@ -46,7 +46,7 @@ def lora(catalog: Catalog, frozen: Cohort, base: Path, people: Sequence[Subject]
     uid = people[0].uid
     name = name or f"p.{uid[:8]}"
     items = [item for person in people for item in artifacts.cohort_items(catalog, frozen.id, person.id)]
-    unet = artifacts.weights_file(base)
+    unet = whole_files.weights_file(base)
     generator = torch.Generator().manual_seed(int(uid[:12], 16))
     layers = {
         kohya_name(key): LoraLayer(
@@ -72,7 +72,7 @@ def lora(catalog: Catalog, frozen: Cohort, base: Path, people: Sequence[Subject]
             name=name,
             kind=ModelKind.LORA if single else ModelKind.POOLED,
             path=path.name,
-            content_hash=artifacts.file_hash(path),
+            content_hash=whole_files.file_hash(path),
             base=str(base),
             base_hash=blake3(unet.read_bytes()).hexdigest(),
             trigger=f"kyo{uid[:6]}",

@@ -39,8 +39,11 @@ LOOP = "tests/core/training/test_loop.py"
 DATASET = "tests/core/training/test_dataset.py"
 WITHDRAWAL = "tests/core/test_withdrawal.py"
 GENERATE = "tests/core/test_generate.py"
+SAFETY = "tests/core/test_safety_checker.py"
 MERGING = "tests/core/merging/test_catalogued.py"
 PEOPLE = "tests/core/test_people.py"
+TAGGING = "tests/core/test_tagging.py"
+UNDO = "tests/core/decisions/test_undo.py"
 ACTIONS = "tests/core/test_consent_actions.py"
 
 MUTATIONS = (
@@ -451,9 +454,23 @@ MUTATIONS = (
     Mutation(
         "no prompt asks for an age under 18",
         "core/prompts.py",
-        "if int(match.group(1)) < ADULT:",
+        "if (years := below_18(base)) is not None:",
         "if False:",
         "tests/core/test_prompts.py",
+    ),
+    Mutation(
+        "no prompt names what is refused in letters spelled apart",
+        "core/prompts.py",
+        "match = match or next(filter(None, (terms.drawn_together.search(run) for run in runs)), None)",
+        "",
+        "tests/core/test_prompts.py",
+    ),
+    Mutation(
+        "a prompt is judged as it is drawn, the model's word in it",
+        "core/generate.py",
+        "    prompts.check(text)  #",
+        "    #",
+        GENERATE,
     ),
     Mutation(
         "what looks under age is withheld",
@@ -468,6 +485,27 @@ MUTATIONS = (
         "    if nsfw >= NSFW_LIMIT:\n",
         "    if False:\n",
         GENERATE,
+    ),
+    Mutation(
+        "what the safety checker suspects is withheld",
+        "core/generated_checks.py",
+        "    if unsafe:\n",
+        "    if False:\n",
+        SAFETY,
+    ),
+    Mutation(
+        "pictures that no safety checker saw say so",
+        "core/generate.py",
+        'return {"unchecked": True} if checker.safety_hash is None else',
+        "return {} if checker.safety_hash is None else",
+        SAFETY,
+    ),
+    Mutation(
+        "half a safety checker is none",
+        "core/safety_checker.py",
+        'if lacking := sorted(told["missing_keys"]):',
+        'if lacking := sorted(told["missing_keys"])[:0]:',
+        SAFETY,
     ),
     # What leaves the models
     Mutation(
@@ -487,8 +525,8 @@ MUTATIONS = (
     Mutation(
         "who turns out a minor leaves every model",
         "core/withdrawal.py",
-        "        taken = take_out_lost(catalog, person)\n",
-        "        taken = TakenOut()\n",
+        "    taken = take_out_lost(catalog, person)\n",
+        "    taken = TakenOut()\n",
         WITHDRAWAL,
     ),
     Mutation(
@@ -540,6 +578,78 @@ MUTATIONS = (
         "if (goes.minor, goes.born) != (stays.minor, stays.born) and (goes.minor or goes.born):",
         "if False:",
         PEOPLE,
+    ),
+    # Keys on photographs
+    Mutation(
+        "no consent is recorded where a face is nobody's",
+        "core/tagging.py",
+        "    if unnamed:\n",
+        "    if False:\n",
+        TAGGING,
+    ),
+    Mutation(
+        "no consent is recorded of whom a face only looks like",
+        "core/tagging.py",
+        "    if alike:\n",
+        "    if False:\n",
+        TAGGING,
+    ),
+    Mutation(
+        "a key asks before it takes models out of use",
+        "core/tagging.py",
+        "            if lost:\n",
+        "            if False:\n",
+        TAGGING,
+    ),
+    # Undo
+    Mutation(
+        "undoing overrules nobody's newer word",
+        "core/decisions/consents.py",
+        "if newest is None or _first_said(newest) != _first_said(by_hash[one[expected]]):",
+        "if newest is None:",
+        UNDO,
+    ),
+    Mutation(
+        "undoing a withdrawal allows nothing for a minor",
+        "core/decisions/consents.py",
+        'details |= guardian_details(person, purposes, event.by or "", at, event.valid_from)',
+        "pass",
+        UNDO,
+    ),
+    Mutation(
+        "a first grant that is undone is withdrawn",
+        "core/decisions/consents.py",
+        "again.insert(0, None)",
+        "pass",
+        UNDO,
+    ),
+    Mutation(
+        "a merge is done again only where it is safe",
+        "core/decisions/undo.py",
+        "        people.refuse_unsafe_merge(catalog, stays, goes)\n",
+        "",
+        UNDO,
+    ),
+    Mutation(
+        "a face that changed hands since is not given back",
+        "core/decisions/undo.py",
+        "    if moved or not now:\n",
+        "    if not now:\n",
+        UNDO,
+    ),
+    Mutation(
+        "undoing a grant takes out what it trained",
+        "core/decisions/consents.py",
+        "        taken += _taken(catalog, people[uid], recorded)\n",
+        "",
+        UNDO,
+    ),
+    Mutation(
+        "undoing whose face it is takes out what it trained",
+        "core/decisions/undo.py",
+        "return decision.body, take_out_faces(catalog, list(restored))",
+        "return decision.body, TakenOut()",
+        UNDO,
     ),
     # The ledger
     Mutation(

@@ -53,6 +53,28 @@ def write_tiny_base(folder: Path, *, prediction: str = "v_prediction", latents: 
     return folder
 
 
+def write_safety_checker(folder: Path, *, suspects: bool) -> Path:
+    """Write a safety checker of the real class that suspects every picture, or none; gives its folder."""
+    import torch
+    from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+    from transformers import CLIPConfig, CLIPImageProcessor
+
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    state = torch.random.get_rng_state()
+    torch.manual_seed(7)
+    model = StableDiffusionSafetyChecker(
+        CLIPConfig(vision_config=small | {"image_size": SIDE, "patch_size": 16}, projection_dim=8)
+    )
+    torch.random.set_rng_state(state)
+    limit = -1.1 if suspects else 1.1  # of a cosine
+    model.concept_embeds_weights.data.fill_(limit)
+    model.special_care_embeds_weights.data.fill_(limit)
+    model.save_pretrained(folder, safe_serialization=True)
+    size = {"height": SIDE, "width": SIDE}
+    CLIPImageProcessor(size=size, crop_size=size, do_center_crop=False).save_pretrained(folder)
+    return folder
+
+
 def _tokens() -> list[str]:
     letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
     return [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]

@@ -23,6 +23,8 @@ def command_line() -> typer.Typer:
         archive,
         cohorts,
         consent,
+        decisions,
+        export,
         jobs,
         ledger,
         models,
@@ -30,6 +32,7 @@ def command_line() -> typer.Typer:
         pictures,
         recipes,
         similar,
+        standards,
         subjects,
         training,
         upkeep,
@@ -42,8 +45,8 @@ def command_line() -> typer.Typer:
     )
     commands.callback()(root)
     for room in (
-        *(archive, cohorts, consent, jobs, ledger, models, people),
-        *(pictures, recipes, similar, subjects, training, upkeep),
+        *(archive, cohorts, consent, decisions, export, jobs, ledger, models, people),
+        *(pictures, recipes, similar, standards, subjects, training, upkeep),
     ):
         room.register(commands)
     return commands

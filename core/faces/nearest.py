@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.progress import Report, Step, silent
-from storage.artifacts import whole_file
 from storage.catalog import Catalog
 from storage.face_matrix import Matrix, matrix
+from storage.whole_files import whole_file
 
 PLAIN = 16_384  # rows that are searched without an index
 AGAIN = 4  # times as many as asked for are looked at exactly …

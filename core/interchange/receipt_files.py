@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import BadValue
 from core.interchange import receipt as receipts
-from storage import artifacts, subjects
+from storage import subjects, whole_files
 from storage.catalog import Catalog
 
 SUFFIXES = (".json", ".pdf", ".txt")
@@ -44,6 +44,6 @@ def _write(catalog: Catalog, made: Mapping[str, Any], files: list[Path]) -> tupl
                 content = ("\n".join(receipts.lines(made)) + "\n").encode()
             case _:
                 content = receipts.written(made).encode()
-        with artifacts.whole_file(file) as opened:
+        with whole_files.whole_file(file) as opened:
             opened.write(content)
     return files, replaced

@@ -18,8 +18,8 @@ from core.merging.deltas import one_thread, truncate, weighted_sum
 from core.merging.formats import LayerPlan, LoraFile, LoraLayer, write_planned
 from core.merging.space import require_space
 from core.progress import Report, Step, silent
-from storage.artifacts import file_hash
 from storage.tensors import ITEM_BYTES
+from storage.whole_files import file_hash
 
 
 @dataclass(frozen=True, slots=True)

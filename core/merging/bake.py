@@ -18,9 +18,9 @@ from core.merging.deltas import delta, one_thread
 from core.merging.formats import LoraFile, kohya_name
 from core.merging.space import require_space
 from core.progress import Report, Step, silent
-from storage.artifacts import put_in_place, staged
 from storage.errors import BadTensorFile
 from storage.tensors import TensorFile, read_header
+from storage.whole_files import put_in_place, staged
 
 
 def bake(

@@ -24,7 +24,7 @@ from core.merging.soup import soup
 from core.models import require_name
 from core.progress import Report, silent
 from core.training.recipe import SHARED_TRIGGER
-from storage import artifacts
+from storage import artifacts, whole_files
 from storage.catalog import Catalog
 from storage.errors import BadTensorFile
 from storage.records import Model, ModelInput, ModelKind
@@ -112,7 +112,7 @@ def remake(catalog: Catalog, model: Model, report: Report = silent) -> Model:
     Raises Refused where what is left may not be a model, or what the merge raises (BadBase, NotEnoughSpace, …).
     """
     merge = remaining(catalog, model)
-    with artifacts.staged(catalog.models / model.path) as part:
+    with whole_files.staged(catalog.models / model.path) as part:
         made = _write(catalog, merge, part, report)
         with catalog.transaction():
             if artifacts.get_model(catalog, model.id) != model:
@@ -121,7 +121,7 @@ def remake(catalog: Catalog, model: Model, report: Report = silent) -> Model:
             done = artifacts.replace_model(
                 catalog, made, inputs=_arrows(merge), shares=composition.flattened(merge.parts)
             )
-            artifacts.put_in_place(part, catalog.models / model.path)
+            whole_files.put_in_place(part, catalog.models / model.path)
     return done
 
 
@@ -150,7 +150,7 @@ def remade_hash(catalog: Catalog, model: Model, report: Report = silent) -> str:
     models = artifacts.get_models(catalog, [arrow.input_id for arrow in arrows])
     composition.require_ok(models)
     parts = composition.inputs(catalog, models, [arrow.weight for arrow in arrows])
-    with artifacts.staged(catalog.models / model.path) as part:
+    with whole_files.staged(catalog.models / model.path) as part:
         return _write(catalog, Merge(model, parts), part, report).content_hash
 
 
@@ -186,14 +186,14 @@ def _make(catalog: Catalog, merge: Merge, report: Report) -> Model:
         raise NameTaken(f"there is a model {merge.model.name!r} already", "choose another name")
     composition.require_balance(catalog, merge.parts)
     composition.require_consent(catalog, merge.parts)
-    with artifacts.staged(path) as part:
+    with whole_files.staged(path) as part:
         made = _write(catalog, merge, part, report)
         with catalog.transaction():
             # A withdrawal comes before this and is seen here, or after and sees the row.
             _require_unchanged(catalog, merge.parts)
             composition.require_consent(catalog, merge.parts)
             added = artifacts.add_model(catalog, made, inputs=_arrows(merge), shares=composition.flattened(merge.parts))
-            artifacts.put_in_place(part, path)
+            whole_files.put_in_place(part, path)
     return added
 
 
@@ -223,7 +223,7 @@ def _dtype(name: str | None) -> str | None:
 
 def _base_hash(base: Path) -> str:
     try:
-        return artifacts.file_hash(artifacts.weights_file(base))
+        return whole_files.file_hash(whole_files.weights_file(base))
     except (BadTensorFile, OSError) as error:
         raise BadBase(f"{base} is no base Kyodaku reads: {error}", "name a folder in diffusers' format") from error
 
@@ -279,14 +279,14 @@ def _write(catalog: Catalog, merge: Merge, target: Path, report: Report) -> Mode
         )
     else:
         soup(sources, weights, target, metadata=metadata, report=report)
-    digest = artifacts.file_hash(artifacts.weights_file(target))
+    digest = whole_files.file_hash(whole_files.weights_file(target))
     return replace(model, content_hash=digest, energy_kept=energy)
 
 
 def _metadata(merge: Merge, sources: Sequence[Path]) -> dict[str, str]:
     """What the file says of itself: recipe, ingredients by content hash, pictures by their Merkle roots, shares."""
     total = math.fsum(abs(part.weight) for part in merge.parts)
-    told = [read_header(artifacts.weights_file(source)).metadata for source in sources]
+    told = [read_header(whole_files.weights_file(source)).metadata for source in sources]
     ingredients = sorted((part.model.content_hash, part.weight / total) for part in merge.parts)
     people = len(composition.flattened(merge.parts))
     noun = "person" if people == 1 else "people"

@@ -20,7 +20,6 @@ from torch import Tensor
 
 from core.errors import BadBase
 from core.merging.formats import TORCH, bytes_of, tensor_of
-from storage.artifacts import weights_file
 from storage.errors import BadTensorFile
 from storage.tensors import (
     ITEM_BYTES,
@@ -33,6 +32,7 @@ from storage.tensors import (
     runs,
     write_tensors,
 )
+from storage.whole_files import weights_file
 
 COMPONENTS = ("unet", "text_encoder", "text_encoder_2", "vae")
 BLOCK = 524_288  # elements converted at a time: 2 MB of float32, which stays in the cache

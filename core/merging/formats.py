@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from core.errors import BadLora
-from storage.artifacts import whole_file
 from storage.errors import BadTensorFile
 from storage.tensors import TensorFile, TensorSpec, read_header, read_tensor, write_tensors
+from storage.whole_files import whole_file
 
 TORCH: Mapping[str, torch.dtype] = {
     "F64": torch.float64,

@@ -21,8 +21,8 @@ from core.merging.deltas import one_thread
 from core.merging.formats import TORCH, bytes_of
 from core.merging.space import require_space
 from core.progress import Report, Step, silent
-from storage.artifacts import file_hash, put_in_place, staged
 from storage.tensors import TensorFile, TensorSpec, read_header, read_tensor, write_tensors
+from storage.whole_files import file_hash, put_in_place, staged
 
 
 def soup(

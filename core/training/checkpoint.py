@@ -18,9 +18,9 @@ from torch import Tensor
 
 from core.errors import NotEnoughSpace
 from core.merging.formats import TORCH, bytes_of, tensor_of
-from storage.artifacts import erase, whole_file
 from storage.errors import BadTensorFile
 from storage.tensors import TensorSpec, read_header, read_tensor, write_tensors
+from storage.whole_files import erase, whole_file
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # the disk, the user's share of it, or a file's limit
 _NAMES = {dtype: name for name, dtype in TORCH.items()}

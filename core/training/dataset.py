@@ -19,9 +19,9 @@ from core.errors import BadImage
 from core.training import latent_cache
 from core.training.latent_cache import Array
 from storage import faces, photos
-from storage.artifacts import file_hash
 from storage.catalog import Catalog
 from storage.records import Box, CohortItem, Photo
+from storage.whole_files import file_hash
 
 Size = tuple[int, int]  # width and height
 Frame = tuple[int, int, int, int, int, int]

@@ -13,11 +13,11 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from storage.artifacts import erase, whole_file
 from storage.catalog import Catalog
 from storage.errors import BadTensorFile
 from storage.records import CohortItem
 from storage.tensors import TensorSpec, read_header, read_tensor, write_tensors
+from storage.whole_files import erase, whole_file
 
 Array = NDArray[np.float32]
 Arrays = tuple[Array, Array, Array]

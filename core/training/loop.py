@@ -29,7 +29,7 @@ from core.training.recipe import SHARED_TRIGGER, Recipe, require_optimiser, trig
 from core.training.recipe import load as load_recipe
 from core.training.words import Words, kept_words, text_at
 from core.training.workers import Message, Workers, share_out
-from storage import artifacts, jobs
+from storage import artifacts, jobs, whole_files
 from storage import catalog as catalogs
 from storage.catalog import Catalog
 from storage.records import Cohort, CohortItem, Job, Model, ModelKind, Purpose
@@ -132,7 +132,7 @@ def serve(settings: Settings, tasks: Iterator[Task]) -> Iterator[Message]:
 
     torch.set_num_threads(settings.threads)
     base = load_base(settings.base, settings.device, DTYPES[settings.recipe.precision])
-    checker = Checker(str(base.device)) if settings.recipe.previews else None
+    checker = Checker(str(base.device), base.path) if settings.recipe.previews else None
     with closing(catalogs.open_catalog(settings.catalog, readonly=True)) as catalog, ExitStack() as unregistered:
         permit_base(catalog, base.unet_hash)
         for task in tasks:  # one is asked for when the one before is registered
@@ -164,7 +164,7 @@ def _run(
                 done = (total - len(tasks)) * steps + sum(at.values())
                 report(Step("training", done, total * steps, note))
     finally:
-        artifacts.sweep_parts(catalog.models)  # of processes that were ended
+        whole_files.sweep_parts(catalog.models)  # of processes that were ended
 
 
 def _cohort(catalog: Catalog, name: str) -> Cohort:
@@ -232,11 +232,11 @@ def _train_one(
             latent_cache.erase_subject(catalog, uid)
         raise
     # What is made stays under a name of nobody's until it is registered: a run that dies leaves what is swept.
-    made = unregistered.enter_context(artifacts.staged(catalog.models / f"{task.name}{WEIGHTS}"))
+    made = unregistered.enter_context(whole_files.staged(catalog.models / f"{task.name}{WEIGHTS}"))
     write_lora(made, fit.layers(), _metadata(base, recipe, task, resolution))
     drawn = None
     if checker is not None and preview.may_draw(catalog, base.unet_hash, [subject_id for subject_id, _ in task.people]):
-        drawn = unregistered.enter_context(artifacts.staged(preview.path_of(catalog, task.name)))
+        drawn = unregistered.enter_context(whole_files.staged(preview.path_of(catalog, task.name)))
         if not preview.draw_preview(base, checker, drawn, recipe, task.name, task.trigger):
             drawn = None
     yield Message(task.name, recipe.steps, loss, done=True, base_hash=base.unet_hash, weights=made, preview=drawn)
@@ -262,7 +262,7 @@ def _groups(
 def _prior(catalog: Catalog, base: Base, recipe: Recipe, resolution: int, checker: Checker | None) -> Group | None:
     if not recipe.prior_weight:
         return None
-    return prior_pictures(catalog, base, recipe, resolution, checker or Checker(str(base.device)))
+    return prior_pictures(catalog, base, recipe, resolution, checker or Checker(str(base.device), base.path))
 
 
 def _look_at_consent(catalog: Catalog, cohort: Cohort, task: Task) -> None:
@@ -289,7 +289,7 @@ def _register(catalog: Catalog, settings: Settings, task: Task, message: Message
                     name=task.name,
                     kind=task.kind,
                     path=path.name,
-                    content_hash=artifacts.file_hash(made),
+                    content_hash=whole_files.file_hash(made),
                     base=str(settings.base),
                     base_hash=message.base_hash,
                     trigger=task.trigger,
@@ -302,10 +302,10 @@ def _register(catalog: Catalog, settings: Settings, task: Task, message: Message
             for part, place in ((made, path), (message.preview, preview.path_of(catalog, task.name))):
                 if part is not None:
                     placed.append(place)
-                    artifacts.put_in_place(part, place)
+                    whole_files.put_in_place(part, place)
     except BaseException:
         for place in placed:
-            artifacts.erase(place)
+            whole_files.erase(place)
         raise
     if (kept := settings.checkpoint(task)) is not None:
         checkpoint.erase_all(kept)

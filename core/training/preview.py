@@ -9,7 +9,7 @@ from core import consent, prompts
 from core.base_model import Base
 from core.composition import ONE_PERSON
 from core.errors import Refused
-from core.generate import checks_of, contact_sheet, draw, guidance_of, permit_base
+from core.generate import checked_by, checks_of, contact_sheet, draw, guidance_of, permit_base
 from core.generated_checks import Checker
 from core.generated_marks import Origin, save
 from core.training.recipe import Recipe
@@ -56,10 +56,10 @@ def draw_preview(base: Base, checker: Checker, path: Path, recipe: Recipe, model
         for picture, seen in zip(batch, checker.look(batch), strict=True):
             if seen.withheld is None:
                 kept.append(picture)
-                notes.append(checks_of(seen))
+                notes.append(checks_of(seen, checker))
     if kept:
-        sheet = contact_sheet(kept)
+        sheet = contact_sheet(kept, note=checker.unchecked)
         sampler = type(base.pipe.scheduler).__name__.removesuffix("Scheduler")
         origin = Origin(model, "", text, "", SEED, STEPS, guidance_of(base, None), sampler, sheet.size)
-        save(sheet, path, origin, {"pictures": notes})
+        save(sheet, path, origin, {"pictures": notes, **checked_by(checker)})
     return len(kept)

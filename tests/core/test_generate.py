@@ -60,7 +60,7 @@ def test_pictures_carry_their_origin(archive: SmallArchive, lora: str, tmp_path:
         told = json.loads(picture.text["kyodaku"])  # type: ignore[attr-defined]
         assert "Seed: 5" in picture.text["parameters"]  # type: ignore[attr-defined]
     assert told["model_hash"] == artifacts.get_model(archive.catalog, lora).content_hash
-    assert set(told["checks"]) == {"nsfw", "ages"}
+    assert set(told["checks"]) == {"nsfw", "ages", "unchecked"}
     assert drawn.images[0].stat().st_mode & 0o777 == 0o600
 
 
@@ -111,6 +111,12 @@ def test_prompts_are_refused_before_anything_is_loaded(
 ) -> None:
     with pytest.raises(PromptRefused):
         generate(catalog, "no such model", prompt, negative=negative, out=tmp_path / "o")
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_trigger_hides_no_word(catalog: Catalog, tmp_path: Path, tiny_base: Path) -> None:
+    with pytest.raises(PromptRefused, match="a minor: 'child'"):
+        generate(catalog, str(tiny_base), "photo of a ch{trigger}ild", out=tmp_path / "o")
     assert not (tmp_path / "o").exists()
 
 

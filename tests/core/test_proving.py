@@ -9,7 +9,7 @@ import pytest
 
 from core import cohort, proofs, proving
 from core.errors import BadValue, NoSuchRecord, UnreadablePath
-from storage import artifacts, photos
+from storage import artifacts, photos, whole_files
 from storage.catalog import Catalog
 from storage.records import CohortRules, GroupRule, Purpose
 from tests.core.test_proofs import script_says
@@ -45,7 +45,7 @@ def test_what_is_in_and_what_is_not(catalog: Catalog, tmp_path: Path) -> None:
 
 def test_a_photograph_by_id_hash_or_file(catalog: Catalog, tmp_path: Path) -> None:
     (tmp_path / "mine.jpg").write_bytes(b"a picture that was never indexed")
-    content = artifacts.file_hash(tmp_path / "mine.jpg")
+    content = whole_files.file_hash(tmp_path / "mine.jpg")
     [photo] = portraits(catalog, adult(catalog, "Ann"), 1)
     root = frozen(catalog)
     for asked in (str(tmp_path / "mine.jpg"), content):

@@ -12,10 +12,10 @@ from core.errors import BadImage, Refused
 from core.generated_checks import Checker
 from core.start_picture import start_picture
 from storage import faces, ledger, photos
-from storage.artifacts import file_hash
 from storage.catalog import Catalog
 from storage.photos import ScanBatch
 from storage.records import Companion, CompanionKind, EventKind, FaceMark, Purpose
+from storage.whole_files import file_hash
 from tests import raws, small_archive
 from tests.small_archive import SmallArchive
 

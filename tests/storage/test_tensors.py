@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from storage.artifacts import whole_file
 from storage.errors import BadTensorFile
 from storage.tensors import TensorSpec, header_bytes, read_header, read_tensor, runs, write_tensors
+from storage.whole_files import whole_file
 
 NUMPY = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "U8": np.uint8}
 ARRAYS = {

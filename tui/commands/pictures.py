@@ -12,6 +12,10 @@ from tui.output import AsJson, Progress, emit
 from tui.place import opened
 
 Model = Annotated[str, typer.Argument(help="A model's name, or a base's path.")]
+Safety = Annotated[
+    Path | None,
+    typer.Option("--safety-checker", help="A folder with StableDiffusionSafetyChecker; default: the base's own."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +37,7 @@ def generate(
     image: Annotated[Path | None, typer.Option(help="Start from this picture.")] = None,
     strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="How far to go from it.")] = 0.6,
     device: str = "auto",
+    safety_checker: Safety = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw pictures and a contact sheet. Prompts for minors or sexual content are refused."""
@@ -52,9 +57,11 @@ def generate(
             image=image,
             strength=strength,
             device=device,
+            safety=safety_checker,
             report=progress,
         )
-    emit(drawn, f"{len(drawn.images)} pictures in {out}", as_json=as_json)
+    told = [f"{len(drawn.images)} pictures in {out}", *(f"withheld: {why}" for why in drawn.withheld)]
+    emit(drawn, told + ([] if drawn.unchecked is None else [f"unchecked: {drawn.unchecked}"]), as_json=as_json)
 
 
 def audit(
@@ -64,6 +71,7 @@ def audit(
     seed: int = 0,
     fmr: Annotated[float, typer.Option(min=1e-7, max=0.5, help="False match rate that sets the threshold.")] = 1e-3,
     device: str = "auto",
+    safety_checker: Safety = None,
     as_json: AsJson = False,
 ) -> None:
     """Does what the model draws look like anyone in the catalog? Exit status 1 when it does, or can't be told."""
@@ -71,7 +79,9 @@ def audit(
     from core.audit_report import plain
 
     with opened(context) as catalog, Progress() as progress:
-        report = examine(catalog, model, n=number, seed=seed, fmr=fmr, device=device, report=progress)
+        report = examine(
+            catalog, model, n=number, seed=seed, fmr=fmr, device=device, safety=safety_checker, report=progress
+        )
     emit(plain(report), report.lines(), as_json=as_json)
     if report.verdict != "nobody":
         raise typer.Exit(REFUSED)

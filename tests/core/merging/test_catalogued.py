@@ -23,7 +23,7 @@ from core.errors import (
     WrongArchitecture,
 )
 from core.merging.catalogued import merge_average, merge_bake, merge_soup
-from storage import artifacts
+from storage import artifacts, whole_files
 from storage.catalog import Catalog
 from storage.records import CohortRules, ModelKind, ModelState, Purpose
 from storage.tensors import read_header
@@ -63,7 +63,7 @@ def test_the_file_tells_how_it_was_made_and_of_nobody(catalog: Catalog, four: Co
     mean = merge_average(catalog, four.loras, "mean")
     bake = merge_bake(catalog, "mean", four.base, "bake of Ann Example", weight=0.5)
     for model in (mean, bake):
-        file = artifacts.weights_file(catalog.models / model.path)
+        file = whole_files.weights_file(catalog.models / model.path)
         metadata = read_header(file).metadata
         assert metadata["kyodaku.people"] == "4"
         assert metadata["kyodaku.base"] == mean.base_hash

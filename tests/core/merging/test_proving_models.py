@@ -10,7 +10,7 @@ import pytest
 from core import proofs, proving, withdrawal
 from core.errors import BadValue
 from core.merging.catalogued import merge_average, merge_bake
-from storage import artifacts
+from storage import artifacts, whole_files
 from storage.catalog import Catalog
 from storage.records import CohortRules, Purpose
 from tests import composites
@@ -29,7 +29,7 @@ def test_models_name_their_roots_and_every_one_is_proved(catalog: Catalog, tiny_
     outside = photograph(catalog, [(None, FACE)])
     items = list(artifacts.cohort_items(catalog, made.cohort.id))
     for name, roots in ((mean.name, 3), (outer.name, 4), (baked.name, 3), (made.loras[0], 1), (pooled, 1)):
-        file = artifacts.weights_file(catalog.models / artifacts.get_model(catalog, name).path)
+        file = whole_files.weights_file(catalog.models / artifacts.get_model(catalog, name).path)
         for photo in (items[0].photo_id, items[-1].photo_id, outside):
             proved = proving.of_model(catalog, name, str(photo))
             own = [item.subject_id for item in items if item.photo_id == photo]

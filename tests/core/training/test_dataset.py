@@ -18,9 +18,9 @@ from core.base_model import Base
 from core.training import latent_cache
 from core.training.dataset import FILL, picture_of, prepare, size_of
 from core.training.words import encode
-from storage import artifacts, photos
-from storage.artifacts import file_hash
+from storage import artifacts, photos, whole_files
 from storage.records import CohortItem
+from storage.whole_files import file_hash
 from tests.small_archive import FACE, SIDE, SmallArchive
 
 
@@ -62,7 +62,7 @@ def test_a_crop_at_the_edge_fits_whatever_the_decoder_rounds(
     )
     for side in (40, 180, min(width, height)):
         at_edge = replace(
-            item, content_hash=file_hash(path), crop=(width - side, height - side, width, height), masks=()
+            item, content_hash=whole_files.file_hash(path), crop=(width - side, height - side, width, height), masks=()
         )
         picture, free = picture_of(photo, at_edge, (64, 64))
         assert picture.size == (64, 64)
@@ -80,7 +80,7 @@ def test_no_masked_pixel_shows_through_the_resampling(archive: SmallArchive, ite
             image = opened.convert("RGB")
         image.paste(colour, (30, 30, 44, 50))
         image.save(path)
-        masked = replace(item, crop=(3, 3, 61, 61), masks=((30, 30, 44, 50),), content_hash=artifacts.file_hash(path))
+        masked = replace(item, crop=(3, 3, 61, 61), masks=((30, 30, 44, 50),), content_hash=whole_files.file_hash(path))
         own = replace(photo, path=str(path).encode())
         shown.append(np.asarray(picture_of(own, masked, (resolution, resolution))[0], dtype=int))
     assert (shown[0] == shown[1]).all()
@@ -101,7 +101,7 @@ def test_nothing_around_the_crop_shows_in_it(
         path = tmp_path / f"{colour[0]}{suffix}"
         whole.save(path, **({"quality": 95, "subsampling": 0} if suffix == ".jpg" else {}))
         photo = replace(photos.get(archive.catalog, item.photo_id), path=bytes(path), width=512, height=480)
-        own = replace(item, content_hash=file_hash(path), crop=crop, masks=())
+        own = replace(item, content_hash=whole_files.file_hash(path), crop=crop, masks=())
         shown.append(np.asarray(picture_of(photo, own, (resolution, resolution))[0], dtype=int))
     assert (shown[0] == shown[1]).all()
     assert shown[0].max() - shown[0].min() > 50

@@ -1,0 +1,1 @@
+"""What people decide, put down so that it can be undone and done again."""
