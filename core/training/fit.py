@@ -81,10 +81,13 @@ class Fit:
             self.scaler = torch.amp.GradScaler(self.base.device.type)
         if recipe.ema is not None:
             self._mean = {name: parameter.detach().clone() for name, parameter in self.adapter.named.items()}
+        unet = self.base.pipe.unet
         if recipe.gradient_checkpointing:
-            self.base.pipe.unet.enable_gradient_checkpointing()
+            unet.enable_gradient_checkpointing()
+        else:
+            unet.disable_gradient_checkpointing()  # of a run before
         if recipe.compile:
-            self.base.pipe.unet.compile()
+            unet.compile()
 
     @property
     def fingerprint(self) -> str:

@@ -20,7 +20,6 @@ from core.training.dataset import FILL, picture_of, prepare, size_of
 from core.training.words import encode
 from storage import artifacts, photos, whole_files
 from storage.records import CohortItem
-from storage.whole_files import file_hash
 from tests.small_archive import FACE, SIDE, SmallArchive
 
 

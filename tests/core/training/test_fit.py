@@ -58,7 +58,7 @@ def groups(*shapes: tuple[int, int]) -> list[Group]:
     made = []
     for number, (uid, count) in enumerate((("aa", 2), ("bb", 3))):
         pictures = [picture(10 * number + at, *shapes[at % len(shapes)]) for at in range(count)]
-        captions = [f"photo of {{trigger}} person, a{at}, b, c" for at in range(count)]
+        captions = [f"{{trigger}}, {at}, b, c" for at in range(count)]
         made.append(Group(uid, f"kyo{uid}", pictures, captions, tuple(f"{uid}{at}" for at in range(count))))
     return made
 
@@ -74,7 +74,7 @@ def train(one: Fit, kept: Path | None = None, until: int | None = None) -> dict[
     """Train to the end, or until so many steps are told of and the process is gone."""
     for told in one.steps(before_epoch=lambda: None, kept=kept):
         if one.recipe.keep != "last":
-            one.note(abs(told.step - 4))  # the fourth is the best
+            one.note(abs(told.step - 3))  # the third is the best
         if told.step == until:
             break
     return one.layers()
@@ -106,9 +106,11 @@ def same(one: Mapping[str, LoraLayer], other: Mapping[str, LoraLayer]) -> bool:
     ids=["adamw", "prodigy", "schedule-free", "adamw8bit", "best", "bf16", "fp16", "buckets", "all", "all-best-bf16"],
 )
 def test_stopped_at_any_step_it_goes_on_to_the_same_bits(base: Base, tmp_path: Path, fields: dict[str, Any]) -> None:
+    steps = 4 if fields else 7
+    fields = {**fields, "steps": steps}
     whole = train(fit(base, **fields))
     assert any(layer.up.abs().max() > 0 for layer in whole.values())
-    for step in (3,) if fields else range(1, 7):
+    for step in (2,) if steps == 4 else range(1, 7):
         kept = tmp_path / f"{step}.checkpoint"
         train(fit(base, **fields), kept, until=step)
         resumed = fit(base, **fields)
