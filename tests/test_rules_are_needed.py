@@ -417,6 +417,20 @@ MUTATIONS = (
         f"{MERGING} {WITHDRAWAL}",
     ),
     Mutation(
+        "nobody has more of a merge than was asked for it",
+        "core/composition.py",
+        "    if most is not None:\n",
+        "    if False:\n",
+        MERGING,
+    ),
+    Mutation(
+        "what is merged is what was recorded",
+        "core/merging/catalogued.py",
+        "            if problem:\n",
+        "            if False:\n",
+        "tests/core/test_models.py",
+    ),
+    Mutation(
         "models out of use draw nothing",
         "core/generate.py",
         "    if model.state is not ModelState.OK:\n        why",
