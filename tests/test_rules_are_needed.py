@@ -326,7 +326,7 @@ MUTATIONS = (
     ),
     Mutation(
         "consent is asked before a person's pictures are read",
-        "core/training/loop.py",
+        "core/training/one.py",
         "        look_at_consent()\n        items = [",
         "        items = [",
         LOOP,
@@ -383,8 +383,8 @@ MUTATIONS = (
     Mutation(
         "what is around the crop is cut before anything is resampled",
         "core/training/dataset.py",
-        "crop = whole.crop(square).resize((resolution, resolution), Image.Resampling.LANCZOS)",
-        "crop = whole.resize((resolution, resolution), Image.Resampling.LANCZOS, box=square)",
+        "crop = whole.crop(cut).resize(size, Image.Resampling.LANCZOS)",
+        "crop = whole.resize(size, Image.Resampling.LANCZOS, box=cut)",
         DATASET,
     ),
     # What may be made of models, and drawn with them

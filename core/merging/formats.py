@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from core.errors import BadLora
+from core.merging.layer_names import of_diffusers
 from storage.errors import BadTensorFile
 from storage.tensors import TensorFile, TensorSpec, read_header, read_tensor, write_tensors
 from storage.whole_files import whole_file
@@ -158,7 +159,7 @@ def _find_layers(header: TensorFile) -> dict[str, _Keys]:
     found: dict[str, _Keys] = {}
     for key, spec in header.specs.items():
         if match := _KOHYA.fullmatch(key):
-            keys = found.setdefault(match[1], _Keys())
+            keys = found.setdefault(of_diffusers(match[1]), _Keys())
             kind = match[2]
             if kind == "alpha":
                 keys.alpha_key = key

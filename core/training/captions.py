@@ -42,22 +42,27 @@ def name_of(item: CohortItem) -> str:
 
 
 def filled(template: str, photo: Photo, item: CohortItem, face: Box | None) -> str:
-    """The template with what the catalog knows in it; what stands between commas goes where something isn't known.
-
-    A place whose name no prompt may hold is one that isn't known.
-    """
+    """The template with what the catalog knows of the picture in it."""
     known = {
         "place": photo.place,
         "year": None if photo.taken_at is None else str(photo.taken_at.year),
         "framing": None if face is None else _framing(face, item.crop),
     }
+    return fill(template, known)
+
+
+def fill(template: str, known: Mapping[str, str | None]) -> str:
+    """The template with what is known in it; what stands between commas goes where something isn't.
+
+    A place whose name no prompt may hold is one that isn't known.
+    """
     parts = []
     for part in template.split(","):
         asked = [name for name in ATTRIBUTES if f"{{{name}}}" in part]
         text = part
         for name in asked:
-            text = text.replace(f"{{{name}}}", known[name] or "")
-        if all(known[name] for name in asked) and not (asked and prompts.find(text.replace(TRIGGER, ""))):
+            text = text.replace(f"{{{name}}}", known.get(name) or "")
+        if all(known.get(name) for name in asked) and not (asked and prompts.find(text.replace(TRIGGER, ""))):
             parts.append(text.strip())
     caption = ", ".join(parts)
     return caption if TRIGGER in caption else f"{TRIGGER}, {caption}" if caption else TRIGGER

@@ -123,7 +123,7 @@ class Fit:
 
     def layers(self) -> dict[str, LoraLayer]:
         """The LoRA to be used, by kohya's layer names: the best that was noted, else as it stands."""
-        with self._holding(self._best) if self._best else self.in_use():
+        with self.written():
             return self.adapter.layers()
 
     def note(self, score: float) -> bool:
@@ -134,6 +134,12 @@ class Fit:
         with self.in_use():
             self._best = {name: parameter.detach().clone() for name, parameter in self.adapter.named.items()}
         return True
+
+    @contextmanager
+    def written(self) -> Iterator[None]:
+        """Within the block the weights are those that are written at the end: the best noted, else those in use."""
+        with self._holding(self._best) if self._best else self.in_use():
+            yield
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

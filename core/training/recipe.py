@@ -130,6 +130,10 @@ class Recipe(BaseModel):
     """Share of each person's pictures that is held out and never learned from, to see over-fitting."""
     validate_every: Annotated[int, Field(ge=1), Unit("steps")] = 50
     """Steps between looks at the held-out pictures."""
+    format: Annotated[Literal["kohya", "diffusers"], Unit("name")] = "kohya"
+    """Keys of the file: kohya's with alpha, which all programs read, or those of diffusers and peft."""
+    board: Annotated[bool, Unit("yes or no")] = False
+    """Write TensorBoard's files into the job's folder too (kyodaku[board])."""
     keep: Annotated[Literal["last", "validation", "likeness"], Unit("name")] = "last"
     """Which weights are written: the last, those of the least validation loss, or those most like the person."""
 
