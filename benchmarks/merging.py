@@ -277,8 +277,18 @@ def memory(what: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
 
 
+def warm(step: str, folder: Path) -> None:
+    """Read the step's checkpoints, so that they are in the page cache for whoever is measured."""
+    for path in sorted(folder.glob("xl" if "SDXL" in step else "base*" if "5" in step else "base0")):
+        if path.is_dir():
+            with (path / WEIGHTS).open("rb", buffering=0) as file:
+                while file.read(1 << 24):
+                    pass
+
+
 def run(step: str, folder: Path) -> list[float]:
     """One step in a fresh process; its output is removed."""
+    warm(step, folder)
     command = [sys.executable, "-m", "benchmarks.merging", "--step", step, "--folder", str(folder)]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     shutil.rmtree(folder / "out", ignore_errors=True)
@@ -294,15 +304,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--sdxl", action="store_true")
     parser.add_argument("--only", default="")
-    parser.add_argument("--step", choices=STEPS)
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--inputs", type=Path, help="a folder to make the inputs in, or where a run has left them")
     given = parser.parse_args()
     if given.step:
         measure(given.step, given.folder)
         return
-    with tempfile.TemporaryDirectory(dir=given.folder) as name:
-        folder = Path(name)
-        write_inputs(folder, given.width, given.people, sdxl=given.sdxl)
+    with tempfile.TemporaryDirectory() as name:
+        folder = given.inputs or Path(name)
+        if not folder.exists() or not any(folder.iterdir()):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_inputs(folder, given.width, given.people, sdxl=given.sdxl)
         sizes = {one: weights_file(folder / one).stat().st_size / 1e6 for one in ("base0", *(["xl"] * given.sdxl))}
         loras = sum(path.stat().st_size for path in folder.glob("base0.lora*")) / 1e6
         print(f"UNets of {', '.join(f'{size:,.0f}' for size in sizes.values())} MB in fp16; "

@@ -47,6 +47,16 @@ def differing(one: Path, other: Path) -> list[str]:
     )
 
 
+def tree_hash(path: Path) -> str:
+    """blake3, hex, of a file's bytes, or of the names and bytes of all files in a folder."""
+    if not path.is_dir():
+        return file_hash(path)
+    digest = blake3()
+    for file in sorted(one for one in path.rglob("*") if one.is_file()):
+        digest.update(f"{file.relative_to(path)}\0{file_hash(file)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -39,12 +39,16 @@ LOOP = "tests/core/training/test_loop.py"
 DATASET = "tests/core/training/test_dataset.py"
 WITHDRAWAL = "tests/core/test_withdrawal.py"
 GENERATE = "tests/core/test_generate.py"
+VERDICT = "tests/core/test_audit_verdict.py"
+STRANGERS = "tests/core/test_audit_strangers.py"
 SAFETY = "tests/core/test_safety_checker.py"
 MERGING = "tests/core/merging/test_catalogued.py"
 PEOPLE = "tests/core/test_people.py"
 TAGGING = "tests/core/test_tagging.py"
 UNDO = "tests/core/decisions/test_undo.py"
 ACTIONS = "tests/core/test_consent_actions.py"
+CLAIMS = "tests/core/test_claims.py tests/core/interchange/test_assertions.py"
+STANDARDS = "tests/core/test_sidecars.py tests/core/test_export_photos.py tests/core/interchange/test_copies.py"
 
 MUTATIONS = (
     # Where a person stands
@@ -521,6 +525,72 @@ MUTATIONS = (
         'if lacking := sorted(told["missing_keys"])[:0]:',
         SAFETY,
     ),
+    # What an audit may say
+    Mutation(
+        "a broken model is not nobody",
+        "core/audit_verdict.py",
+        "if seen.pictures - seen.faceless < LEAST_SHARE * seen.pictures:",
+        "if False:",
+        VERDICT,
+    ),
+    Mutation(
+        "a blurred model is not nobody",
+        "core/audit_verdict.py",
+        "elif fit.share < LEAST_KNOWN:",
+        "elif False:",
+        VERDICT,
+    ),
+    Mutation(
+        "too few strangers know no rate",
+        "core/audit_verdict.py",
+        "    if not threshold.enough:\n",
+        "    if False:\n",
+        VERDICT,
+    ),
+    Mutation(
+        "what so few faces could hide is not nobody",
+        "core/audit_verdict.py",
+        "(share is None or share > LARGEST_MISSED):",
+        "share is None:",
+        VERDICT,
+    ),
+    Mutation(
+        "matches beyond chance are somebody",
+        "core/audit_verdict.py",
+        "if threshold.strangers > 1 and seen.matches >= needed:",
+        "if False:",
+        VERDICT,
+        vital=True,
+    ),
+    Mutation("a copy is somebody", "core/audit_verdict.py", "    if copies:\n", "    if False:\n", VERDICT),
+    Mutation(
+        "a pull is somebody",
+        "core/audit_verdict.py",
+        "if pull is not None and pull.stands_out:",
+        "if False:",
+        VERDICT,
+    ),
+    Mutation(
+        "more people searched ask for a stricter threshold",
+        "core/audit_strangers.py",
+        "rate = 1 - (1 - fmr) ** scale",
+        "rate = fmr",
+        STRANGERS,
+    ),
+    Mutation(
+        "standing out counts, not being near",
+        "core/audit_strangers.py",
+        "told: Floats = np.where(spread > 0, (middle - found) / np.where(spread > 0, spread, 1), 0.0)",
+        "told: Floats = -found",
+        STRANGERS,
+    ),
+    Mutation(
+        "a planted copy is found",
+        "core/audit_copies.py",
+        '"patches": ratio <= COPY,',
+        '"patches": False,',
+        "tests/core/test_audit_copies.py",
+    ),
     # What leaves the models
     Mutation(
         "a withdrawal takes models out of use",
@@ -577,6 +647,126 @@ MUTATIONS = (
         "        taken = take_out_faces(catalog, [face.id])\n",
         "        taken = TakenOut()\n",
         WITHDRAWAL,
+    ),
+    # What files say, and what leaves
+    Mutation(
+        "what a file claims bars what it speaks of",
+        "core/consent.py",
+        "    said += claim_rulings(photo, purpose)\n",
+        "",
+        CLAIMS,
+    ),
+    Mutation(
+        "a claim never grants",
+        "core/consent.py",
+        "(Bar.MINOR, ADULT_ONLY_PURPOSES, Status.AGE_UNSETTLED,",
+        "(Bar.MINOR, ADULT_ONLY_PURPOSES, Status.GRANTED,",
+        CLAIMS,
+    ),
+    Mutation(
+        "an age under 18 in a file bars",
+        "core/interchange/assertions.py",
+        "case ClaimField.MINOR_AGE if value in MINOR_AGES:",
+        "case ClaimField.MINOR_AGE if False:",
+        CLAIMS,
+    ),
+    Mutation(
+        "a claimed picture is in no cohort",
+        "core/selection.py",
+        "    if claimed:\n",
+        "    if False:\n",
+        CLAIMS,
+    ),
+    Mutation(
+        "a claim stops a frozen cohort",
+        "core/cohort.py",
+        "    for claimed in consent.claim_rulings(photo, purpose):\n",
+        "    for claimed in consent.claim_rulings(photo, purpose)[:0]:\n",
+        CLAIMS,
+    ),
+    Mutation(
+        "a claimed picture is not drawn from",
+        "core/start_picture.py",
+        "return [*faced, *claimed]",
+        "return faced",
+        CLAIMS,
+    ),
+    Mutation(
+        "another picture under the name has nothing settled",
+        "storage/photos.py",
+        "    claims.forget(db, ids)\n",
+        "",
+        CLAIMS,
+    ),
+    Mutation(
+        "what was there before our words stays a claim",
+        "core/sidecars.py",
+        "told.words() - foreign",
+        "told.words()",
+        STANDARDS,
+    ),
+    Mutation(
+        "names go into files only where catalogue is granted",
+        "core/interchange/statement.py",
+        "return face.assigned_by_person and ruling is not None and ruling.status is Status.GRANTED",
+        "return face.assigned_by_person",
+        STANDARDS,
+    ),
+    Mutation(
+        "training is said to be prohibited where it is not granted",
+        "core/interchange/statement.py",
+        "None if trains else NO_GENERATIVE_TRAINING",
+        "None",
+        STANDARDS,
+    ),
+    Mutation(
+        "only what may be published is exported",
+        "core/export_photos.py",
+        "if ruling.status is not Status.GRANTED:",
+        "if False:",
+        STANDARDS,
+    ),
+    Mutation(
+        "copies are of the file that was indexed",
+        "core/export_photos.py",
+        "if blake3(data).hexdigest() != photo.content_hash:",
+        "if False:",
+        STANDARDS,
+    ),
+    Mutation(
+        "positions are stripped",
+        "core/interchange/copies.py",
+        "if gps and (where :=",
+        "if (where :=",
+        STANDARDS,
+    ),
+    Mutation(
+        "maker notes are stripped",
+        "core/interchange/copies.py",
+        "for tag in _EXIF_TAGS if tag in inner",
+        "for tag in inner",
+        STANDARDS,
+    ),
+    Mutation(
+        "what tells of a JPEG is stripped",
+        "core/interchange/copies.py",
+        "        elif _makes_the_picture(marker, body):\n",
+        "        else:\n",
+        STANDARDS,
+    ),
+    Mutation(
+        "a face that is ignored takes out what it trained",
+        "core/people.py",
+        "return TakenOut() if mark is None else take_out_faces(catalog, [face.id], mark)",
+        "return TakenOut()",
+        "tests/core/test_copies.py",
+    ),
+    Mutation(
+        "a face put right in a copy takes out what the other trained",
+        "storage/frozen_faces.py",
+        "*_same_in_copies(db, among, asked)",
+        "",
+        "tests/core/test_copies.py",
     ),
     # People
     Mutation(

@@ -307,9 +307,16 @@ class KyodakuApp(App[None]):
         room.status.show(job=self._job)
         if room.ROOM not in self._entered:
             self._entered.add(room.ROOM)
-            room.begin(room.load, group="load")
+            room.begin(partial(self._load_first, room), group="load")
         elif seen != self._version:
             room.begin(room.changed, group="load")
+
+    async def _load_first(self, room: Room) -> None:
+        """Read a room for the first time; what is changed from here on is seen at the next look."""
+        if self._version is None:
+            self._version = await self.desk.version()
+        self._seen[room.ROOM] = self._version
+        await room.load()
 
     def next_theme(self) -> None:
         """The next of dark, light and high contrast."""
@@ -319,10 +326,7 @@ class KyodakuApp(App[None]):
     async def look(self) -> None:
         """Has anyone (a job, the command line, this app) changed the catalog? Then read it again."""
         version = await self.desk.version()
-        first, changed = self._version is None, self._version != version
-        self._version = version
-        if first:  # what is on screen was read a moment ago
-            self._seen = dict.fromkeys(self._seen, version)
+        changed, self._version = self._version != version, version
         if changed:
             self._job = await self.desk.read(job_line)
         room = self.screen

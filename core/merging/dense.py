@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from blake3 import blake3
 from torch import Tensor
@@ -129,7 +130,8 @@ def _merged(changes: Tensor, parts: Sequence[float], least: Sequence[float], key
     """The merge of changes [n, rows, length]."""
     if rule.method == "trimmed-mean":
         number = cut(rule.trim, changes.shape[0])
-        return changes.sort(dim=0).values[number : changes.shape[0] - number].mean(dim=0)
+        ordered = np.sort(changes.numpy(), axis=0)  # several times as fast along this axis as torch's
+        return torch.from_numpy(ordered[number : changes.shape[0] - number]).mean(dim=0)
     from peft.utils import merge_utils  # seconds to load, and only these need it
 
     if rule.method == "ties":

@@ -206,8 +206,8 @@ def affected(
 
 def verify(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Is the file the one that was recorded, and does remaking it from its inputs give the same bytes?"""
-    with opened(context) as catalog:
-        result = models.verify(catalog, name)
+    with opened(context) as catalog, Progress() as progress:
+        result = models.verify(catalog, name, progress)
     emit(result, result.lines(), as_json=as_json)
     if not result.ok:
         raise typer.Exit(1)
