@@ -371,6 +371,27 @@ MUTATIONS = (
         f"{LOOP} {DATASET}",
     ),
     Mutation(
+        "captions of a file are held to the rule of prompts",
+        "core/training/captions.py",
+        "            check_caption(rest[0], where)\n",
+        "            pass\n",
+        "tests/core/training/test_captions.py",
+    ),
+    Mutation(
+        "a place that no prompt may name is in no caption",
+        "core/training/captions.py",
+        ' and not (asked and prompts.find(text.replace(TRIGGER, "")))',
+        "",
+        "tests/core/training/test_captions.py",
+    ),
+    Mutation(
+        "held-out pictures are not learned from",
+        "core/training/one.py",
+        "learned = [at for at in range(len(items)) if at not in held]",
+        "learned = list(range(len(items)))",
+        "tests/core/training/test_watching.py",
+    ),
+    Mutation(
         "masked pixels carry no loss",
         "core/training/dataset.py",
         "free[top:bottom, left:right] = 0",

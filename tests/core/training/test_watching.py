@@ -7,15 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from core import base_model
 from core.curves import METRICS
 from core.faces.detection import Detection
 from core.training import one, watching
 from core.training.likeness import Likeness
 from core.training.loop import train
 from core.training.recipe import Recipe
+from core.training.task import Settings, Task
 from storage import artifacts, jobs
+from storage.records import ModelKind
 from tests.small_archive import GRANTED, SmallArchive
 
 RECIPE = Recipe(
@@ -54,6 +58,14 @@ def test_held_out_pictures_are_never_learned_from(archive: SmallArchive, tiny_ba
         assert len(one._held_out(items, RECIPE)) == 1
         assert one._held_out(items, Recipe()) == []
         assert one._held_out(items[:1], RECIPE) == []
+    base = base_model.load(tiny_base, "cpu")
+    loaded = Settings(archive.catalog.folder, cohort, tiny_base, RECIPE, "cpu", 1, None)
+    items = tuple(artifacts.cohort_items(archive.catalog, cohort.id))
+    task = Task("v", ModelKind.POOLED, "key", "kyodaku", None, items)
+    made = one._encoded(archive.catalog, base, loaded.recipe, task, 32, lambda: None)
+    for group, held in zip(made.groups, made.held_out, strict=True):
+        assert (len(group.pictures), len(held.pictures)) == (2, 1)
+        assert not any(torch.equal(held.pictures[0].latent, picture.latent) for picture in group.pictures)
     plain = RECIPE.model_copy(update={"validation": 0.0})
     job = jobs.add(archive.catalog, "train", {}, GRANTED).id
     train(archive.catalog, "all", tiny_base, "without", recipe=plain, processes=1, job=job, mode="pooled")
