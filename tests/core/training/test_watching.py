@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,16 @@ RECIPE = Recipe(
 )
 
 
+def lines_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
+
+
 def told(archive: SmallArchive, tiny_base: Path, recipe: Recipe, **more: Any) -> tuple[Path, list[dict[str, Any]]]:
     """Train as a job; its folder and the lines it wrote."""
     job = jobs.add(archive.catalog, "train", {}, GRANTED).id
     train(archive.catalog, "all", tiny_base, f"v{job}", recipe=recipe, processes=1, job=job, **more)
     folder = jobs.folder_of(archive.catalog, job)
-    return folder, list(watching.read(folder / METRICS))
+    return folder, lines_of(folder)
 
 
 def test_each_step_is_a_line(archive: SmallArchive, tiny_base: Path) -> None:
@@ -69,7 +74,7 @@ def test_held_out_pictures_are_never_learned_from(archive: SmallArchive, tiny_ba
     plain = RECIPE.model_copy(update={"validation": 0.0})
     job = jobs.add(archive.catalog, "train", {}, GRANTED).id
     train(archive.catalog, "all", tiny_base, "without", recipe=plain, processes=1, job=job, mode="pooled")
-    assert "validation" not in next(watching.read(jobs.folder_of(archive.catalog, job) / METRICS))
+    assert "validation" not in lines_of(jobs.folder_of(archive.catalog, job))[0]
 
 
 def test_the_best_by_validation_is_written(archive: SmallArchive, tiny_base: Path) -> None:
