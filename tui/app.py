@@ -21,6 +21,7 @@ from storage import jobs
 from storage.catalog import Catalog, open_catalog
 from storage.records import Face, JobState
 from tui import actions, registers, terminal
+from tui.config import Config
 from tui.desk import Desk
 from tui.screens.archive import ArchiveRoom
 from tui.screens.cohorts import CohortsRoom
@@ -138,8 +139,9 @@ class KyodakuApp(App[None]):
     }
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q,ctrl+c", "quit", show=False, priority=True)]
 
-    def __init__(self, folder: Path, preview: terminal.Preview | None = None) -> None:
+    def __init__(self, folder: Path, preview: terminal.Preview | None = None, settings: Config | None = None) -> None:
         super().__init__()
+        self._settings = settings or Config()
         self.desk = Desk(folder)
         self.preview = preview or terminal.Preview("halfblock", "not asked")
         self._version: int | None = None
@@ -151,14 +153,14 @@ class KyodakuApp(App[None]):
         self._typed: deque[events.Key] = deque()
         self._held = False
         self.registers = registers.Registers()
-        self.pen = ""  # who records decisions, once that was said
+        self.pen = self._settings.by  # who records decisions, once that was said
         self.advances = True  # whether the cursor goes on after a decision
         self.animation_level = "none"
 
     def on_mount(self) -> None:
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = "dark"
+        self.theme = self._settings.theme
         self.set_interval(TICK_S, self.look)
 
     def on_unmount(self) -> None:
@@ -342,12 +344,12 @@ def job_line(catalog: Catalog) -> str:
     return f"job {running[0].id} {running[0].kind} {running[0].progress:.0%}" if running else ""
 
 
-def run(catalog_folder: Path) -> int:
+def run(catalog_folder: Path, settings: Config | None = None) -> int:
     """Open the app on the catalog in `catalog_folder`; the exit status. Raises what `open_catalog` raises."""
     # Started under nohup the hang-up is ignored, and the app would read a line that has ended for ever.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     open_catalog(catalog_folder).close()  # migrates an older one, and says at once what is wrong with it
-    app = KyodakuApp(catalog_folder, terminal.ask())
+    app = KyodakuApp(catalog_folder, terminal.ask(), settings)
     try:
         app.run()
     except KyodakuError:
