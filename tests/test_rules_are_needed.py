@@ -41,6 +41,7 @@ WITHDRAWAL = "tests/core/test_withdrawal.py"
 GENERATE = "tests/core/test_generate.py"
 VERDICT = "tests/core/test_audit_verdict.py"
 STRANGERS = "tests/core/test_audit_strangers.py"
+RELEASE = "tests/core/test_release.py"
 SAFETY = "tests/core/test_safety_checker.py"
 MERGING = "tests/core/merging/test_catalogued.py"
 PEOPLE = "tests/core/test_people.py"
@@ -63,8 +64,8 @@ MUTATIONS = (
     Mutation(
         "the newest word counts, not the first",
         "core/consent.py",
-        "for event in reversed(events):",
-        "for event in events:",
+        "for event in reversed(events):\n        if purpose not in event.purposes",
+        "for event in events:\n        if purpose not in event.purposes",
         CONSENT,
     ),
     Mutation(
@@ -330,7 +331,7 @@ MUTATIONS = (
     ),
     Mutation(
         "consent is asked before a person's pictures are read",
-        "core/training/loop.py",
+        "core/training/one.py",
         "        look_at_consent()\n        items = [",
         "        items = [",
         LOOP,
@@ -371,6 +372,27 @@ MUTATIONS = (
         f"{LOOP} {DATASET}",
     ),
     Mutation(
+        "captions of a file are held to the rule of prompts",
+        "core/training/captions.py",
+        "            check_caption(rest[0], where)\n",
+        "            pass\n",
+        "tests/core/training/test_captions.py",
+    ),
+    Mutation(
+        "a place that no prompt may name is in no caption",
+        "core/training/captions.py",
+        ' and not (asked and prompts.find(text.replace(TRIGGER, "")))',
+        "",
+        "tests/core/training/test_captions.py",
+    ),
+    Mutation(
+        "held-out pictures are not learned from",
+        "core/training/one.py",
+        "learned = [at for at in range(len(items)) if at not in held]",
+        "learned = list(range(len(items)))",
+        "tests/core/training/test_watching.py",
+    ),
+    Mutation(
         "masked pixels carry no loss",
         "core/training/dataset.py",
         "free[top:bottom, left:right] = 0",
@@ -387,8 +409,8 @@ MUTATIONS = (
     Mutation(
         "what is around the crop is cut before anything is resampled",
         "core/training/dataset.py",
-        "crop = whole.crop(square).resize((resolution, resolution), Image.Resampling.LANCZOS)",
-        "crop = whole.resize((resolution, resolution), Image.Resampling.LANCZOS, box=square)",
+        "crop = whole.crop(cut).resize(size, Image.Resampling.LANCZOS)",
+        "crop = whole.resize(size, Image.Resampling.LANCZOS, box=cut)",
         DATASET,
     ),
     # What may be made of models, and drawn with them
@@ -590,6 +612,64 @@ MUTATIONS = (
         '"patches": ratio <= COPY,',
         '"patches": False,',
         "tests/core/test_audit_copies.py",
+    ),
+    # What leaves the catalog
+    Mutation(
+        "a model leaves only with everyone's word",
+        "core/release.py",
+        "        if ruling.status is not Status.GRANTED:\n            missing",
+        "        if False:\n            missing",
+        RELEASE,
+        vital=True,
+    ),
+    Mutation(
+        "everyone in the lineage is asked",
+        "core/release.py",
+        "everyone = {person for one in ids for person in artifacts.shares_of(catalog, one)}",
+        "everyone = set(list(artifacts.shares_of(catalog, model.id))[:1])",
+        RELEASE,
+    ),
+    Mutation(
+        "one person's model stays",
+        "core/release.py",
+        "if model.kind not in COMPOSITES or len(shares) < 2 or max(shares.values()) >= ONE_PERSON:",
+        "if False:",
+        RELEASE,
+    ),
+    Mutation(
+        "what was not audited stays",
+        "core/release.py",
+        "    if audit.bytes_hash != bytes_hash:\n",
+        "    if False:\n",
+        RELEASE,
+    ),
+    Mutation(
+        "what did not pass its audit stays",
+        "core/release.py",
+        "    if audit.verdict != NOBODY_VERDICT:\n",
+        "    if False:\n",
+        RELEASE,
+    ),
+    Mutation(
+        "what no safety checker saw stays",
+        "core/release.py",
+        "    if audit.checker is None:\n",
+        "    if False:\n",
+        RELEASE,
+    ),
+    Mutation(
+        "a tainted model stays",
+        "core/release.py",
+        "    require_ok([model])\n    shares",
+        "    shares",
+        RELEASE,
+    ),
+    Mutation(
+        "no minor's photographs are looked at for membership",
+        "core/membership.py",
+        "    _require_adult(catalog, person)\n    require_ok",
+        "    require_ok",
+        "tests/core/test_membership.py",
     ),
     # What leaves the models
     Mutation(
