@@ -331,7 +331,7 @@ MUTATIONS = (
     ),
     Mutation(
         "consent is asked before a person's pictures are read",
-        "core/training/loop.py",
+        "core/training/one.py",
         "        look_at_consent()\n        items = [",
         "        items = [",
         LOOP,
@@ -372,6 +372,27 @@ MUTATIONS = (
         f"{LOOP} {DATASET}",
     ),
     Mutation(
+        "captions of a file are held to the rule of prompts",
+        "core/training/captions.py",
+        "            check_caption(rest[0], where)\n",
+        "            pass\n",
+        "tests/core/training/test_captions.py",
+    ),
+    Mutation(
+        "a place that no prompt may name is in no caption",
+        "core/training/captions.py",
+        ' and not (asked and prompts.find(text.replace(TRIGGER, "")))',
+        "",
+        "tests/core/training/test_captions.py",
+    ),
+    Mutation(
+        "held-out pictures are not learned from",
+        "core/training/one.py",
+        "learned = [at for at in range(len(items)) if at not in held]",
+        "learned = list(range(len(items)))",
+        "tests/core/training/test_watching.py",
+    ),
+    Mutation(
         "masked pixels carry no loss",
         "core/training/dataset.py",
         "free[top:bottom, left:right] = 0",
@@ -388,8 +409,8 @@ MUTATIONS = (
     Mutation(
         "what is around the crop is cut before anything is resampled",
         "core/training/dataset.py",
-        "crop = whole.crop(square).resize((resolution, resolution), Image.Resampling.LANCZOS)",
-        "crop = whole.resize((resolution, resolution), Image.Resampling.LANCZOS, box=square)",
+        "crop = whole.crop(cut).resize(size, Image.Resampling.LANCZOS)",
+        "crop = whole.resize(size, Image.Resampling.LANCZOS, box=cut)",
         DATASET,
     ),
     # What may be made of models, and drawn with them

@@ -31,6 +31,7 @@ def command_line() -> typer.Typer:
         people,
         photographs,
         pictures,
+        recipes,
         similar,
         standards,
         subjects,
@@ -46,7 +47,7 @@ def command_line() -> typer.Typer:
     commands.callback()(root)
     for room in (
         *(archive, cohorts, consent, decisions, export, jobs, ledger, models, people),
-        *(photographs, pictures, similar, standards, subjects, training, upkeep),
+        *(photographs, pictures, recipes, similar, standards, subjects, training, upkeep),
     ):
         room.register(commands)
     return commands

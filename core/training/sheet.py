@@ -100,7 +100,7 @@ def _tiles(catalog: Catalog, items: Sequence[CohortItem]) -> Iterator[Tile]:
     for item in items:
         name = display(people[item.subject_id].name)
         try:
-            picture, _ = picture_of(known[item.photo_id], item, SIDE)
+            picture, _ = picture_of(known[item.photo_id], item, (SIDE, SIDE))
         except BadImage as error:
             yield Tile(name, item.photo_id, None, error.message)
         else:

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PROGRAM = "import sys, pathlib, tui.app; sys.exit(tui.app.run(pathlib.Path(sys.argv[1])))"
+PROGRAM = """import sys, pathlib, tui.app, tui.config
+sys.exit(tui.app.run(pathlib.Path(sys.argv[1]), tui.config.read(tui.config.path())))"""
 PATIENCE_S = 30.0
 QUIET_S = 0.3  # nothing for so long: the screen is drawn
 

@@ -39,7 +39,7 @@ def test_it_shows_the_pixels_that_train(catalog: Catalog, group: int, tmp_path: 
     assert (made.files, made.pictures, made.unreadable) == ([tmp_path / "sheet.png"], 1, {})
     [item] = cohorts.training(catalog, "c")
     assert item.masks
-    expected, free = picture_of(photos.get(catalog, group), item, sheet.SIDE)
+    expected, free = picture_of(photos.get(catalog, group), item, (sheet.SIDE, sheet.SIDE))
     with Image.open(made.files[0]) as drawn:
         pixels = np.asarray(drawn.convert("RGB"))
     top, left = sheet.LABEL + sheet.GAP, sheet.GAP
