@@ -26,8 +26,9 @@ from core.audit_stats import (
 )
 from core.composition import ONE_PERSON
 from core.errors import BadValue
-from core.generate import Opened, open_model
+from core.generate import Opened, open_model, permit_opened
 from core.progress import Report, silent
+from core.watch import Watch
 from storage import artifacts, subjects, whole_files
 from storage.catalog import Catalog
 from storage.records import Job
@@ -81,12 +82,14 @@ def audit(
         raise BadValue("an audit needs a picture at least and a rate between 0 and 1", "see: kyodaku audit --help")
     known = known_faces(catalog)
     threshold = threshold_of(known, fmr)
+    watch = Watch(catalog, lambda: permit_opened(catalog, opened))
     opened = open_model(catalog, model, device)
-    drawn = draw_faces(opened.base, _texts(opened.trigger, n), seed, known.space, report, "drawing", safety)
+    report = watch.reporting(report)
+    drawn = draw_faces(opened.base, _texts(opened.trigger, n), seed, known.space, report, "drawing", safety, watch)
     of_base = None
     if opened.model is not None:
         base = base_model.load(Path(opened.model.base), device)
-        of_base = draw_faces(base, _texts("", n), seed, known.space, report, "drawing with the base", safety)
+        of_base = draw_faces(base, _texts("", n), seed, known.space, report, "drawing with the base", safety, watch)
     return _report(catalog, opened, known, threshold, drawn, of_base, seed)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,9 +110,16 @@ def strangers_matched(known: Known, threshold: float) -> float:
 
 
 def draw_faces(
-    base: Base, texts: Sequence[str], seed: int, space: str, report: Report, what: str, safety: Path | None = None
+    base: Base,
+    texts: Sequence[str],
+    seed: int,
+    space: str,
+    report: Report,
+    what: str,
+    safety: Path | None = None,
+    before_step: Callable[[], None] = lambda: None,
 ) -> DrawnFaces:
-    """Draw one picture for each prompt and find, cut out and embed every face."""
+    """Draw one picture for each prompt and find, cut out and embed every face; `before_step` is as in `draw`."""
     detector, checker = Detector(str(base.device)), Checker(str(base.device), base.path, safety)
     embed = embedder(space)
     faces: list[DrawnFace] = []
@@ -120,7 +127,7 @@ def draw_faces(
     withheld: set[int] = set()
     done = 0
     report(Step(what, 0, len(texts)))
-    for batch in draw(base, texts, seed=seed, steps=SAMPLER_STEPS):
+    for batch in draw(base, texts, seed=seed, steps=SAMPLER_STEPS, before_step=before_step):
         withheld |= {done + at for at, seen in enumerate(checker.look(batch)) if seen.withheld}
         large = [enlarged(picture) for picture in batch]
         for at, (picture, detected) in enumerate(zip(large, detector.detect(large), strict=True)):

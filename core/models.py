@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import BadValue, NoSuchRecord, Refused
+from core.errors import BadValue, NoSuchRecord, Refused, Tainted
 from core.progress import Report, silent
 from storage import artifacts, subjects, whole_files
 from storage.catalog import Catalog
@@ -89,6 +89,15 @@ def require_name(name: str) -> str:
     return plain
 
 
+def require_in_use(model: Model) -> None:
+    """Raises Tainted, naming the model and why, unless it may be used: the one gate of all that uses models."""
+    if model.state is not ModelState.OK:
+        raise Tainted(
+            f"model {model.name!r} is {model.state}: {model.why or 'it may not be used'}",
+            f"leave it out, or see: kyodaku models show {model.name}",
+        )
+
+
 def list_all(catalog: Catalog) -> list[Model]:
     """All models, oldest first."""
     return artifacts.all_models(catalog)
@@ -153,11 +162,10 @@ def affected(catalog: Catalog, subject: int | str) -> list[Model]:
 def verify(catalog: Catalog, name: str, report: Report = silent) -> Verification:
     """Read a model's file and compare its hash; make a merge again from its ingredients and compare that too.
 
-    Raises NoSuchRecord, and Refused for a model whose file is not to be had (tainted, quarantined, deleted).
+    Raises NoSuchRecord, and Tainted for a model whose file is not to be had (tainted, quarantined, deleted).
     """
     model = artifacts.get_model(catalog, name)
-    if model.state is not ModelState.OK:
-        raise Refused(f"{name} is {model.state}: {model.why or 'its file is gone'}", "there is nothing to verify")
+    require_in_use(model)
     problem = file_problem(catalog, model)
     if model.kind not in MERGES:
         return Verification(name, problem is None, problem or "its file is the one recorded", None)

@@ -124,6 +124,7 @@ class DecisionKind(StrEnum):
 class JobState(StrEnum):
     """Where a job stands. `INTERRUPTED` is said of a running job whose worker holds no lock."""
 
+    WAITING = "waiting"  # put down by a withdrawal, to be started by a person
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"

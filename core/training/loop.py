@@ -25,6 +25,7 @@ from core.training.fit import Fit, Group
 from core.training.recipe import SHARED_TRIGGER, Recipe, trigger_of
 from core.training.recipe import load as load_recipe
 from core.training.workers import Message, Workers, share_out
+from core.watch import Watch
 from storage import artifacts, jobs, whole_files
 from storage import catalog as catalogs
 from storage.catalog import Catalog
@@ -211,15 +212,18 @@ def _train_one(
 
     def look_at_consent() -> None:
         _look_at_consent(catalog, settings.cohort, task)
+        permit_base(catalog, base.unet_hash)
 
+    watch = Watch(catalog, look_at_consent)
     loss = 0.0
     try:
         groups = list(_groups(catalog, base, recipe, task, resolution, look_at_consent))
         fit = Fit(base, recipe, groups, task.key)
         for step, loss in fit.steps(before_epoch=look_at_consent, kept=kept):
             yield Message(task.name, step, loss)
+            watch()
         look_at_consent()
-    except ConsentLost:
+    except Refused:
         for _, uid in task.people:  # what a withdrawal erased may have been written again since
             latent_cache.erase_subject(catalog, uid)
         raise
@@ -263,6 +267,7 @@ def _register(catalog: Catalog, settings: Settings, task: Task, message: Message
         with catalog.transaction():
             # Under the write lock: a withdrawal comes before this, and is seen here, or after, and finds the model.
             _look_at_consent(catalog, settings.cohort, task)
+            permit_base(catalog, message.base_hash)
             artifacts.add_model(
                 catalog,
                 Model(
