@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from core import framing, proofs, query
+from core import consent, framing, proofs, query
 from core.errors import BadValue, CohortTooSmall, ConsentLost
 from core.selection import NEVER, Exclusion, People, Selection, photographs, select
 from storage import artifacts, checkpoints, ledger, subjects
@@ -181,6 +181,8 @@ def _lost(
         return f"their face in photograph {photo.id} is not what it was"
     if photo.content_hash != item.content_hash:
         return f"photograph {photo.id} is not what it was"
+    for claimed in consent.claim_rulings(photo, purpose):
+        return f"photograph {photo.id}: {claimed.why}"
     for face in found:
         ruling = people.ruling(face, photo, purpose, at)
         if ruling is None:

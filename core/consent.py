@@ -13,6 +13,8 @@ from enum import Enum, auto
 
 from storage.records import (
     ADULT_ONLY_PURPOSES,
+    TRAIN_PURPOSES,
+    Bar,
     Event,
     EventKind,
     Face,
@@ -37,6 +39,17 @@ BY_GUARDIAN = "guardian"  # in a grant's details: True where the guardian of a m
 BY_PLACE = "place"  # a `taken_source`: the zone of the position, not the camera's word
 LATEST_ZONE = timedelta(hours=-12)  # where a day begins last on Earth
 ZONES = timedelta(hours=26)  # between the zones where a day begins first (UTC+14) and last
+
+CLAIMED = (
+    (Bar.MINOR, ADULT_ONLY_PURPOSES, Status.AGE_UNSETTLED, "its file claims that somebody under 18 is shown"),
+    (Bar.PROHIBITED, TRAIN_PURPOSES, Status.UNKNOWN, "its file claims that training on it is prohibited"),
+    (
+        Bar.UNRELEASED,
+        ADULT_ONLY_PURPOSES | {Purpose.PUBLISH},
+        Status.UNKNOWN,
+        "its file claims that releases are missing or incomplete",
+    ),
+)
 
 _NOES = (EventKind.REFUSAL, EventKind.WITHDRAWAL)
 
@@ -144,14 +157,14 @@ def photo_ruling(
         subject = subjects.get(face.subject_id) if face.subject_id is not None else None
         known = events.get(subject.uid, ()) if subject is not None else ()
         per_face[face.id] = face_ruling(face, subject, known, purpose, when, at)
-    whole = weigh([ruling for ruling in per_face.values() if ruling is not None], photo)
+    whole = weigh([ruling for ruling in per_face.values() if ruling is not None], photo, purpose)
     return PhotoRuling(whole.status, per_face, whole.until, whole.why)
 
 
-def weigh(counted: Sequence[Ruling], photo: Photo) -> Ruling:
+def weigh(counted: Sequence[Ruling], photo: Photo, purpose: Purpose) -> Ruling:
     """What a photograph permits whose faces that count permit this; it rests on no single event.
 
-    Of the photograph only its rights, its error and whether faces were sought are asked.
+    Of the photograph only its rights, its error, what bars it and whether faces were sought are asked.
     """
     said = list(counted)
     until = min((ruling.until for ruling in said if ruling.until is not None), default=None)
@@ -163,9 +176,22 @@ def weigh(counted: Sequence[Ruling], photo: Photo) -> Ruling:
         said.append(Ruling(Status.UNKNOWN, None, None, "faces not looked for yet"))
     elif not said:
         said.append(_by_rights(photo.rights))
+    said += claim_rulings(photo, purpose)
     worst = min(said, key=lambda ruling: WORST_FIRST.index(ruling.status))
     reasons = dict.fromkeys(ruling.why for ruling in said if ruling.status is worst.status)
     return Ruling(worst.status, None, until, "; ".join(reasons))
+
+
+def claim_rulings(photo: Photo, purpose: Purpose) -> list[Ruling]:
+    """What stands in the way because a file of the photograph says so and nobody of the house has settled it.
+
+    A claim only ever takes away: none makes anything granted.
+    """
+    return [
+        Ruling(status, None, None, f"{why}, and nobody has settled that")
+        for bar, purposes, status, why in CLAIMED
+        if bar in photo.barred and purpose in purposes
+    ]
 
 
 def taken(photo: Photo) -> datetime | None:
@@ -190,6 +216,14 @@ def age_then(subject: Subject, taken_at: datetime | None) -> AgeThen:
     if taken_at.date() < subject.born:
         return AgeThen.NOT_BORN
     return AgeThen.ADULT if _is_adult(subject.born, _day_taken(taken_at)) else AgeThen.UNDER_AGE
+
+
+def years_then(subject: Subject, taken_at: datetime | None) -> int | None:
+    """A person's age in whole years when a photograph was taken, the least that it can be; None where nobody knows."""
+    if subject.born is None or age_then(subject, taken_at) in (AgeThen.NOT_KNOWN, AgeThen.NOT_BORN):
+        return None
+    day = _day_taken(taken_at or datetime.min)
+    return max(0, day.year - subject.born.year - ((day.month, day.day) < (subject.born.month, subject.born.day)))
 
 
 def is_minor(subject: Subject, at: datetime) -> bool:

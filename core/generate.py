@@ -230,6 +230,7 @@ def generate(
     watch = Watch(catalog, lambda: permit_opened(catalog, opened))
     opened = open_model(catalog, model, device)
     text = opened.prompt(prompt)
+    prompts.check(text)  # as it is drawn: the model's word may stand in the middle of another
     side = _check_size(opened.base, size)
     checker = Checker(str(opened.base.device), opened.base.path, safety)
     start = None

@@ -69,6 +69,7 @@ class ImageFacts:
     exif: tuple[bytes, ...] = field(default=(), repr=False)
     is_exif: bool = True
     xmp: bytes = field(default=b"", repr=False)
+    stored: int = 1  # EXIF orientation of the pixels in the file: of a TIFF too, whose decoder turns them
 
 
 def probe(source: Path | BinaryIO) -> ImageFacts:
@@ -79,10 +80,12 @@ def probe(source: Path | BinaryIO) -> ImageFacts:
         # these two are turned by their decoders
         turned = image.format in {"HEIF", "TIFF"}
         # PNG's own getexif decodes the whole picture in search of EXIF behind it
-        facts = _facts(_format(image), *image.size, 1 if turned else Image.Image.getexif(image).get(0x0112, 1))
+        told = Image.Image.getexif(image).get(0x0112, 1) if image.format != "HEIF" else 1
+        facts = _facts(_format(image), *image.size, 1 if turned else told)
         block = _exif(image)
         exif = (block,) if block else ()
-        return replace(facts, complete=_complete(image), exif=exif, is_exif=not exif, xmp=_xmp(image))
+        stored = told if told in range(1, 9) else 1
+        return replace(facts, complete=_complete(image), exif=exif, is_exif=not exif, xmp=_xmp(image), stored=stored)
 
 
 def probe_jpeg(frame: jpeg.Frame, orientation: int) -> ImageFacts:
@@ -94,7 +97,14 @@ def probe_jpeg(frame: jpeg.Frame, orientation: int) -> ImageFacts:
     return replace(_facts("JPEG", frame.width, frame.height, orientation), complete=frame.complete)
 
 
-def load(path: bytes | Path, orientation: int, *, longest: int | None = None) -> Image.Image:
+def profile_of(source: Path | BinaryIO) -> bytes | None:
+    """The ICC profile of the pixels that `load` gives, None where there is none. Raises BadImage."""
+    with _opened(source) as (image, _):
+        profile = image.info.get("icc_profile")
+        return bytes(profile) if profile else None
+
+
+def load(path: bytes | Path | BinaryIO, orientation: int, *, longest: int | None = None) -> Image.Image:
     """The picture upright in RGB; with `longest`, shrunk so that its longer side is at most that.
 
     `orientation` is the photograph's, as indexed. A larger JPEG is then decoded at 1/2, 1/4 or 1/8
@@ -146,7 +156,7 @@ def _facts(format: str, width: int, height: int, orientation: int) -> ImageFacts
     orientation = orientation if orientation in range(1, 9) else 1
     if orientation >= 5:
         width, height = height, width
-    return ImageFacts(format, width, height, orientation)
+    return ImageFacts(format, width, height, orientation, stored=orientation)
 
 
 def _raw_facts(preview: Image.Image, container: raw.Raw) -> ImageFacts:

@@ -7,48 +7,17 @@ wears it), and what is drawn is looked at as well (`core.picture_checks`).
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
+from core import spellings
 from core.errors import PromptRefused
-from core.prompt_words import HARMLESS, LOOKALIKES, WORDS
+from core.prompt_ages import below_18
+from core.prompt_words import HARMLESS, WORDS
+from core.spellings import plain
 
-ADULT = 18
-_LEET = str.maketrans(
-    {
-        "0": "o",
-        "1": "i",
-        "3": "e",
-        "4": "a",
-        "5": "s",
-        "7": "t",
-        "8": "b",
-        "9": "g",
-        "@": "a",
-        "$": "s",
-        "!": "i",
-        "|": "i",
-        "+": "t",
-    }
-)
-_NUMBERS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
-seventeen"""
-_NUMBER_WORDS = {word: number for number, word in enumerate(_NUMBERS.split())}
-_AGE_AFTER = (
-    r"(?:[\s-]*(?:years?|yrs?|y)(?:[\s/-]*(?:olds?|of\s+age|young))?\b|\s*y\W?\s?o\b|[\s-]*(?:months?|weeks|days?)\b"
-    r"|\s*(?:ans?|anos?|anni|jahre?|tahun|roku|lat)\b|[\s-]*jahrig\w*|\s*(?:лет|года?)\b|\s*(?:歳|才|岁|歲|살|세)"
-    r"|\s*(?:ขวบ|ปี|ປີ|ຂວບ))"
-)
-_AGES = (
-    re.compile(r"(?<![\d.])(\d{1,2})" + _AGE_AFTER),
-    re.compile(r"\b(?:aged?|age\s*(?:is|of)|turn(?:s|ing|ed)|edad|alter|age\s+de)\W*(\d{1,2})(?!\d)"),
-    re.compile(r"(?:อายุ|ອາຍຸ|年齢|年龄|나이)\W*(\d{1,2})(?!\d)"),
-)
-_KANJI_DIGITS = "零一二三四五六七八九"
-_KANJI = re.compile(
-    r"(?<![一二三四五六七八九十百])(?:(十)([一二三四五六七八九])?|([一二三四五六七八九]))(?=\s*(?:歳|才|岁|歲))"
-)
+_STEM = 4  # letters of a word from which on it is sought inside letters drawn together
+_ABUGIDA = re.compile("[\u0e00-\u0eff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +38,24 @@ def find(text: str) -> Finding | None:
     base = plain(text)
     for phrase in HARMLESS:
         base = re.sub(phrase, " ", base)
-    if (years := _age_below_18(base)) is not None:
+    if (years := below_18(base)) is not None:
         return Finding("minor", f"{years} years")
-    spellings = _spellings(base)
-    spelled_out = _spelled_out(base)
+    forms = spellings.spellings(base)
+    runs = spellings.spelled_out(base)
+    broken = set(spellings.broken(base))
+    masked = spellings.masked(base)
+    joined = spellings.joined(base)
     for topic in WORDS:
-        pattern, stems = _patterns(topic)
-        for spelling in spellings:
-            if match := pattern.search(spelling):
-                return Finding(topic, match.group().strip())
-        if match := stems.search(spelled_out):
-            return Finding(topic, match.group())
+        terms = _terms(topic)
+        match = next(filter(None, (terms.plainly.search(form) for form in forms)), None)
+        match = match or next(filter(None, (terms.drawn_together.search(run) for run in runs)), None)
+        match = match or terms.over_blanks.search(joined) or terms.toneless.search(spellings.without_tones(joined))
+        match = match or terms.hiragana.search(spellings.in_hiragana(joined))
+        if match:
+            return Finding(topic, match.group().strip())
+        for word in terms.single:
+            if (len(word) >= _STEM and word in broken) or any(pattern.fullmatch(word) for pattern in masked):
+                return Finding(topic, word)
     return None
 
 
@@ -94,71 +70,53 @@ def check(*texts: str) -> None:
         )
 
 
-def plain(text: str) -> str:
-    """Text in one spelling: compatibility forms, case, accents, look-alike letters and invisible marks undone."""
-    text = unicodedata.normalize("NFKC", text).casefold()
-    decomposed = unicodedata.normalize("NFKD", text)
-    kept = (char for char in decomposed if not _is_dressing(char))
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFC", "".join(kept)).translate(LOOKALIKES))
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """A topic's words, as they are sought in each form of a text."""
 
-
-def _is_dressing(char: str) -> bool:
-    """Whether a character changes no letter: accents of Latin, Greek and Cyrillic, and what is not seen.
-
-    The vowel and tone marks of other scripts are letters.
-    """
-    code = ord(char)
-    if 0x0300 <= code <= 0x036F or 0xFE00 <= code <= 0xFE0F or 0x1F3FB <= code <= 0x1F3FF or 0xE0000 <= code <= 0xE01EF:
-        return True
-    return unicodedata.category(char) in {"Cf", "Cc"} and not char.isspace()
-
-
-def _spellings(base: str) -> tuple[str, ...]:
-    """The text as it stands, with digits read as letters, without signs inside words, with drawn-out letters short."""
-    leet = re.sub(r"[\w@$!|+]*[^\W\d_][\w@$!|+]*", lambda token: token.group().translate(_LEET), base)
-    found = [base, leet]
-    found += [re.sub(r"(?<=\w)[^\w\s]+(?=\w)|(?<=[^\W_])_+(?=[^\W_])", "", text) for text in (base, leet)]
-    found += [re.sub(r"([^\W\d_])\1{2,}", r"\1" * most, text) for text in tuple(found) for most in (1, 2)]
-    return tuple(dict.fromkeys(found))
-
-
-def _spelled_out(base: str) -> str:
-    """Letters spelled one by one (`c h i l d`, `t.e.e.n`) drawn together; other text is left out."""
-    runs = re.findall(r"(?<!\w)(?:\w[\W_]+){2,}\w(?!\w)", base.translate(_LEET))
-    return " ".join(re.sub(r"[\W_]+", "", run) for run in runs)
+    plainly: re.Pattern[str]  # whole, or anywhere, by their script
+    drawn_together: re.Pattern[str]  # in letters that were spelled one by one
+    over_blanks: re.Pattern[str]  # of scripts that do not part words, long enough not to come about by chance
+    toneless: re.Pattern[str]
+    hiragana: re.Pattern[str]
+    single: frozenset[str]  # Latin words of three letters and more
 
 
 @cache
-def _patterns(topic: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """How a topic's words are sought, whole or anywhere by their script; and stems for letters drawn together."""
-    whole, anywhere, stems = [], [], []
+def _terms(topic: str) -> _Terms:
+    whole, anywhere, stems, short, blanks, toneless, kana = [], [], [], [], [], [], []
+    single = set()
     for word in WORDS[topic]:
         starts = word.endswith("*")
         text = plain(word.removesuffix("*"))
         spelled = r"[\W_]*".join(re.escape(part) for part in text.split())
         if all(ord(char) < 0x0500 for char in word):
             whole.append(spelled + (r"\w*" if starts else ""))
-            if len(text) >= 4 and " " not in text:
-                stems.append(re.escape(text))
-        else:
-            anywhere.append(spelled)
-    pattern = rf"(?<![^\W_])(?:{_either(whole)})(?![^\W_])|{_either(anywhere)}"
-    return re.compile(pattern), re.compile(_either(stems))
+            if " " not in text and len(text) >= _STEM:
+                stems.append(re.escape(spellings.read_as_letters(text)))
+                single.add(text)
+            elif len(text) == _STEM - 1 and text.isalpha():
+                short.append(text)
+                single.add(text)
+            continue
+        anywhere.append(re.escape(text))
+        if len(text) >= (3 if _ABUGIDA.match(text) else 2):
+            blanks.append(re.escape(text))
+        bare = spellings.without_tones(text)
+        if bare != text and len(bare) >= 3:
+            toneless.append(re.escape(bare))
+        if re.fullmatch("[ぁ-んァ-ヶー]+", text):
+            read = spellings.in_hiragana(text)
+            kana.append(read if len(read) > 2 else f"(?<![ぁ-ん]){read}")
+    return _Terms(
+        plainly=re.compile(rf"(?<![^\W_])(?:{_either(whole)})(?![^\W_])|{_either(anywhere)}"),
+        drawn_together=re.compile(rf"{_either(stems)}|^a?(?:{_either(short)})s?$"),
+        over_blanks=re.compile(_either(blanks)),
+        toneless=re.compile(_either(toneless)),
+        hiragana=re.compile(_either(kana)),
+        single=frozenset(single),
+    )
 
 
 def _either(patterns: list[str]) -> str:
     return "|".join(sorted(patterns, key=len, reverse=True))
-
-
-def _age_below_18(base: str) -> int | None:
-    """An age under 18 that the text gives, in digits of any script, in Chinese numerals or in English words."""
-    digits = "".join(str(unicodedata.digit(char, char)) for char in base)
-    digits = re.sub(r"\b[a-z]+\b", lambda word: str(_NUMBER_WORDS.get(word.group(), word.group())), digits)
-    digits = _KANJI.sub(
-        lambda match: str(10 * bool(match[1]) + _KANJI_DIGITS.index(match[2] or match[3] or "零")), digits
-    )
-    for pattern in _AGES:
-        for match in pattern.finditer(digits):
-            if int(match.group(1)) < ADULT:
-                return int(match.group(1))
-    return None

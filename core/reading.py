@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import stat as stats
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import BinaryIO
 
@@ -20,9 +20,11 @@ from core.beside import Beside
 from core.companions import Group, Shot, apart, same_exposure
 from core.errors import BadImage
 from core.interchange import xmp
+from core.interchange.assertions import Assertion
+from core.interchange.regions import upright
 from core.pulse import Beats, Pulse
 from storage.photos import join, kept, split
-from storage.records import CompanionKind, Photo
+from storage.records import Claim, CompanionKind, Photo
 from storage.safe_text import display
 
 CHANGED = "changed while it was read"
@@ -38,6 +40,7 @@ class Reading:
 
     photo: Photo
     warning: str | None = None  # what could not be read although the photograph can be used
+    stored: int = 1  # EXIF orientation of the pixels in the file, which regions are told of
 
 
 def read_file(path: bytes, pulse: Pulse | Beats | None = None) -> Reading | None:
@@ -75,7 +78,7 @@ def _mark(stat: os.stat_result) -> tuple[int, int, int]:
 
 def _photo(path: bytes, stat: os.stat_result) -> Photo:
     times = kept(stat.st_mtime_ns), kept(stat.st_ctime_ns)
-    return Photo(0, path, display(path), stat.st_size, *times, kept(stat.st_ino), companions=(), tags=())
+    return Photo(0, path, display(path), stat.st_size, *times, kept(stat.st_ino), companions=(), tags=(), claims=())
 
 
 def _unopened(path: bytes, error: OSError) -> Reading | None:
@@ -171,17 +174,32 @@ def _described(photo: Photo, digest: str, source: BinaryIO, data: bytes | bytear
         error=None if facts.complete else "the file is cut off: its end is missing",
         **{name: getattr(told, name) for name in _EXIF},
     )
-    return Reading(_with_xmp(photo, [xmp.read(packet)] if xmp.worth_reading(packet) else []), told.warning)
+    written = {split(photo.path)[1]: xmp.read(packet)} if xmp.worth_reading(packet) else {}
+    return Reading(_with_xmp(photo, written, facts.stored), told.warning, facts.stored)
 
 
-def _with_xmp(photo: Photo, written: Sequence[xmp.XmpFields]) -> Photo:
-    """The photograph with the first that each field is given by, of what `written` gives; EXIF's where none does."""
+def _with_xmp(photo: Photo, written: Mapping[bytes, xmp.XmpFields], stored: int) -> Photo:
+    """The photograph with the first that each field is given by, of what `written` gives; EXIF's where none does.
+
+    Claims are added up, whatever file says them; `stored` is the EXIF orientation that their regions are told in.
+    """
     if not written:
         return photo
-    rating = next((each.rating for each in written if each.rating is not None), photo.rating)
-    caption = next((each.caption for each in written if each.caption is not None), photo.caption)
-    tags = next((each.keywords for each in written if each.keywords), photo.tags or ())
-    return replace(photo, rating=rating, caption=caption, tags=tags)
+    told = written.values()
+    rating = next((each.rating for each in told if each.rating is not None), photo.rating)
+    caption = next((each.caption for each in told if each.caption is not None), photo.caption)
+    tags = next((each.keywords for each in told if each.keywords), photo.tags or ())
+    claims = [_claim(one, name, stored) for name, each in written.items() for one in each.asserted]
+    claims = [*(photo.claims or ()), *claims]
+    return replace(photo, rating=rating, caption=caption, tags=tags, claims=tuple(dict.fromkeys(claims)))
+
+
+def _claim(said: Assertion, name: bytes, stored: int) -> Claim:
+    area = said.area
+    if area is not None:
+        x0, y0, x1, y1 = (round(edge, 6) for edge in upright(area, stored))
+        area = x0, y0, x1, y1
+    return Claim(said.field, said.value, display(name), area, said.bars)
 
 
 def read_shot(shot: Shot, pulse: Pulse | None = None) -> list[Reading]:
@@ -211,7 +229,9 @@ def read_shot(shot: Shot, pulse: Pulse | None = None) -> list[Reading]:
 
 def _with_companions(reading: Reading, group: Group, found: Mapping[bytes, Beside]) -> Reading:
     others = [found[name] for name in (*group.raws, *group.sidecars)]
-    photo = _with_xmp(reading.photo, [each.written for each in others])
+    photo = _with_xmp(reading.photo, {each.companion.name: each.written for each in others}, reading.stored)
     photo = replace(photo, companions=tuple(each.companion for each in others))
+    if any(each.companion.content_hash is None for each in others):
+        photo = replace(photo, claims=None)  # what is known of them stays until all of them can be read
     warnings = [each.warning for each in others if each.warning is not None]
-    return Reading(photo, reading.warning or next(iter(warnings), None))
+    return Reading(photo, reading.warning or next(iter(warnings), None), reading.stored)

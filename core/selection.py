@@ -174,6 +174,9 @@ def _look_at(
     ]
     if not counted:
         return [], [Exclusion(photo.id, "nobody's face is in it")]
+    claimed = consent.claim_rulings(photo, rules.purpose)
+    if claimed:
+        return [], [Exclusion(photo.id, ruling.why) for ruling in claimed]
     barred = [(face, ruling) for face, ruling in counted if ruling.status in NEVER]
     if barred:
         return [], [Exclusion(photo.id, people.why(*one), people.name(one[0])) for one in barred]

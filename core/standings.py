@@ -11,7 +11,7 @@ from datetime import datetime
 
 from core import consent
 from core.consent import AgeThen, PhotoRuling, Ruling
-from storage import ledger, subjects
+from storage import claims, ledger, subjects
 from storage.catalog import Catalog
 from storage.records import Event, Face, FaceMark, Photo, Purpose, Rights, Subject
 from storage.statuses import FaceFacts, PhotoFacts, Standing
@@ -22,8 +22,8 @@ PURPOSES = tuple(Purpose)
 _FaceKey = tuple[int | None, int, str | None, AgeThen]
 """All that the ruling on a face is made from at one instant and one state of the catalog: its facts, the age then."""
 
-_PhotoKey = tuple[frozenset[int], str, int, int]
-"""All that a standing is made from: classes of faces that are ruled on alike, rights, whether failed and sought."""
+_PhotoKey = tuple[frozenset[int], str, int, int, str | None]
+"""All that a standing is made from: classes of faces that are ruled on alike, rights, failed, sought, bars."""
 
 
 class Ruler:
@@ -61,15 +61,17 @@ class Ruler:
         return consent.photo_ruling(_photo(seen), faces, self._people, self._events, purpose, self._at)
 
     def _standing(self, seen: PhotoFacts) -> Standing:
-        key = (frozenset(self._faces(seen)), seen.rights, seen.failed, seen.sought)
+        key = (frozenset(self._faces(seen)), seen.rights, seen.failed, seen.sought, seen.barred)
         known = self._standings.get(key)
         if known is None:
             counted = [self._rulings[number] for number in key[0]]
             photo = _photo(seen)
             known = self._standings[key] = _standing_of(
                 [
-                    consent.weigh([ruling for ruling in of_purpose if ruling is not None], photo)
-                    for of_purpose in (zip(*counted, strict=True) if counted else [()] * len(PURPOSES))
+                    consent.weigh([ruling for ruling in of_purpose if ruling is not None], photo, purpose)
+                    for purpose, of_purpose in zip(
+                        PURPOSES, zip(*counted, strict=True) if counted else [()] * len(PURPOSES), strict=True
+                    )
                 ]
             )
         return known
@@ -126,6 +128,7 @@ def _photo(seen: PhotoFacts) -> Photo:
         rights=Rights(seen.rights),
         error="it failed" if seen.failed else None,
         faces_space="sought" if seen.sought else None,
+        barred=claims.barred_of(seen.barred),
     )
 
 

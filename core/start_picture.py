@@ -56,4 +56,6 @@ def _against(catalog: Catalog, photo: Photo, seen: list[Face]) -> list[str]:
     people = subjects.get_many(catalog, {face.subject_id for face in seen if face.subject_id is not None})
     events = ledger.events_of_many(catalog, [person.uid for person in people.values()])
     ruling = consent.photo_ruling(photo, seen, people, events, Purpose.TRAIN_INDIVIDUAL, ledger.instant(catalog))
-    return [face.why for face in ruling.per_face.values() if face is not None and face.status is not Status.GRANTED]
+    claimed = [each.why for each in consent.claim_rulings(photo, Purpose.TRAIN_INDIVIDUAL)]
+    faced = [face.why for face in ruling.per_face.values() if face is not None and face.status is not Status.GRANTED]
+    return [*faced, *claimed]

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core import consent_actions
 from core.decisions import noting
-from core.errors import BadValue
-from storage import decisions
+from core.errors import BadValue, Refused
+from core.withdrawal import NOTHING, Settled
+from storage import decisions, faces, subjects
 from storage.catalog import Catalog
-from storage.records import DecisionKind, Rights
+from storage.records import DecisionKind, Purpose, Rights, Status
 from storage.safe_text import display
 
 LONGEST_WORD = 120  # letters of a keyword
@@ -28,7 +30,13 @@ class Tagged:
 
     def lines(self) -> list[str]:
         """For a person to read."""
-        return [f"{self.told}: {self.photos:,} photographs, {self.changed:,} changed"]
+        number = "1 photograph" if self.photos == 1 else f"{self.photos:,} photographs"
+        return [f"{self.told}: {number}" + (f", {self.changed:,} changed" if self.changed != self.photos else "")]
+
+    @property
+    def counts(self) -> bool:
+        """Whether anything was changed, so that it can be undone."""
+        return self.changed > 0
 
 
 def set_rights(catalog: Catalog, ids: Sequence[int], rights: Rights) -> Tagged:
@@ -76,3 +84,80 @@ def keyword(text: str) -> str:
 
 def _of(number: int) -> str:
     return f"{number:,} photograph{'' if number == 1 else 's'}:"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What people were recorded to say of a purpose; `people` are the names of those who had not said so yet.
+
+    Where `done` is False nothing was recorded, because `settled` would go out of use with it: say so and ask first.
+    """
+
+    told: str
+    people: tuple[str, ...]
+    done: bool = True
+    settled: Settled = NOTHING
+
+    def lines(self) -> list[str]:
+        """For a person to read."""
+        return [self.told, *self.settled.lines()]
+
+    @property
+    def counts(self) -> bool:
+        """Whether anything was recorded, so that it can be undone."""
+        return self.done and bool(self.people)
+
+
+def seen_in(catalog: Catalog, photo_ids: Sequence[int]) -> list[int]:
+    """Ids of the people seen in photographs. Raises Refused where a face is nobody's, or somebody's by likeness alone.
+
+    So nothing is recorded of a person because a face looks like theirs.
+    """
+    found = [face for seen in faces.of_photos(catalog, photo_ids).values() for face in seen if face.mark is None]
+    unnamed = sum(face.subject_id is None for face in found)
+    if unnamed:
+        raise Refused(f"blocked: {_faces(unnamed)} unnamed", "say whose first: f")
+    alike = sum(not face.assigned_by_person for face in found)
+    if alike:
+        raise Refused(f"blocked: {_faces(alike)} named by likeness alone", "confirm whose first: f")
+    people = sorted({face.subject_id for face in found if face.subject_id is not None})
+    if not people:
+        raise Refused("blocked: nobody is seen", "say whose photograph it is: m or l")
+    return people
+
+
+def names_in(catalog: Catalog, photo_ids: Sequence[int]) -> list[str]:
+    """Names of the people seen in photographs, sorted. Raises as `seen_in`."""
+    return sorted(person.name for person in subjects.get_many(catalog, seen_in(catalog, photo_ids)).values())
+
+
+def say(
+    catalog: Catalog, subject_ids: Sequence[int], purpose: Purpose, *, allow: bool, by: str, sure: bool = False
+) -> Said:
+    """Record that people allow a purpose, or refuse it: those who do not already, as one decision.
+
+    A refusal that takes models out of use is recorded only when `sure`. Raises what `consent_actions` raises.
+    """
+    with catalog.transaction():
+        wanted = Status.GRANTED if allow else Status.REFUSED
+        standing = [consent_actions.show(catalog, person) for person in subject_ids]
+        names = tuple(one.subject for one in standing if one.status[purpose] is not wanted)
+        verb = "allow" if allow else "refuse"
+        if not names:
+            already = noting.listed([one.subject for one in standing])
+            return Said(f"{already}: {verb} {purpose} already", ())
+        told = f"{noting.listed(names)}: {verb} {purpose}"
+        if allow:
+            consent_actions.grant(catalog, names, [purpose], by=by)
+            return Said(told, names)
+        if not sure:
+            reached = consent_actions.refuse(catalog, names, [purpose], by=by, dry_run=True)
+            lost = [one.settled for one in reached if one.settled.lines()]
+            if lost:
+                return Said(told, names, done=False, settled=lost[0])
+    done = consent_actions.refuse(catalog, names, [purpose], by=by, remake=False)
+    return Said(told, names, settled=next((one.settled for one in done if one.settled.lines()), NOTHING))
+
+
+def _faces(number: int) -> str:
+    return "1 face" if number == 1 else f"{number:,} faces"

@@ -28,7 +28,7 @@ async def draw(catalog: Path, room: str, keys: list[str], size: tuple[int, int],
     app = KyodakuApp(catalog, Preview("halfblock", "drawn for the README"))
     async with app.run_test(size=size) as pilot:
         await _calm(app, pilot)
-        for key in [info.key for info in actions.ROOMS if info.name == room] + keys:
+        for key in [f"f{info.key}" for info in actions.ROOMS if info.name == room] + keys:
             await pilot.press(key)
             await _calm(app, pilot)
         return app.export_screenshot(title=title)

@@ -67,6 +67,22 @@ def tags_of(catalog: Catalog, photo_ids: Iterable[int]) -> dict[int, list[str]]:
     return found
 
 
+def put(catalog: Catalog, found: Iterable[tuple[int, Companion]]) -> None:
+    """Record companions of photographs, by id, beside those that are known."""
+    with catalog.transaction() as db:
+        db.executemany(
+            f"INSERT OR REPLACE INTO companions(folder_id, photo_id, {_COLUMNS})"
+            " SELECT folder_id, id, ?, ?, ?, ?, ?, ?, ? FROM photos WHERE id = ?",
+            [
+                (
+                    *(each.name, str(each.kind), each.size, each.mtime_ns, each.ctime_ns, each.inode),
+                    *(each.content_hash, photo_id),
+                )
+                for photo_id, each in found
+            ],
+        )
+
+
 def write(db: sqlite3.Connection, folder: bytes, name: bytes, photo: Photo) -> None:
     """Put down the companions and tags of the photograph at this place; those that are None stay as they are."""
     if photo.companions is None and photo.tags is None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from storage import companions, faces
+from storage import claims, companions, faces
 from storage.catalog import Catalog
 from storage.errors import NoSuchRecord
 from storage.records import Photo, PhotoState, Rights
@@ -29,7 +29,7 @@ _READ = (  # what a scan reads from the file
 # fmt: on
 _COLUMNS = (
     f"p.id, (SELECT path FROM folders WHERE folders.id = p.folder_id), p.name, p.state, p.rights, p.faces_space,"
-    f" {', '.join(f'p.{column}' for column in _READ)}"
+    f" {claims.BARRED}, {', '.join(f'p.{column}' for column in _READ)}"
 )
 _TAKEN_AT = _READ.index("taken_at")
 _HALF = 1 << 63
@@ -80,7 +80,7 @@ class ScanBatch:
     `same` holds photographs whose content is as it was, at a new place or with a new stat: they keep
     faces, rights and statuses. `changed` holds other content under a known name: its faces go. `switched` holds
     what another file of the same photograph shows (its JPEG, its RAW): faces and rights stay, for faces to be sought
-    anew. Companions and tags are written where the photograph has any, or none: not None.
+    anew. Companions, tags and claims are written where the photograph has any, or none: not None.
     `displaced` photographs lost their name to another one and were not found again: they are gone,
     and keep what is known of them under a name that no file can have.
     """
@@ -111,7 +111,7 @@ def split(path: bytes) -> tuple[bytes, bytes]:
 
 
 def _photo(row: tuple[Any, ...]) -> Photo:
-    id, folder, name, state, rights, faces_space, *read = row
+    id, folder, name, state, rights, faces_space, barred, *read = row
     if read[_TAKEN_AT] is not None:
         read[_TAKEN_AT] = datetime.fromisoformat(read[_TAKEN_AT])
     return Photo(
@@ -120,6 +120,7 @@ def _photo(row: tuple[Any, ...]) -> Photo:
         state=PhotoState(state),
         rights=Rights(rights),
         faces_space=faces_space,
+        barred=claims.barred_of(barred),
         **dict(zip(_READ, read, strict=True)),
     )
 
@@ -389,8 +390,9 @@ def apply_scan(catalog: Catalog, batch: ScanBatch) -> None:
             f" VALUES ({_FOLDER_ID}, ?, {', '.join('?' * len(_READ))})",
             [(*split(photo.path), *_read_values(photo)) for photo in batch.new],
         )
-        for photo in (*kept, *(photo for photo in batch.new if photo.companions or photo.tags)):
+        for photo in (*kept, *(photo for photo in batch.new if photo.companions or photo.tags or photo.claims)):
             companions.write(db, *split(photo.path), photo)
+            claims.write(db, *split(photo.path), photo)
         for state, ids in ((PhotoState.PRESENT, batch.back), (PhotoState.GONE, [*batch.gone, *batch.displaced])):
             _set_all(catalog, "state", ids, state)
 
@@ -412,3 +414,4 @@ def _forget_content(db: sqlite3.Connection, ids: Sequence[int]) -> None:
     wanted = (json.dumps(list(ids)),)
     db.execute(f"DELETE FROM faces WHERE photo_id IN {among}", wanted)
     db.execute(f"UPDATE photos SET faces_space = NULL, rights = 'unknown' WHERE id IN {among}", wanted)
+    claims.forget(db, ids)

@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 Box = tuple[int, int, int, int]
+Area = tuple[float, float, float, float]
+"""Like a box, in fractions of the width and height."""
 
 
 class Purpose(StrEnum):
@@ -52,6 +54,7 @@ class EventKind(StrEnum):
     AGE = "age"  # what is on record about a subject's age changed
     FACE_MARK = "face-mark"  # a face was marked, or unmarked, by a person, with who and why
     RIGHTS = "rights"  # who owns the rights of photographs without faces
+    CLAIM = "claim"  # a person settled what a photograph's file claims, with who and why
 
 
 class PhotoState(StrEnum):
@@ -81,6 +84,27 @@ class CompanionKind(StrEnum):
 
     RAW = "raw"  # the same exposure as the camera's sensor gave it
     XMP = "xmp"  # a sidecar: what an editor wrote about it
+
+
+class ClaimField(StrEnum):
+    """What the files of a photograph may claim. A claim is what somebody else wrote: never a grant, name or age."""
+
+    RELEASE_STATUS = "release-status"  # PLUS: MR-NON, MR-NAP, MR-UMR, MR-LMR
+    RELEASE_ID = "release-id"
+    MINOR_AGE = "minor-age"  # PLUS: the youngest person's age then
+    MODEL_AGE = "model-age"  # IPTC: a person's age then, in years
+    DATA_MINING = "data-mining"  # PLUS: what machines may do with it
+    PERSON = "person"
+    REGION = "region"  # a person, and where in the picture
+    SOURCE_TYPE = "source-type"  # IPTC: how the picture came to be
+
+
+class Bar(StrEnum):
+    """What a claim stands against until a person of the house has settled it."""
+
+    MINOR = "minor"  # somebody under 18 is said to be in it
+    PROHIBITED = "prohibited"  # training on it is said to be prohibited
+    UNRELEASED = "unreleased"  # releases are said to be missing or incomplete
 
 
 class GroupRule(StrEnum):
@@ -147,6 +171,24 @@ class Companion:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """One thing that a file says of a photograph; `source` is its name, safe to show, `area` of the upright picture.
+
+    `at` is when it was read first, `settled` the hash of the ledger event by which a person of the house settled it.
+    """
+
+    field: ClaimField
+    value: str
+    source: str
+    area: Area | None = None
+    bars: Bar | None = None
+    id: int = 0
+    photo_id: int = 0
+    at: datetime | None = None
+    settled: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Photo:
     """One photograph of the archive. `path` is the file's name as the system gave it, byte for byte."""
 
@@ -184,6 +226,9 @@ class Photo:
     # As a scan read them; None where it didn't, as in every row that is read from the catalog
     companions: tuple[Companion, ...] | None = None
     tags: tuple[str, ...] | None = None
+    claims: tuple[Claim, ...] | None = None
+    # What its claims stand against that nobody has settled; only in rows that are read from the catalog
+    barred: frozenset[Bar] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from storage.catalog import Catalog
+from storage.claims import BARRED
 from storage.instants import from_text, to_text
 from storage.records import Purpose, Status
 
@@ -45,13 +46,14 @@ class PhotoFacts(NamedTuple):
     rights: str
     failed: int  # an error is recorded
     sought: int  # faces were looked for
+    barred: str | None  # by claims: as `claims.BARRED` gives it
     standing: int | None
     faces: tuple[FaceFacts, ...]
 
 
 _FACTS = """
     SELECT p.id, p.taken_at, p.taken_offset, p.taken_source, p.rights, p.error IS NOT NULL, p.faces_space IS NOT NULL,
-           s.standing, f.id, f.subject_id, f.assigned_by_person, f.mark
+           {barred}, s.standing, f.id, f.subject_id, f.assigned_by_person, f.mark
     FROM ({which}) AS which CROSS JOIN photos p ON p.id = which.id
     LEFT JOIN photo_standing s ON s.photo_id = p.id LEFT JOIN faces f ON f.photo_id = p.id
 """
@@ -78,7 +80,7 @@ def after(catalog: Catalog, photo_id: int, limit: int) -> list[PhotoFacts]:
 def _facts(catalog: Catalog, which: str, params: tuple[int, ...]) -> list[PhotoFacts]:
     cursor = catalog.connection.cursor()
     cursor.row_factory = None
-    rows = cursor.execute(_FACTS.format(which=which), params)
+    rows = cursor.execute(_FACTS.format(which=which, barred=BARRED), params)
     found = []
     for _, group in groupby(rows, itemgetter(0)):
         first, *more = group

@@ -42,6 +42,7 @@ GENERATE = "tests/core/test_generate.py"
 SAFETY = "tests/core/test_safety_checker.py"
 MERGING = "tests/core/merging/test_catalogued.py"
 PEOPLE = "tests/core/test_people.py"
+TAGGING = "tests/core/test_tagging.py"
 UNDO = "tests/core/decisions/test_undo.py"
 ACTIONS = "tests/core/test_consent_actions.py"
 
@@ -453,9 +454,23 @@ MUTATIONS = (
     Mutation(
         "no prompt asks for an age under 18",
         "core/prompts.py",
-        "if int(match.group(1)) < ADULT:",
+        "if (years := below_18(base)) is not None:",
         "if False:",
         "tests/core/test_prompts.py",
+    ),
+    Mutation(
+        "no prompt names what is refused in letters spelled apart",
+        "core/prompts.py",
+        "match = match or next(filter(None, (terms.drawn_together.search(run) for run in runs)), None)",
+        "",
+        "tests/core/test_prompts.py",
+    ),
+    Mutation(
+        "a prompt is judged as it is drawn, the model's word in it",
+        "core/generate.py",
+        "    prompts.check(text)  #",
+        "    #",
+        GENERATE,
     ),
     Mutation(
         "what looks under age is withheld",
@@ -563,6 +578,28 @@ MUTATIONS = (
         "if (goes.minor, goes.born) != (stays.minor, stays.born) and (goes.minor or goes.born):",
         "if False:",
         PEOPLE,
+    ),
+    # Keys on photographs
+    Mutation(
+        "no consent is recorded where a face is nobody's",
+        "core/tagging.py",
+        "    if unnamed:\n",
+        "    if False:\n",
+        TAGGING,
+    ),
+    Mutation(
+        "no consent is recorded of whom a face only looks like",
+        "core/tagging.py",
+        "    if alike:\n",
+        "    if False:\n",
+        TAGGING,
+    ),
+    Mutation(
+        "a key asks before it takes models out of use",
+        "core/tagging.py",
+        "            if lost:\n",
+        "            if False:\n",
+        TAGGING,
     ),
     # Undo
     Mutation(

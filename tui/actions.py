@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 
 @dataclass(frozen=True, slots=True)
 class RoomInfo:
-    """A room of the app: its mode's name, its number key, its title and what it is for."""
+    """A room of the app: its mode's name, its number (a key; F and the number is one too), title and what it is for."""
 
     name: str
     key: str
@@ -30,6 +30,8 @@ ROOMS: tuple[RoomInfo, ...] = (
     RoomInfo("models", "5", "Models", "what was made, from whom, and whether it may be used"),
     RoomInfo("jobs", "6", "Jobs", "long work, which goes on when this terminal closes"),
 )
+COUNTING = frozenset({"archive"})
+"""Rooms in which digits are a count, so that other rooms are reached by their F key alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,27 @@ class Action:
 REGISTRY: tuple[Action, ...] = (
     # Archive
     Action("archive", "search", ("slash",), "search", "Edit the search. Enter keeps it, Esc takes it back."),
+    Action("archive", "mine", ("m",), "mine", "Say that the photographs are yours. It counts where no face is seen."),
+    Action("archive", "licensed", ("l",), "licensed", "Say that the photographs are licensed, which counts likewise."),
+    Action("archive", "nobodys", ("z",), "rights unknown", "Say that it is not known whose they are.", footer=False),
+    Action("archive", "keyword", ("t",), "tag", "Give a keyword; the period gives it again with one key."),
+    Action("archive", "no_keyword", ("T",), "untag", "Take a keyword off.", footer=False),
+    Action("archive", "allow", ("y",), "they allow", "Record that everyone seen in it allows the purpose shown."),
+    Action("archive", "refuse", ("n",), "they refuse", "Record that everyone seen in it refuses the purpose shown."),
+    Action("archive", "again", ("full_stop",), "again", "Make the last decision again."),
+    Action(
+        "archive", "range", ("v",), "range", "Begin a range; the next decision goes to it. Esc lets go.", footer=False
+    ),
+    Action("archive", "mark", ("space",), "mark", "Mark the photograph, or the open range.", footer=False),
+    Action("archive", "marked", ("semicolon",), "to marked", "The next decision goes to what is marked.", footer=False),
+    Action(
+        "archive", "all", ("percent_sign",), "to all", "The next decision goes to all that was found.", footer=False
+    ),
+    Action("archive", "next_open", ("right_square_bracket",), "next open", "Go to the next that is not settled."),
+    Action("archive", "advance", ("a",), "go on", "Whether the cursor goes on after a decision.", footer=False),
     Action("archive", "purpose", ("p",), "purpose", "Show the status for the next purpose."),
     Action("archive", "sort", ("s",), "sort", "Sort by the next of: time taken, path, camera."),
     Action("archive", "details", ("i", "enter"), "details", "Show or hide the picture and its details."),
-    Action(
-        "archive",
-        "rights",
-        ("R",),
-        "rights",
-        "Say whose the photograph is: mine or licensed. It counts where no face is seen.",
-    ),
     Action("archive", "faces", ("f",), "faces", "Go to the people in this photograph."),
     # People
     Action("people", "name", ("n",), "name", "Give the cluster a name; a new name makes a new person."),
@@ -65,11 +78,15 @@ REGISTRY: tuple[Action, ...] = (
     Action("people", "assign", ("a",), "assign face", "Say whose face the one under the cursor is."),
     Action("people", "ignore", ("x",), "ignore face", "Take a face out of the rules, with who and why."),
     Action("people", "split", ("s",), "not theirs", "Say that a face is not this person's; it waits for a name."),
-    Action("people", "unnamed", ("u",), "unnamed", "Show only entries without a name, or all."),
+    Action("people", "unnamed", ("w",), "unnamed", "Show only entries without a name, or all."),
     Action("people", "photos", ("o",), "photographs", "Show the entry's photographs in the archive."),
     # Consent
-    Action("consent", "grant", ("y",), "grant", "Record what the person allows, after seeing what it reaches."),
-    Action("consent", "refuse", ("n",), "refuse", "Record what the person does not allow."),
+    Action("consent", "allow", ("y",), "allow", "Record that the person allows the purpose chosen, and go on."),
+    Action("consent", "deny", ("n",), "refuse", "Record that the person refuses the purpose chosen, and go on."),
+    Action("consent", "purpose", ("p", "right"), "purpose", "Choose the next purpose for y and n."),
+    Action("consent", "purpose_before", ("left",), "purpose before", "Choose the purpose before.", footer=False),
+    Action("consent", "grant", ("Y",), "grant …", "Record several purposes, until when, evidence and a note."),
+    Action("consent", "refuse", ("N",), "refuse …", "Record that several purposes are refused, with a note."),
     Action(
         "consent",
         "withdraw",
@@ -92,12 +109,16 @@ REGISTRY: tuple[Action, ...] = (
     Action("jobs", "cancel", ("x",), "cancel", "Ask the job to stop at the next safe place."),
     Action("jobs", "resume", ("r",), "resume", "Go on with an interrupted job from its last checkpoint."),
     # Everywhere
+    Action(None, "undo", ("u",), "undo", "Take back the newest decision, to any depth: consent by a new event."),
+    Action(None, "redo", ("U",), "redo", "Do again what was undone last.", footer=False),
+    Action(None, "record", ("q",), "record", "Record keys under a letter; again ends it.", footer=False),
+    Action(None, "play", ("at",), "play", "Play the keys of a letter, so often as the count says.", footer=False),
     Action(None, "help", ("question_mark",), "help", "What can be done here, and why some of it can't now."),
     Action(None, "palette", ("colon",), "palette", "Find an action or a room by its name."),
     Action(None, "refresh", ("ctrl+r",), "read again", "Read the catalog again.", footer=False),
     Action(None, "theme", ("ctrl+t",), "theme", "Change colours: dark, light, high contrast.", footer=False),
     Action(None, "back", ("escape",), "back", "Leave the search, or go back to the room before.", footer=False),
-    Action(None, "leave", ("q", "ctrl+c"), "quit", "Close the app. Jobs go on.", footer=True),
+    Action(None, "leave", ("Q", "ctrl+c"), "quit", "Close the app. Jobs go on.", footer=True),
 )
 
 WHILE_TYPING = frozenset({"back", "refresh", "theme"})
@@ -108,6 +129,7 @@ MOVES: tuple[tuple[str, str], ...] = (
     ("PgUp PgDn  ^b ^f", "one page"),
     ("Home End  g G", "first, last"),
     ("Tab", "next part of the screen"),
+    ("12 j, 12 m, 3 @a", "in Archive, a number before a key: so many"),
 )
 
 SHOWN_KEYS = {
@@ -115,6 +137,14 @@ SHOWN_KEYS = {
     "question_mark": "?",
     "colon": ":",
     "escape": "Esc",
+    "full_stop": ".",
+    "semicolon": ";",
+    "percent_sign": "%",
+    "right_square_bracket": "]",
+    "at": "@",
+    "space": "Space",
+    "right": "→",
+    "left": "←",
     "enter": "Enter",
 }
 
@@ -131,6 +161,11 @@ def shown_key(action: Action) -> str:
     return SHOWN_KEYS.get(key, key.replace("ctrl+", "^"))
 
 
+def room_key(info: RoomInfo, where: str) -> str:
+    """The key that goes to a room from another, as people write it."""
+    return f"F{info.key}" if where in COUNTING else info.key
+
+
 def bindings(room: str) -> list[BindingType]:
     """Textual's bindings for a room, rooms' number keys included.
 
@@ -143,5 +178,11 @@ def bindings(room: str) -> list[BindingType]:
         for action in of_room(room)
         for key in action.keys
     ]
-    made += [Binding(info.key, f"go('{info.name}')", info.title, show=False, priority=True) for info in ROOMS]
+    made += [
+        Binding(key, f"go('{info.name}')", info.title, show=False, priority=True)
+        for info in ROOMS
+        for key in ([f"f{info.key}"] if room in COUNTING else [info.key, f"f{info.key}"])
+    ]
+    if room in COUNTING:
+        made += [Binding(digit, f"digit({digit})", show=False, priority=True) for digit in "0123456789"]
     return made

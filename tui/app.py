@@ -20,11 +20,12 @@ from core.errors import KyodakuError
 from storage import jobs
 from storage.catalog import Catalog, open_catalog
 from storage.records import Face, JobState
-from tui import actions, terminal
+from tui import actions, registers, terminal
 from tui.desk import Desk
 from tui.screens.archive import ArchiveRoom
 from tui.screens.cohorts import CohortsRoom
 from tui.screens.consent import ConsentRoom
+from tui.screens.dialogs import Field, Form
 from tui.screens.jobs import JobsRoom
 from tui.screens.models import ModelsRoom
 from tui.screens.people import PeopleRoom
@@ -106,7 +107,7 @@ class Commands(Provider):
             about = action.help if why is None else f"not now: {why}"
             add(f"{action.title}  ({actions.shown_key(action)})", self._asker(room, action.name), about)
         for info in actions.ROOMS:
-            add(f"go to {info.title}  ({info.key})", self._goer(room, info.name), info.about)
+            add(f"go to {info.title}  ({actions.room_key(info, room.ROOM)})", self._goer(room, info.name), info.about)
         return hits
 
     @staticmethod
@@ -147,6 +148,9 @@ class KyodakuApp(App[None]):
         self._before: list[str] = []
         self._typed: deque[events.Key] = deque()
         self._held = False
+        self.registers = registers.Registers()
+        self.pen = ""  # who records decisions, once that was said
+        self.advances = True  # whether the cursor goes on after a decision
         self.animation_level = "none"
 
     def on_mount(self) -> None:
@@ -159,16 +163,34 @@ class KyodakuApp(App[None]):
         self.desk.close()
 
     async def on_event(self, event: events.Event) -> None:
-        """Handle an event; keys wait while a dialog is being opened, so that it gets them."""
+        """Handle an event; keys wait while a dialog is being opened, so that it gets them, and for a register's."""
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
             return
+        if event.key == "escape" and self.registers.stop():
+            return
         self._typed.append(event)
-        await self._handle_typed()
+        await self._handle_keys()
 
-    async def _handle_typed(self) -> None:
-        while self._typed and not self._held:
-            await super().on_event(self._typed.popleft())
+    async def _handle_keys(self) -> None:
+        """Keys of a register that is played come first, each in a turn of its own, so that Esc can stop it."""
+        while not self._held:
+            played = self.registers.next()
+            if played is not None:
+                if self.registers.asked is not None:
+                    await self._name_register(played)
+                else:
+                    await super().on_event(played)
+                self.call_later(self._handle_keys)
+                return
+            if not self._typed:
+                return
+            key = self._typed.popleft()
+            self.registers.hear(key)
+            if self.registers.asked is not None:
+                await self._name_register(key)
+            else:
+                await super().on_event(key)
 
     def hold_keys(self) -> None:
         """Keep what is typed until `release_keys`."""
@@ -177,7 +199,60 @@ class KyodakuApp(App[None]):
     def release_keys(self) -> None:
         """Handle what was typed meanwhile, in its order."""
         self._held = False
-        self.call_later(self._handle_typed)
+        self.call_later(self._handle_keys)
+
+    def ask_register(self, what: str, times: int = 1) -> None:
+        """The next key names the register to "record" or to "play"."""
+        self.registers.asked, self.registers.times = what, times
+        self._room_says(f"{what} which register? a letter")
+
+    async def record(self) -> None:
+        """Begin to record keys, or end it."""
+        if self.registers.recording is None:
+            self.ask_register("record")
+            return
+        name, keys = self.registers.end()
+        await self.desk.write(partial(registers.keep, name, keys))
+        self._room_says(f"@{name} plays {len(keys):,} keys" if keys else f"@{name} is empty now")
+        self._show_open()
+
+    async def _name_register(self, key: events.Key) -> None:
+        what, self.registers.asked = self.registers.asked, None
+        name = self.registers.last if key.key == "at" and what == "play" else key.character
+        if name is None or not (key.key == "at" or registers.is_name(key)):
+            self._room_says("a register is a letter or a digit", error=key.key != "escape")
+            return
+        if what == "record":
+            self.registers.begin(name)
+            self._room_says(f"recording @{name}; q ends it")
+            self._show_open()
+            return
+        keys = await self.desk.read(partial(registers.read, name))
+        why = self.registers.play(name, keys, self.registers.times) if keys else f"nothing was recorded as @{name}"
+        if why is not None:
+            self._room_says(why, error=True)
+
+    def _room_says(self, message: str, *, error: bool = False) -> None:
+        if isinstance(self.screen, Room):
+            self.screen.say(message, error=error)
+
+    def _show_open(self) -> None:
+        if isinstance(self.screen, ArchiveRoom):
+            self.screen.show_reason()
+
+    async def ask_pen(self) -> bool:
+        """Ask who records what is decided, where that was not said yet; False where it is left unsaid."""
+        if not self.pen:
+            answers = await self.push_screen_wait(
+                Form(
+                    "Who records what is decided?",
+                    [Field("by", "Recorded by", help="your name: it goes into the ledger with each decision")],
+                    about="Asked once; it is then one key a decision.",
+                    check=lambda answers: None if answers["by"] else "say who records it",
+                )
+            )
+            self.pen = "" if answers is None else answers["by"]
+        return bool(self.pen)
 
     async def go(self, room: str) -> None:
         """Show a room; `back` returns."""

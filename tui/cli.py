@@ -24,12 +24,14 @@ def command_line() -> typer.Typer:
         cohorts,
         consent,
         decisions,
+        export,
         jobs,
         ledger,
         models,
         people,
         pictures,
         similar,
+        standards,
         subjects,
         training,
         upkeep,
@@ -42,8 +44,8 @@ def command_line() -> typer.Typer:
     )
     commands.callback()(root)
     for room in (
-        *(archive, cohorts, consent, decisions, jobs, ledger, models, people),
-        *(pictures, similar, subjects, training, upkeep),
+        *(archive, cohorts, consent, decisions, export, jobs, ledger, models, people),
+        *(pictures, similar, standards, subjects, training, upkeep),
     ):
         room.register(commands)
     return commands

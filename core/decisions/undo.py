@@ -28,12 +28,14 @@ Turned = tuple[Mapping[str, Any], TakenOut]
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """A decision that was undone, or done again, and what became of models with that."""
+    """A decision that was undone, or done again, and what became of models with that; not yet where not `done`."""
 
     decision: int
     kind: DecisionKind
     told: str
     settled: Settled = NOTHING
+    photo: int | None = None  # the first photograph that it is about, where it is about photographs
+    done: bool = True
 
     def lines(self) -> list[str]:
         """For a person to read."""
@@ -45,17 +47,18 @@ class Undone:
         return bool(self.settled.lines())
 
 
-def undo(catalog: Catalog, *, dry_run: bool = False) -> Undone:
+def undo(catalog: Catalog, *, dry_run: bool = False, sure: bool = True) -> Undone:
     """Take back the newest decision that stands. Raises BadValue where there is none, Refused where it can't be.
 
-    With `dry_run` it is only told what would be. Merges that lose somebody wait for `withdrawal.settle`.
+    With `dry_run` it is only told what would be; so also, unless `sure`, where something goes out of use for good.
+    Merges that lose somebody wait for `withdrawal.settle`.
     """
-    return _turn(catalog, undone=False, dry_run=dry_run)
+    return _turn(catalog, undone=False, dry_run=dry_run, sure=sure)
 
 
-def redo(catalog: Catalog, *, dry_run: bool = False) -> Undone:
+def redo(catalog: Catalog, *, dry_run: bool = False, sure: bool = True) -> Undone:
     """Do again the decision that was undone last, as `undo` takes one back."""
-    return _turn(catalog, undone=True, dry_run=dry_run)
+    return _turn(catalog, undone=True, dry_run=dry_run, sure=sure)
 
 
 def leave(catalog: Catalog) -> Undone:
@@ -68,7 +71,7 @@ def leave(catalog: Catalog) -> Undone:
     return Undone(decision.id, decision.kind, decision.told)
 
 
-def _turn(catalog: Catalog, *, undone: bool, dry_run: bool) -> Undone:
+def _turn(catalog: Catalog, *, undone: bool, dry_run: bool, sure: bool) -> Undone:
     with catalog.transaction() as db:
         decision = decisions.next_undone(catalog) if undone else decisions.last(catalog)
         if decision is None:
@@ -79,9 +82,18 @@ def _turn(catalog: Catalog, *, undone: bool, dry_run: bool) -> Undone:
         db.execute("SAVEPOINT turned")
         body, taken = TURNS[decision.kind](catalog, decision)
         decisions.turn(catalog, decision, body)
-        db.execute("ROLLBACK TO turned" if dry_run else "RELEASE turned")
-    settled = foreseen(taken) if dry_run else settle_taken(catalog, taken, remake=False)
-    return Undone(decision.id, decision.kind, decision.told, settled)
+        done = not dry_run and (sure or not taken.models)
+        db.execute("RELEASE turned" if done else "ROLLBACK TO turned")
+    settled = settle_taken(catalog, taken, remake=False) if done else foreseen(taken)
+    return Undone(decision.id, decision.kind, decision.told, settled, _photo(decision.body), done)
+
+
+def _photo(body: Mapping[str, Any]) -> int | None:
+    ids = (
+        [photo for some in body.get("was", {}).values() for photo in some] if isinstance(body.get("was"), dict) else []
+    )
+    ids += [photo for photo, _ in body.get("rows", ())]
+    return min(ids, default=None)
 
 
 def _consent(catalog: Catalog, decision: Decision) -> Turned:

@@ -96,4 +96,11 @@ def photo_status(
         said.append("unknown")
     elif not said:
         said.append("granted" if photo.rights in ("mine", "licensed") else "unknown")
+    trains = purpose.startswith("train")
+    if "minor" in photo.barred and (trains or purpose == "release"):
+        said.append("age-unsettled")
+    if ("prohibited" in photo.barred and trains) or (
+        "unreleased" in photo.barred and (trains or purpose in ("release", "publish"))
+    ):
+        said.append("unknown")
     return max(said, key=BEST_TO_WORST.index)

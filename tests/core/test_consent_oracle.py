@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from core import consent
 from storage.records import (
     ADULT_ONLY_PURPOSES,
+    Bar,
     Event,
     EventKind,
     Face,
@@ -113,6 +114,7 @@ def worlds(draw: st.DrawFn) -> World:
         rights=draw(st.sampled_from(list(Rights))),
         error=draw(st.sampled_from([None] * 6 + ["cut off"])),
         faces_space=draw(st.sampled_from(["dlib"] * 6 + [None])),
+        barred=draw(st.sampled_from([frozenset[Bar]()] * 6 + [frozenset({bar}) for bar in Bar])),
     )
     owners = draw(st.lists(st.sampled_from([1, 1, 1, 2, 2, 3, None]), max_size=4))
     marks = st.sampled_from([None] * 5 + list(FaceMark))

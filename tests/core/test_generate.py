@@ -114,6 +114,12 @@ def test_prompts_are_refused_before_anything_is_loaded(
     assert not (tmp_path / "o").exists()
 
 
+def test_a_trigger_hides_no_word(catalog: Catalog, tmp_path: Path, tiny_base: Path) -> None:
+    with pytest.raises(PromptRefused, match="a minor: 'child'"):
+        generate(catalog, str(tiny_base), "photo of a ch{trigger}ild", out=tmp_path / "o")
+    assert not (tmp_path / "o").exists()
+
+
 def test_one_person_is_drawn_only_with_their_word_for_it(catalog: Catalog, tmp_path: Path, tiny_base: Path) -> None:
     archive = small_archive.build(
         catalog, tmp_path / "archive", people=1, pictures=2, purposes=(Purpose.TRAIN_COMPOSITE,)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core import prompts
@@ -28,7 +28,11 @@ SEXUAL = [
 EVASIONS = [
     "ch1ld", "t33n", "c h i l d", "t.e.e.n.a.g.e.r", "ch\u200bild", "ＣＨＩＬＤ", "сhild", "chiiiild", "CHILD", "g1rl", "n u d e",
     "nud3", "p0rn", "n-u-d-e", "chi-ld", "te_en", "𝓬𝓱𝓲𝓵𝓭", "c̶h̶i̶l̶d̶", "schооl uniform", "ｎｕｄｅ", "n@ked", "$exy", "school   uniform",
-    "high-school", "school_uniform", "ni\u0303na", "เ\u200bด็ก", "eleven-year-old", "nuuude", "bo¥ boy",
+    "high-school", "school_uniform", "ni\u0303na", "เ\u200bด็ก", "eleven-year-old", "nuuude", "bo¥",
+    "p r 0 n", "s e x", "k i d", "lo1i", "n*de", "s*x", "chi ld", "te en", "ᴄʜɪʟᴅ", "🅲🅷🅸🅻🅳", "🇨🇭🇮🇱🇩", "cħild", "сһіld", "ϲhild", "ᎢᎬᎬN", "ꓚhild",
+    "17th birthday", "younger than 18", "u18", "novice monk",
+    "ｼｮｳｼﾞｮ", "ショウジョ", "しょうじょ", "ろり", "少 女", "女・の・子", "こ ど も", "１７さい", "じゅうごさい", "18歳未満",
+    "เ ด็ ก", "เด็ ก", "เดก", "เเก้ผ้า", "นํ้านม", "อายุสิบห้าปี", "อายุไม่ถึง 18", "สามเณร", "ເ ດັ ກ", "ອາຍຸສິບຫ້າປີ", "ເເກ້ຜ້າ", "ບໍ່ໃສ່ ເຄື່ອງ", "ນໍ້ານົມ",
 ]  # fmt: skip
 ALLOWED = [
     "", "photo of kyoabcde person", "photo of kyodaku person, facing the camera, light background", "a young adult woman, 25 years old",
@@ -37,6 +41,9 @@ ALLOWED = [
     "100 people", "f/1.8, 50mm, ISO 400", "photo 455", "สาวใหญ่อายุ 40 ปี", "ผู้ชายวัย 35", "着物の女性", "三十五歳の男性", "25歳の女性", "una mujer de 40 años",
     "Frau, 30 Jahre", "un homme de 50 ans", "class photo of professors", "passenger on the bass boat", "assistant at a grassy hill", "dark hair, two pupils of the eyes",
     "ຜູ້ຍິງ ອາຍຸ 40 ປີ", "a sussex farmer", "Scunthorpe town hall", "analog photo", "cocktail bar", "Essex", "grape harvest", "a mother of adult daughters",
+    "แสงนุ่ม", "ขนมไทย", "นครพนม", "พนมมือไหว้", "อายุสามสิบห้าปี", "อายุยี่สิบปี", "ผู้หญิงสวมผ้าไหม นั่งริมโขง มองกล้อง", "ອາຍຸສາມສິບປີ", "ພະທາດພະນົມ",
+    "男性的な顔", "個性的な人", "裸足", "露出補正 +1", "山の谷間", "警察官の制服", "35さい", "さんじゅうごさい", "ポートレート、柔らかい光",
+    "the pen is mightier", "A.B.C. street", "portrait of Mr T in N Y", "20th birthday", "5*5 grid",
 ]  # fmt: skip
 
 
@@ -92,6 +99,8 @@ def test_case_width_and_unseen_marks_hide_nothing(word: str, data: st.DataObject
     assert prompts.find("photo of " + "".join(letters)) is not None
 
 
+@example("pr0n", " ")  # its digit is a letter too
+@example("sex", ".")
 @given(LATIN.filter(lambda word: len(word) >= 4), st.sampled_from([" ", ".", "-", "_", " . ", "*", "/"]))
 def test_words_spelled_letter_by_letter(word: str, sign: str) -> None:
     assert prompts.find("photo of " + sign.join(word)) is not None

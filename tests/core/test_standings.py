@@ -48,6 +48,7 @@ photograph = st.tuples(
     st.sampled_from(Rights),
     st.sampled_from([0, 0, 1]),
     st.sampled_from([1, 1, 0]),
+    st.sampled_from([None, None, "minor", "prohibited", "unreleased", "minor,unreleased"]),
     st.lists(face, max_size=3).map(tuple),
 )
 
@@ -55,14 +56,17 @@ photograph = st.tuples(
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(drawn=st.lists(photograph, min_size=2, max_size=40))
 def test_bulk_and_plain_rulings_are_the_same(peopled: Catalog, drawn: list[tuple[object, ...]]) -> None:
-    rows = [PhotoFacts._make((number, *facts[:6], None, facts[6])) for number, facts in enumerate(drawn)]
+    rows = [PhotoFacts._make((number, *facts[:7], None, facts[7])) for number, facts in enumerate(drawn)]
     assert Ruler(peopled, NOW).standings(rows) == Ruler(peopled, NOW).plainly(rows)
 
 
 def test_alike_photographs_share_one_standing(peopled: Catalog) -> None:
     rows = [
         PhotoFacts(
-            number, f"2020-01-{1 + number % 28:02}T12:00:00", 0, "gps", "unknown", 0, 1, None, (FaceFacts(1, 1, None),)
+            number,
+            f"2020-01-{1 + number % 28:02}T12:00:00",
+            *(0, "gps", "unknown", 0, 1, None, None),
+            (FaceFacts(1, 1, None),),
         )
         for number in range(100)
     ]

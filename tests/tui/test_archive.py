@@ -8,11 +8,11 @@ from textual.widgets import Input, Static
 
 from storage import photos
 from storage.catalog import open_catalog
-from storage.records import Purpose, Rights
+from storage.records import Purpose
 from tests.tui.conftest import Settle
 from tui.app import KyodakuApp
 from tui.screens.archive import ArchiveRoom
-from tui.screens.dialogs import Form, Reading
+from tui.screens.dialogs import Reading
 
 
 def room(app: KyodakuApp) -> ArchiveRoom:
@@ -101,23 +101,6 @@ async def test_sorting_keeps_the_photographs(app: KyodakuApp, settle: Settle) ->
             await pilot.press("s")
             await settle(pilot)
             assert set(room(app).table.ids) == before
-
-
-async def test_rights_are_recorded_for_the_photograph_under_the_cursor(app: KyodakuApp, settle: Settle) -> None:
-    async with app.run_test(size=(140, 40)) as pilot:
-        await settle(pilot)
-        chosen = room(app).table.photo_id
-        assert chosen is not None
-        await pilot.press("R")
-        await settle(pilot)
-        assert isinstance(app.screen, Form)
-        await pilot.press(*"everybody", "enter")
-        assert isinstance(app.screen, Form), "an answer that is none keeps the form open"
-        await pilot.press(*["backspace"] * 9, *"licensed", "enter")
-        await settle(pilot)
-    with open_catalog(app.desk.folder, readonly=True) as catalog:
-        assert photos.get(catalog, chosen).rights is Rights.LICENSED
-        assert photos.count(catalog, "p.rights = 'licensed'") == 1
 
 
 async def test_a_change_by_another_process_is_shown(app: KyodakuApp, settle: Settle, sample: Path) -> None:

@@ -21,7 +21,7 @@ def test_it_starts_without_torch_and_leaves_the_terminal_as_it_was(sample: Path)
             terminal.press(key)
             terminal.settle()
         assert "libtorch" not in Path(f"/proc/{terminal.pid}/maps").read_text()
-        terminal.press("q")
+        terminal.press("Q")
         assert terminal.wait_end() == 0
     assert b"\x1b[?1049l" in terminal.seen, "the alternate screen was not left"
     assert b"Traceback" not in terminal.seen
@@ -33,7 +33,7 @@ def test_no_name_of_a_file_commands_the_terminal(sample: Path) -> None:
         terminal.press("/52;c\r")
         terminal.wait_for("1 photographs")
         terminal.settle()
-        terminal.press("q")
+        terminal.press("Q")
         terminal.wait_end()
     assert b"\\x1b]52;c;aGk=\\x07[b]\\u202e\\xff\\x0a.jpg" in terminal.seen, "it is shown, escaped"
     assert b"\x1b]52" not in terminal.seen
@@ -52,7 +52,7 @@ def test_a_step_costs_few_bytes_and_rest_costs_none(sample: Path) -> None:
             written += terminal.settle()
         assert written / STEPS < BYTES_A_STEP
         assert terminal.settle() == 0
-        terminal.press("q")
+        terminal.press("Q")
         assert terminal.wait_end() == 0
 
 
@@ -61,7 +61,7 @@ def test_a_terminal_is_asked_what_it_can_draw_before_the_app_owns_the_keyboard(s
         terminal.wait_for("\x1b[c")
         terminal.answer(b"\x1b[6;20;10t\x1b[?62;4c")
         terminal.wait_for("60 photographs")
-        terminal.press("q")
+        terminal.press("Q")
         assert terminal.wait_end() == 0
 
 

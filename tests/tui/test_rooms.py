@@ -25,7 +25,7 @@ async def test_number_keys_go_to_the_rooms_and_escape_comes_back(app: KyodakuApp
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         for info in actions.ROOMS:
-            await pilot.press(info.key)
+            await pilot.press(f"f{info.key}")
             await settle(pilot)
             assert isinstance(app.screen, Room)
             assert info.name == app.screen.ROOM
@@ -38,9 +38,9 @@ async def test_number_keys_go_to_the_rooms_and_escape_comes_back(app: KyodakuApp
 async def test_a_room_keeps_its_place(app: KyodakuApp, settle: Settle) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        await pilot.press(*"jjj", "2")
+        await pilot.press(*"jjj", "f2")
         await settle(pilot)
-        await pilot.press("1")
+        await pilot.press("f1")
         await settle(pilot)
         assert isinstance(app.screen, ArchiveRoom)
         assert app.screen.table.cursor == 3
@@ -70,7 +70,7 @@ async def test_naming_a_cluster_makes_a_person_who_has_granted_nothing(
     app: KyodakuApp, settle: Settle, sample: Path
 ) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("2", "u")
+        await pilot.press("f2", "w")
         await settle(pilot)
         assert isinstance(app.screen, PeopleRoom)
         assert app.screen.groups.count == 1
@@ -88,7 +88,7 @@ async def test_naming_a_cluster_makes_a_person_who_has_granted_nothing(
 
 async def test_a_face_is_taken_out_of_the_rules_with_who_and_why(app: KyodakuApp, settle: Settle, sample: Path) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("2")
+        await pilot.press("f2")
         await settle(pilot)
         room = app.screen
         assert isinstance(room, PeopleRoom)
@@ -116,12 +116,12 @@ async def test_a_face_is_taken_out_of_the_rules_with_who_and_why(app: KyodakuApp
 
 async def test_a_grant_is_recorded_for_what_was_ticked_alone(app: KyodakuApp, settle: Settle, sample: Path) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("3")
+        await pilot.press("f3")
         await settle(pilot)
         room = app.screen
         assert isinstance(room, ConsentRoom)
         room.table.go_to(next(key for key, (who, _) in room._people.items() if who.name == PEOPLE[1]))
-        await pilot.press("y")
+        await pilot.press("Y")
         await settle(pilot)
         form = app.screen
         assert isinstance(form, Form)
@@ -145,7 +145,7 @@ async def test_a_withdrawal_shows_its_reach_and_does_nothing_without_a_yes(
     app: KyodakuApp, settle: Settle, sample: Path
 ) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("3")
+        await pilot.press("f3")
         await settle(pilot)
         room = app.screen
         assert isinstance(room, ConsentRoom)
@@ -175,7 +175,7 @@ async def test_jobs_are_listed_with_their_log(app: KyodakuApp, settle: Settle, s
         jobs.log_path(catalog, job.id).write_bytes(b"step 1\rstep 2\nloss 0.1 \x1b[31mred\n")
         jobs.ended(catalog, job.id, JobState.FAILED, datetime(2026, 1, 2, tzinfo=UTC), note="the disk is full")
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("6")
+        await pilot.press("f6")
         await settle(pilot)
         room = app.screen
         assert isinstance(room, JobsRoom)

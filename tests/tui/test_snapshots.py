@@ -74,17 +74,17 @@ def test_room(
 
     async def look(pilot: Pilot[None]) -> None:
         await settle(pilot)
-        await pilot.press(info.key)
+        await pilot.press(f"f{info.key}")
         await settle(pilot)
 
     assert snap_compare(app, run_before=look, terminal_size=size)
 
 
-@pytest.mark.parametrize(("room", "key"), [("archive", "question_mark"), ("consent", "y"), ("cohorts", "c")])
+@pytest.mark.parametrize(("room", "key"), [("archive", "question_mark"), ("consent", "Y"), ("cohorts", "c")])
 def test_dialog(room: str, key: str, app: KyodakuApp, settle: Settle, snap_compare: Compare) -> None:
     async def look(pilot: Pilot[None]) -> None:
         await settle(pilot)
-        await pilot.press(next(info.key for info in actions.ROOMS if info.name == room))
+        await pilot.press(next(f"f{info.key}" for info in actions.ROOMS if info.name == room))
         await settle(pilot)
         await pilot.press(key)
         await settle(pilot)

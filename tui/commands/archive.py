@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from core import claims, listing, query, scan, statuses
 from core import controller as controllers
-from core import listing, query, scan, statuses
 from core.errors import BadValue
 from storage import catalog as catalogs
 from storage import faces, photos, similar
@@ -132,10 +132,12 @@ def show(
         reasons = statuses.explain(catalog, record.id)
         seen = faces.of_photo(catalog, record.id)
         alike = similar.group_of(catalog, record.id)
+        claimed = list(claims.of_photos(catalog, [record.id]))
     names = ("format", "lens", "exposure_s", "f_number", "iso", "focal_mm", "place", "country", "rating", "caption")
     facts = {name: getattr(record, name) for name in (*names, "taken_source")}
     document = row | facts | {"rights": record.rights, "why": reasons, "faces": [_face(face) for face in seen]}
     document["similar"] = alike
+    document["claims"] = claimed
     shown = ("path", "taken_at", "camera", *facts, "error")
     lines = [f"{name}: {document[name]}" for name in shown if document[name]]
     lines += [f"tags: {', '.join(row['tags'])}"] if row["tags"] else []
@@ -143,6 +145,7 @@ def show(
     if alike is not None:
         others = ", ".join(str(one.photo) for one in alike.members if one.photo != record.id)
         lines.append(f"looks like {others} (group {alike.id}, {alike.kind})")
+    lines += [f"claimed: {claims.told(claim)}" for claim in claimed]
     lines += [f"{purpose}: {ruling.status} — {ruling.why}" for purpose, ruling in reasons.items()]
     lines += [f"face {face.id}: {face.box}, subject {face.subject_id or '?'}" for face in seen]
     emit(document, lines, as_json=as_json)

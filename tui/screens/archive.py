@@ -6,7 +6,6 @@ from array import array
 from functools import partial
 from typing import ClassVar
 
-from PIL import Image
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -14,27 +13,24 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
-from core import listing, query, statuses
+from core import listing, query
 from core.errors import BadImage, BadQuery
-from core.image import thumbnail
-from storage import faces, photos, similar, subjects
+from storage import faces, photos
 from storage.catalog import Catalog
-from storage.records import Face, Photo, Purpose, Rights, Status
+from storage.records import Purpose
 from storage.safe_text import display
 from tui import actions
-from tui.screens.dialogs import Confirm, Field, Form
-from tui.screens.room import Room
-from tui.terminal import Preview
+from tui.photo_facts import decode, facts
+from tui.screens.tagging import TaggingRoom
 from tui.widgets.photo_table import BLOCK, PhotoTable
-from tui.widgets.picture import Picture, fitted
+from tui.widgets.picture import Picture
 from tui.widgets.row_table import RowTable
-from tui.widgets.signs import SIGNS
 
 SORTS = ("taken-", "taken", "path", "camera")
 FIRST = 200  # rows of a result that are shown before all of it has been read
 
 
-class ArchiveRoom(Room):
+class ArchiveRoom(TaggingRoom):
     """The table of photographs, the search above it, the picture and its facts beside it."""
 
     ROOM = "archive"
@@ -76,6 +72,7 @@ class ArchiveRoom(Room):
                 yield Picture(self.kyodaku.preview, id="picture")
                 with VerticalScroll(id="facts"):
                     yield Static("")
+        yield self.reason
 
     @property
     def table(self) -> PhotoTable:
@@ -83,6 +80,7 @@ class ArchiveRoom(Room):
         return self.query_one("#table", PhotoTable)
 
     def on_mount(self) -> None:
+        self.table.marked, self.table.take_count = self.is_marked, self.take_count
         self.set_focus(self.table)
 
     async def _rows(self, ids: object) -> list[listing.PhotoRow]:
@@ -177,6 +175,10 @@ class ArchiveRoom(Room):
 
     @on(RowTable.Moved)
     def _moved(self) -> None:
+        if self.hand.begun is None:
+            self.show_reason()
+        else:
+            self.hand_changed()
         self.moved()
 
     def rested(self) -> None:
@@ -207,13 +209,11 @@ class ArchiveRoom(Room):
     # Actions
 
     def why_not(self, name: str) -> str | None:
-        if name == "rights" and self.table.photo_id is None:
-            return "there is no photograph under the cursor"
         if name == "faces":
             row = self.table.row(self.table.cursor) if self.table.ids else None
             if row is None or not row.faces:
                 return "no face has been found in this photograph"
-        return None
+        return super().why_not(name)
 
     def do_search(self) -> None:
         self._kept = self.text
@@ -224,6 +224,7 @@ class ArchiveRoom(Room):
     def do_purpose(self) -> None:
         purposes = list(Purpose)
         self.table.show_purpose(purposes[(purposes.index(self.table.purpose) + 1) % len(purposes)])
+        self.show_reason()
         self.say(f"statuses shown are those for {self.table.purpose}")
 
     def do_sort(self) -> None:
@@ -237,6 +238,8 @@ class ArchiveRoom(Room):
 
     def do_back(self) -> None:
         box = self.query_one("#search", Input)
+        if not box.has_focus and self.let_go():
+            return
         if box.has_focus and (box.value != self._kept):
             self.search_for(self._kept)
         elif box.has_focus:
@@ -245,47 +248,6 @@ class ArchiveRoom(Room):
             self.search_for("")
         else:
             super().do_back()
-
-    def do_rights(self) -> None:
-        self.ask(self._rights)
-
-    async def _rights(self) -> None:
-        """Record whose the photograph under the cursor is, or those of the whole search."""
-        photo_id = self.table.photo_id
-        assert photo_id is not None
-        ids = self.table.ids
-        choices = [Rights.MINE, Rights.LICENSED, Rights.UNKNOWN]
-
-        def check(answers: object) -> str | None:
-            assert isinstance(answers, dict)
-            return None if answers["rights"] in choices else f"say one of {', '.join(choices)}"
-
-        answers = await self.app.push_screen_wait(
-            Form(
-                "Whose photograph is it?",
-                [
-                    Field("rights", "Rights", help="mine, licensed or unknown", suggestions=choices),
-                    Field("all", f"for all {len(ids):,} photographs of this search", tick=True),
-                ],
-                about="It settles consent only where no face is seen; people decide for themselves.",
-                check=check,
-            )
-        )
-        if answers is None:
-            return
-        wanted = list(ids) if answers["all"] else [photo_id]
-        rights = Rights(answers["rights"])
-        if len(wanted) > 1 and not await self.app.push_screen_wait(
-            Confirm(
-                f"Mark {len(wanted):,} photographs as {rights}?",
-                ["These are exactly the photographs of the list as it stands."],
-                yes="mark them",
-            )
-        ):
-            return
-        await self.desk.write(lambda catalog: photos.set_rights(catalog, wanted, rights))
-        self.say(f"{len(wanted):,} photographs are marked {rights}")
-        await self.load()
 
     async def do_faces(self) -> None:
         photo_id = self.table.photo_id
@@ -302,93 +264,3 @@ def found(
     place = ids.index(keep) if keep is not None and keep in ids else 0
     start = place - place % BLOCK
     return ids, place, listing.rows(catalog, ids[start : start + BLOCK])
-
-
-def decode(photo_id: int, preview: Preview, columns: int, lines: int, catalog: Catalog) -> tuple[Image.Image, int, int]:
-    """The photograph scaled to the cells there are, from the catalog's thumbnail. Raises BadImage."""
-    photo = photos.get(catalog, photo_id)
-    if photo.error is not None:
-        raise BadImage(photo.error)
-    with Image.open(thumbnail(catalog, photo)) as small:
-        return fitted(small, preview, columns, lines)
-
-
-def facts(catalog: Catalog, photo_id: int) -> Text:
-    """All that is known of a photograph: its file, its exposure, its faces, and why each status is what it is."""
-    photo = photos.get(catalog, photo_id)
-    text = Text()
-    text.append(display(photo.path_text) + "\n", style="bold")
-    for line in exposure(photo):
-        text.append(display(line) + "\n")
-    if photo.error:
-        text.append(f"can't be used: {display(photo.error)}\n", style="bold")
-    if photo.state != "present":
-        text.append("the file was gone at the last scan\n", style="bold")
-    text.append(f"rights {photo.rights}\n", style="dim")
-    group = similar.group_of(catalog, photo_id)
-    if group is not None:
-        text.append(f"{len(group.members)} alike ({group.kind}): / similar:{photo_id}\n")
-    seen = faces.of_photo(catalog, photo_id)
-    known = {face.subject_id for face in seen if face.subject_id is not None}
-    names = {number: subject.name for number, subject in subjects.get_many(catalog, known).items()}
-    text.append(f"\n{_faces_line(photo, seen)}\n", style="bold")
-    for face in seen:
-        text.append(f"  {display(face_line(face, names))}\n")
-    text.append("\nMay it be used?\n", style="bold")
-    alike: dict[tuple[Status, str], list[str]] = {}
-    for purpose, ruling in statuses.explain(catalog, photo_id).items():
-        alike.setdefault((ruling.status, ruling.why), []).append(purpose)
-    for (status, why), purposes in alike.items():
-        text.append(f"{SIGNS[status]} {status}: ", style="bold")
-        text.append(", ".join(purposes) + "\n")
-        text.append(f"  {display(why)}\n", style="dim")
-    return text
-
-
-def exposure(photo: Photo) -> list[str]:
-    """When, with what and how it was taken, in a few short lines."""
-    lines = []
-    if photo.taken_at is None:
-        lines.append("no time of capture on record")
-    else:
-        offset = "" if photo.taken_offset is None else f" {photo.taken_offset / 60:+.3g} h"
-        lines.append(f"taken {photo.taken_at:%Y-%m-%d %H:%M:%S}{offset}")
-    if photo.camera or photo.lens:
-        lines.append(", ".join(part for part in (photo.camera, photo.lens) if part))
-    shot = []
-    if photo.exposure_s:
-        shot.append(f"1/{1 / photo.exposure_s:.0f} s" if photo.exposure_s < 0.4 else f"{photo.exposure_s:g} s")
-    if photo.f_number:
-        shot.append(f"f/{photo.f_number:g}")
-    if photo.iso:
-        shot.append(f"ISO {photo.iso}")
-    if photo.focal_mm:
-        shot.append(f"{photo.focal_mm:g} mm")
-    if shot:
-        lines.append("  ".join(shot))
-    size = f"{photo.width} x {photo.height}  " if photo.width else ""
-    lines.append(f"{size}{photo.format or ''}  {photo.size / 1e6:.2f} MB".strip())
-    where = ", ".join(part for part in (photo.place, photo.country) if part)
-    if photo.lat is not None and photo.lon is not None:
-        lines.append(f"{where}  ({photo.lat:.4f}, {photo.lon:.4f})".strip())
-    if photo.caption:
-        lines.append(photo.caption)
-    return lines
-
-
-def _faces_line(photo: Photo, seen: list[Face]) -> str:
-    if photo.faces_space is None:
-        return "Faces have not been looked for yet"
-    return {0: "No face found", 1: "1 face"}.get(len(seen), f"{len(seen)} faces")
-
-
-def face_line(face: Face, names: dict[int, str]) -> str:
-    """A face in a line: whose, by whom said, how sure the detector was, what the age model guesses."""
-    if face.mark is not None:
-        who = f"marked: {face.mark}"
-    elif face.subject_id is None:
-        who = "unnamed" if face.cluster is None else f"unnamed, cluster {face.cluster}"
-    else:
-        who = names[face.subject_id] + ("" if face.assigned_by_person else " (by likeness)")
-    age = "" if face.age_estimate is None else f", looks about {face.age_estimate:.0f}"
-    return f"{who}; face {face.id}, {face.probability:.0%} sure{age}"

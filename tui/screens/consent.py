@@ -16,26 +16,18 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
-from core import consent, consent_actions, jobs, withdrawal
-from storage import faces, ledger, subjects
+from core import consent_actions, jobs, tagging, withdrawal
+from storage import faces, subjects
 from storage.catalog import Catalog
-from storage.records import Event, Job, Purpose, Status, Subject
+from storage.records import Job, Purpose, Status, Subject
 from storage.safe_text import display
 from tui import actions
+from tui.consent_record import Standing, columns_for, person_cells, record, standings
 from tui.screens.dialogs import Answers, Confirm, Field, Form, Reading
 from tui.screens.room import Room
-from tui.widgets.row_table import Cell, Column, ListTable, RowTable
-from tui.widgets.signs import ROLES, SIGNS
+from tui.widgets.row_table import ListTable, RowTable
 
-SHORT = {
-    Purpose.CATALOGUE: "catal",
-    Purpose.PRINT: "print",
-    Purpose.PUBLISH: "publ",
-    Purpose.TRAIN_INDIVIDUAL: "t-ind",
-    Purpose.TRAIN_COMPOSITE: "t-com",
-    Purpose.RELEASE: "relea",
-}
-Standing = tuple[Subject, dict[Purpose, Status]]
+OF_A_PERSON = frozenset({"allow", "deny", "grant", "refuse", "withdraw", "age", "photos"})
 
 
 class ConsentRoom(Room):
@@ -54,7 +46,7 @@ class ConsentRoom(Room):
     def __init__(self) -> None:
         super().__init__()
         self._people: dict[int, Standing] = {}
-        self._by = ""  # who recorded the last event: offered again
+        self.purpose = Purpose.TRAIN_COMPOSITE  # what y and n are about
 
     def body(self) -> ComposeResult:
         with Horizontal(id="searching"):
@@ -65,7 +57,7 @@ class ConsentRoom(Room):
             yield Static("", id="count")
         with Vertical(classes="split"):
             table: ListTable[int] = ListTable(
-                [Column("Who", 0), Column("Born", 10, optional=1), *(Column(SHORT[p], 5) for p in Purpose)],
+                columns_for(self.purpose),
                 empty="No person is on record. a adds one; naming a cluster in People does too.",
                 id="people",
             )
@@ -124,9 +116,61 @@ class ConsentRoom(Room):
     # Actions
 
     def why_not(self, name: str) -> str | None:
-        if name in ("grant", "refuse", "withdraw", "age", "photos") and self.subject is None:
+        if name in OF_A_PERSON and self.subject is None:
             return "there is no person under the cursor; a adds one"
-        return None
+        return super().why_not(name)
+
+    def do_purpose(self, step: int = 1) -> None:
+        purposes = list(Purpose)
+        self.purpose = purposes[(purposes.index(self.purpose) + step) % len(purposes)]
+        self.table.set_columns(columns_for(self.purpose))
+        self.say(f"y allows {self.purpose}, n refuses it")
+
+    def do_purpose_before(self) -> None:
+        self.do_purpose(-1)
+
+    async def do_allow(self) -> None:
+        await self._decide(True)
+
+    async def do_deny(self) -> None:
+        await self._decide(False)
+
+    async def _decide(self, allow: bool) -> None:
+        """Record one word of the person under the cursor about the purpose chosen, and go on to the next."""
+        if self.kyodaku.pen:
+            await self._careful(partial(self._say_it, allow))
+        else:
+            self.ask(partial(self._ask_and_say, allow))
+
+    async def _ask_and_say(self, allow: bool) -> None:
+        if await self.kyodaku.ask_pen():
+            await self._say_it(allow)
+
+    async def _say_it(self, allow: bool, sure: bool = False) -> None:
+        subject, purpose, by = self.subject, self.purpose, self.kyodaku.pen
+        assert subject is not None
+
+        def work(catalog: Catalog) -> tuple[tagging.Said, dict[Purpose, Status]]:
+            said = tagging.say(catalog, [subject.id], purpose, allow=allow, by=by, sure=sure)
+            return said, consent_actions.show(catalog, subject.id).status
+
+        said, statuses = await self.desk.write(work)
+        if not said.done:
+            self.ask(partial(self._ask_reach, allow, said))
+            return
+        self._people[subject.id] = (subject, statuses)
+        self.table.put(subject.id, person_cells(subject, statuses))
+        if self.kyodaku.advances:
+            self.table.move_to(self.table.cursor + 1)
+        self.say(said.told + ("   u undoes" if said.counts else ""))
+        if said.settled.lines():
+            self.ask(partial(self.tell_settled, said.settled))
+
+    async def _ask_reach(self, allow: bool, said: tagging.Said) -> None:
+        """A refusal would take models out of use: show which, and ask."""
+        lines = [*said.settled.lines(), "", "A grant recorded later does not bring these models back."]
+        if await self.app.push_screen_wait(Confirm(f"{said.told}?", lines, yes="refuse")):
+            await self._say_it(allow, sure=True)
 
     def do_search(self) -> None:
         self.set_focus(self.query_one("#search", Input))
@@ -155,7 +199,7 @@ class ConsentRoom(Room):
                 f"What does {subject.name} allow?",
                 [
                     *purpose_fields(),
-                    Field("by", "Recorded by", value=self._by, help="for a minor: the guardian who decides"),
+                    Field("by", "Recorded by", value=self.kyodaku.pen, help="for a minor: the guardian who decides"),
                     Field("until", "Until", help="2027-12-31, that day not included; empty: open"),
                     Field("evidence", "Evidence", help="the file with the signed release; kept by its hash"),
                     Field("note", "Note"),
@@ -166,7 +210,7 @@ class ConsentRoom(Room):
         )
         if answers is None:
             return
-        purposes, self._by = ticked(answers), answers["by"]
+        purposes, self.kyodaku.pen = ticked(answers), answers["by"]
         until = _instant(answers["until"]) if answers["until"] else None
         evidence = Path(answers["evidence"]).expanduser() if answers["evidence"] else None
         await self.desk.write(
@@ -191,20 +235,20 @@ class ConsentRoom(Room):
         answers = await self.app.push_screen_wait(
             Form(
                 f"What does {subject.name} not allow?",
-                [*purpose_fields(), Field("by", "Recorded by", value=self._by), Field("note", "Note")],
+                [*purpose_fields(), Field("by", "Recorded by", value=self.kyodaku.pen), Field("note", "Note")],
                 about=await self._reach_line(subject),
                 check=check_event,
             )
         )
         if answers is None:
             return
-        purposes, self._by = ticked(answers), answers["by"]
+        purposes, self.kyodaku.pen = ticked(answers), answers["by"]
         [done] = await self.desk.write(
             lambda catalog: consent_actions.refuse(
                 catalog, [subject.id], purposes, by=answers["by"], note=answers["note"] or None, remake=False
             )
         )
-        await self._told_taken_out(done.settled)
+        await self.tell_settled(done.settled)
         await self._told(f"{subject.name} refuses {', '.join(purposes)}")
 
     def do_withdraw(self) -> None:
@@ -219,7 +263,7 @@ class ConsentRoom(Room):
                 f"What does {subject.name} take back?",
                 [
                     *purpose_fields("yes"),
-                    Field("by", "Recorded by", value=self._by),
+                    Field("by", "Recorded by", value=self.kyodaku.pen),
                     Field("note", "Note"),
                 ],
                 about="Nothing is done yet: next comes what it reaches.",
@@ -228,7 +272,7 @@ class ConsentRoom(Room):
         )
         if answers is None:
             return
-        purposes, self._by = ticked(answers), answers["by"]
+        purposes, self.kyodaku.pen = ticked(answers), answers["by"]
         reached = await self.desk.read(lambda catalog: withdrawal.reach(catalog, subject.id, purposes))
         if not await self.app.push_screen_wait(
             Confirm(
@@ -245,7 +289,7 @@ class ConsentRoom(Room):
         )
         lines = list(done.lines())
         if job is not None:
-            lines += ["", f"Job {job.id} makes the averages again without {subject.name}; 6 shows it."]
+            lines += ["", f"Job {job.id} makes the averages again without {subject.name}; Jobs shows it."]
         await self.app.push_screen_wait(Reading(Text("\n".join(display(line) for line in lines))))
         await self._told(f"{subject.name} has withdrawn {', '.join(purposes)}")
 
@@ -299,7 +343,7 @@ class ConsentRoom(Room):
             guardian=answers["guardian"] or None,
         )
         done = await self.desk.write(lambda catalog: withdrawal.edit_subject(catalog, changed, remake=False))
-        await self._told_taken_out(done.settled)
+        await self.tell_settled(done.settled)
         await self._told(f"{subject.name}'s age is on record as told")
 
     async def _reach_line(self, subject: Subject) -> str:
@@ -308,15 +352,6 @@ class ConsentRoom(Room):
             f"It reaches {len(reached):,} photographs in which {subject.name} is seen. "
             "A group picture also needs everyone else in it."
         )
-
-    async def _told_taken_out(self, settled: withdrawal.Settled) -> None:
-        """Say which models are out of use now, if any, and have a job remake what can be: that loads torch."""
-        lines = settled.lines()
-        if settled.waiting:
-            job = await self.desk.write(lambda catalog: jobs.submit(catalog, "remake", {}))
-            lines += ["", f"Job {job.id} makes them again without the person; 6 shows it."]
-        if lines:
-            await self.app.push_screen_wait(Reading(Text("\n".join(display(line) for line in lines))))
 
     async def _told(self, message: str) -> None:
         self.kyodaku.settle_statuses()
@@ -364,65 +399,3 @@ def check_date(text: str) -> str | None:
 
 def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def standings(catalog: Catalog) -> list[Standing]:
-    """Everyone on record with the status for each purpose at this moment, by name."""
-    everyone = subjects.list_all(catalog)
-    events = ledger.events_of_many(catalog, [subject.uid for subject in everyone])
-    now = ledger.instant(catalog)
-    return [
-        (subject, {p: consent.person_ruling(subject, events[subject.uid], p, now).status for p in Purpose})
-        for subject in everyone
-    ]
-
-
-def person_cells(subject: Subject, statuses: dict[Purpose, Status]) -> Sequence[Cell]:
-    """A person as the table writes it: one sign for each purpose."""
-    born: Cell = ("minor", "bad") if subject.minor else (str(subject.born) if subject.born else "")
-    if not born and subject.adult_attested_by:
-        born = ("adult", "dim")
-    signs = [(f"  {SIGNS[statuses[p]]}", ROLES[statuses[p]]) for p in Purpose]
-    return subject.name, born, *signs
-
-
-def record(subject: Subject, catalog: Catalog) -> Text:
-    """All that is on record of a person's consent: where they stand and why, then every event, newest first."""
-    text = Text(display(subject.name) + "\n", style="bold")
-    for line in age_lines(subject):
-        text.append(display(line) + "\n")
-    events = ledger.events_of(catalog, subject.uid)
-    now = ledger.instant(catalog)
-    text.append("\nWhere they stand\n", style="bold")
-    for purpose in Purpose:
-        ruling = consent.person_ruling(subject, events, purpose, now)
-        until = f" until {ruling.until.astimezone():%Y-%m-%d}" if ruling.until else ""
-        text.append(f"{SIGNS[ruling.status]} {purpose}: {ruling.status}{until}\n")
-        if ruling.status is not Status.GRANTED:
-            text.append(f"  {display(ruling.why)}\n", style="dim")
-    text.append("\nEvents\n", style="bold")
-    for event in reversed(events):
-        text.append(f"{display(event_line(event))}\n")
-    if not events:
-        text.append("none\n", style="dim")
-    return text
-
-
-def age_lines(subject: Subject) -> list[str]:
-    """What is on record about a person's age."""
-    lines = [f"born {subject.born}" if subject.born else "no birth date on record"]
-    if subject.adult_attested_by:
-        lines.append(f"an adult, says {subject.adult_attested_by}: {subject.adult_attested_how}")
-    if subject.minor:
-        lines.append("declared a minor" + (f", guardian {subject.guardian}" if subject.guardian else ""))
-    return lines
-
-
-def event_line(event: Event) -> str:
-    """An event of the ledger in a line."""
-    what = ", ".join(event.purposes)
-    until = f" until {event.valid_until.astimezone():%Y-%m-%d}" if event.valid_until else ""
-    by = f", by {event.by}" if event.by else ""
-    evidence = f", evidence {event.evidence[:12]}…" if event.evidence else ""
-    note = f": {event.note}" if event.note else ""
-    return f"{event.at.astimezone():%Y-%m-%d %H:%M} {event.kind} {what}{until}{by}{evidence}{note}"

@@ -15,10 +15,15 @@ from textual.timer import Timer
 from textual.widgets import Input
 from textual.worker import Worker
 
+from core import jobs
+from core.decisions import undo as undoing
+from core.decisions.undo import Undone
 from core.errors import KyodakuError
+from core.withdrawal import Settled
+from storage.safe_text import display
 from tui import actions
 from tui.desk import Desk
-from tui.screens.dialogs import Reading
+from tui.screens.dialogs import Confirm, Reading
 from tui.widgets.lines import KeyLine, RoomsLine, StatusLine
 from tui.widgets.signs import SIGNS
 
@@ -83,9 +88,9 @@ class Room(Screen[None]):
         """The catalog has changed while the room was shown or away: bring what it shows up to date."""
         await self.load()
 
-    def why_not(self, name: str) -> str | None:
+    def why_not(self, name: str) -> str | None:  # noqa: ARG002
         """Why action `name` can't be done now, in a sentence; None if it can."""
-        raise NotImplementedError
+        return None
 
     def rested(self) -> None:
         """The cursor has stood still for `REST_S`: show what is costly to show."""
@@ -102,7 +107,9 @@ class Room(Screen[None]):
         self.status.show(place=f"{self.desk.folder.name}: {text}")
 
     def say(self, message: str, *, error: bool = False) -> None:
-        """Put a sentence on the status line."""
+        """Put a sentence on the status line; an error ends what a register plays."""
+        if error:
+            self.kyodaku.registers.stop()
         self.status.set_class(error, "-error")
         self.status.show(message=message)
 
@@ -148,7 +155,7 @@ class Room(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While text is typed, letters are letters."""
-        if action in ("do", "go") and isinstance(self.focused, Input):
+        if action in ("do", "go", "digit") and isinstance(self.focused, Input):
             return parameters[0] in actions.WHILE_TYPING
         return super().check_action(action, parameters)
 
@@ -166,6 +173,59 @@ class Room(Screen[None]):
         done = cast("Callable[[], object]", getattr(self, f"do_{name}"))()
         if isawaitable(done):
             await done
+
+    async def action_digit(self, digit: int) -> None:
+        """A digit of a count was typed."""
+        self.do_digit(digit)
+
+    def do_digit(self, digit: int) -> None:
+        """Take a digit of a count, in rooms that count."""
+
+    async def do_undo(self) -> None:
+        await self._careful(partial(self._turn, undoing.undo, "undone"))
+
+    async def do_redo(self) -> None:
+        await self._careful(partial(self._turn, undoing.redo, "done again"))
+
+    async def _turn(self, act: Callable[..., Undone], word: str) -> None:
+        """Undo or redo; what would take models out of use for good is shown first."""
+        done = await self.desk.write(partial(act, sure=False))
+        if not done.done:
+            self.ask(partial(self._ask_turn, act, word, done))
+            return
+        self.say(f"{word}: {done.told}")
+        await self.turned(done)
+
+    async def _ask_turn(self, act: Callable[..., Undone], word: str, foreseen: Undone) -> None:
+        lines = [*foreseen.settled.lines(), "", "These models do not come back by themselves."]
+        if await self.app.push_screen_wait(Confirm(f"{foreseen.told}: {word}?", lines, yes="do it")):
+            done = await self.desk.write(partial(act, sure=True))
+            await self.tell_settled(done.settled)
+            self.say(f"{word}: {done.told}")
+            await self.turned(done)
+
+    async def turned(self, done: Undone) -> None:  # noqa: ARG002 # rooms with a cursor ask of it
+        """A decision was undone or done again: show it."""
+        await self.changed()
+
+    async def tell_settled(self, settled: Settled) -> None:
+        """Say which models are out of use now, if any, and have a job remake what can be: that loads torch."""
+        lines = settled.lines()
+        if settled.waiting:
+            job = await self.desk.write(lambda catalog: jobs.submit(catalog, "remake", {}))
+            lines += ["", f"Job {job.id} makes them again without the person; Jobs shows it."]
+        if lines:
+            await self.app.push_screen_wait(Reading(Text("\n".join(display(line) for line in lines))))
+
+    async def do_record(self) -> None:
+        await self._careful(self.kyodaku.record)
+
+    def do_play(self) -> None:
+        self.kyodaku.ask_register("play", self.take_count())
+
+    def take_count(self) -> int:
+        """The count that was typed, which is used up; 1 where none was, or in rooms that don't count."""
+        return 1
 
     def do_help(self) -> None:
         self.app.push_screen(Reading(self._help()))

@@ -12,6 +12,8 @@ from textual.widget import Widget
 from storage.safe_text import display
 from tui import actions
 
+HEAD = " 許諾 Kyodaku  "
+
 
 class RoomsLine(Widget):
     """The rooms with their number keys; the one that is shown stands out. A click goes there."""
@@ -28,12 +30,11 @@ class RoomsLine(Widget):
         self._current = current
 
     def render(self) -> Text:
-        narrow = self.size.width < 72
+        labels = [f" {actions.room_key(info, self._current)} {info.title} " for info in actions.ROOMS]
         line = Text(no_wrap=True, overflow="crop")
-        if not narrow:
-            line.append(" 許諾 Kyodaku  ", style="bold")
-        for info in actions.ROOMS:
-            label = f" {info.key} {info.title} "
+        if cell_len(HEAD) + sum(map(cell_len, labels)) <= self.size.width:
+            line.append(HEAD, style="bold")
+        for info, label in zip(actions.ROOMS, labels, strict=True):
             here = info.name == self._current
             line.append(label, style=Style(reverse=here, bold=here, meta={"@click": f"screen.go('{info.name}')"}))
         return line
@@ -111,5 +112,30 @@ class StatusLine(Widget):
         room = width - cell_len(right)
         text = Text(left, no_wrap=True, overflow="ellipsis")
         text.truncate(max(0, room), overflow="ellipsis", pad=True)
+        text.append(right, style="reverse" if right else "")
+        return text
+
+
+class ReasonLine(Widget):
+    """Why the row under the cursor may be used or not; on the right, what is open for the next key."""
+
+    DEFAULT_CSS = "ReasonLine { height: 1; background: $panel; color: $foreground; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason = ""
+        self.open = ""
+
+    def show(self, reason: str, open_: str) -> None:
+        """Change either part; draws only if something did change."""
+        new = (display(reason), display(open_))
+        if new != (self.reason, self.open):
+            self.reason, self.open = new
+            self.refresh()
+
+    def render(self) -> Text:
+        right = f" {self.open} " if self.open else ""
+        text = Text(f" {self.reason}", no_wrap=True, overflow="ellipsis")
+        text.truncate(max(0, self.size.width - cell_len(right)), overflow="ellipsis", pad=True)
         text.append(right, style="reverse" if right else "")
         return text

@@ -45,6 +45,7 @@ class PhotoTable(RowTable):
         self._blocks: OrderedDict[int, list[PhotoRow]] = OrderedDict()
         self._asked: set[int] = set()
         self._age = 0
+        self.marked: Callable[[int], bool] = lambda _: False  # whether the row at a place is marked
 
     @property
     def photo_id(self) -> int | None:
@@ -83,6 +84,17 @@ class PhotoTable(RowTable):
         for number in list(self._blocks):
             self._asked.add(number)
             self.run_worker(self._fetch(number, self._age), group=f"block-{number}")
+
+    def put(self, first: int, rows: Sequence[PhotoRow]) -> None:
+        """These are the rows from `first` on now; those that differ are drawn again."""
+        for place, row in enumerate(rows, start=first):
+            block = self._blocks.get(place // BLOCK)
+            if block and place % BLOCK < len(block) and block[place % BLOCK] != row:
+                block[place % BLOCK] = row
+                self.refresh_row(place)
+
+    def margin(self, row: int) -> str:
+        return "▌" if self.marked(row) else " "
 
     def show_purpose(self, purpose: Purpose) -> None:
         """Show the status for another purpose."""

@@ -6,7 +6,7 @@ pty). Here a step within the page repaints two lines, and a step across its edge
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import ClassVar, Generic, TypeVar
@@ -121,6 +121,7 @@ class RowTable(ScrollView, can_focus=True):
         self.columns = tuple(columns)
         self.empty = empty  # what to do next, where there is no row
         self.cursor = 0
+        self.take_count: Callable[[], int] = lambda: 1  # how often the next move is made
         self._count = 0
         self._widths: list[int] = []  # of the columns, for a line of `_fitted` cells
         self._fitted = -1
@@ -133,6 +134,10 @@ class RowTable(ScrollView, can_focus=True):
     def cells(self, row: int) -> Sequence[Cell] | None:
         """The cells of `row`, one for each column; None while they are being read."""
         raise NotImplementedError
+
+    def margin(self, row: int) -> str:  # noqa: ARG002 # tables with marks ask of it
+        """What stands before a row, one cell: the sign of a marked one."""
+        return " "
 
     def show_count(self, count: int, cursor: int | None = None) -> None:
         """There are `count` rows now; put the cursor on `cursor`, or leave it as near as can be."""
@@ -201,7 +206,7 @@ class RowTable(ScrollView, can_focus=True):
         cells = self.cells(row)
         if cells is None:
             return Strip([Segment(shorten(" …", width), style)])
-        return self._line(cells, style, width, roles=row != self.cursor or not self.has_focus)
+        return self._line(cells, style, width, self.margin(row), roles=row != self.cursor or not self.has_focus)
 
     def on_resize(self, _: events.Resize) -> None:
         self._fitted = -1
@@ -219,10 +224,10 @@ class RowTable(ScrollView, can_focus=True):
         self.refresh_row(self.cursor)
 
     def action_step(self, by: int) -> None:
-        self.move_to(self.cursor + by)
+        self.move_to(self.cursor + by * self.take_count())
 
     def action_page(self, by: int) -> None:
-        self.move_to(self.cursor + by * self._page())
+        self.move_to(self.cursor + by * self._page() * self.take_count())
 
     def action_edge(self, end: int) -> None:
         self.move_to(self._count - 1 if end else 0)
@@ -243,8 +248,8 @@ class RowTable(ScrollView, can_focus=True):
     def _role(self, role: str, base: Style) -> Style:
         return base + self.get_component_rich_style(f"table--{role}", partial=True)
 
-    def _line(self, cells: Sequence[Cell], style: Style, width: int, *, roles: bool = True) -> Strip:
-        segments = [Segment(" ", style)]
+    def _line(self, cells: Sequence[Cell], style: Style, width: int, margin: str = " ", *, roles: bool = True) -> Strip:
+        segments = [Segment(margin, style)]
         last = max((i for i, wide in enumerate(self._widths) if wide), default=0)
         for i, (column, wide) in enumerate(zip(self.columns, self._widths, strict=True)):
             if not wide:
@@ -285,6 +290,13 @@ class ListTable(RowTable, Generic[Key]):
         place = self._keys.index(before) if before is not None and before in self._keys else None
         self.show_count(len(rows), place)
         self.post_message(self.Moved(self))
+
+    def put(self, key: Key, cells: Sequence[Cell]) -> None:
+        """Show these cells on the row of `key`, where there is one."""
+        if key in self._keys:
+            place = self._keys.index(key)
+            self._rows[place] = cells
+            self.refresh_row(place)
 
     def go_to(self, key: Key) -> None:
         """Put the cursor on the row of `key`, where there is one."""

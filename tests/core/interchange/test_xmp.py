@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from core.interchange import xmp
+from core.interchange.assertions import Assertion
 from core.interchange.xmp import XmpFields
 from core.reading import read_file
+from storage.records import ClaimField
 from tests import raws
 
 TakePicture = Callable[..., Path]
@@ -39,9 +41,9 @@ WHOLE = packet(
 )
 
 
-def test_rating_caption_and_keywords_and_no_names_of_people() -> None:
-    assert xmp.read(WHOLE) == XmpFields(rating=3, caption="Bun", keywords=("market", "Lao"))
-    assert "Noy" not in repr(xmp.read(WHOLE))
+def test_rating_caption_and_keywords_and_who_is_said_to_be_in_it() -> None:
+    said = (Assertion(ClaimField.PERSON, "Noy"),)
+    assert xmp.read(WHOLE) == XmpFields(rating=3, caption="Bun", keywords=("market", "Lao"), asserted=said)
 
 
 @pytest.mark.parametrize(
