@@ -130,7 +130,7 @@ def without_lost(catalog: Catalog, parts: Sequence[Input], at: datetime | None =
     left = []
     for part in parts:
         usable = part.model.state is ModelState.OK
-        gone = bool(part.shares) and part.shares.keys() <= lost
+        gone = part.shares.keys() <= lost  # also where nobody is in it any more: they were erased
         if gone or (part.model.kind is ModelKind.LORA and not usable):
             continue
         if part.model.state is ModelState.TAINTED:

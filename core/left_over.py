@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core import models, withdrawal
+from core import erasure, models, withdrawal
 from core.jobs import submit
 from storage import artifacts, unfinished
 from storage.catalog import Catalog
@@ -22,19 +22,23 @@ def finish(catalog: Catalog) -> Job | None:
     Files of models out of use are erased before this returns. Costs two reads where nothing is left over, and does
     nothing while another process is at such work.
     """
+    return submit(catalog, "remake", {}) if clean_up(catalog) else None
+
+
+def clean_up(catalog: Catalog) -> bool:
+    """`finish` without remaking; whether a cut withdrawal or erasure left models that wait for that."""
     if catalog.readonly:
-        return None
+        return False
     sweep_strays(catalog)
     if not unfinished.any_left(catalog):
-        return None
+        return False
     with unfinished.nobody_at_work(catalog) as alone:
         if not alone:
-            return None
+            return False
+    erasure.finish(catalog)
     withdrawal.settle(catalog, remake=False)
-    if not artifacts.all_models(catalog, [ModelState.TAINTED]):
-        withdrawal.queue_retraining(catalog)
-        return None
-    return submit(catalog, "remake", {})
+    withdrawal.queue_retraining(catalog)
+    return bool(artifacts.all_models(catalog, [ModelState.TAINTED]))
 
 
 def sweep_strays(catalog: Catalog) -> list[Path]:

@@ -93,7 +93,7 @@ def require_in_use(model: Model) -> None:
     """Raises Tainted, naming the model and why, unless it may be used: the one gate of all that uses models."""
     if model.state is not ModelState.OK:
         raise Tainted(
-            f"model {model.name!r} is {model.state}: {model.why or 'it may not be used'}",
+            f"{model.name} is {model.state}: {model.why or 'it may not be used'}",
             f"leave it out, or see: kyodaku models show {model.name}",
         )
 
@@ -232,11 +232,16 @@ def unknown_files(catalog: Catalog) -> list[str]:
 
 def files_of(catalog: Catalog, model: Model) -> Iterator[Path]:
     """Where a model's weights and what shows what it draws lie, whether there or not."""
-    yield catalog.models / model.path
-    yield from traces_of(catalog, model)
+    return files_at(catalog, model.path)
+
+
+def files_at(catalog: Catalog, path: str) -> Iterator[Path]:
+    """`files_of` for a model whose `path` this is, or was."""
+    yield catalog.models / path
+    for ending in TRACES:
+        yield catalog.models / f"{path.removesuffix('.safetensors')}{ending}"
 
 
 def traces_of(catalog: Catalog, model: Model) -> Iterator[Path]:
     """Where the pictures that show what a model draws lie, whether there or not."""
-    for ending in TRACES:
-        yield catalog.models / f"{model.path.removesuffix('.safetensors')}{ending}"
+    yield from list(files_of(catalog, model))[1:]

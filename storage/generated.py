@@ -74,3 +74,11 @@ def withdraw(catalog: Catalog, model_ids: Iterable[int]) -> list[Generated]:
             "UPDATE generated SET state = ? WHERE id = ?", [(GeneratedState.WITHDRAWN, one.id) for one in found]
         )
     return found
+
+
+def forget(catalog: Catalog, model_ids: Iterable[int]) -> None:
+    """Drop the rows of what these models drew."""
+    with catalog.transaction() as db:
+        db.execute(
+            "DELETE FROM generated WHERE model_id IN (SELECT value FROM json_each(?))", (json.dumps(list(model_ids)),)
+        )

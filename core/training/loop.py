@@ -254,6 +254,9 @@ def _look_at_consent(catalog: Catalog, cohort: Cohort, task: Task) -> None:
     """Raises ConsentLost unless all that the task trains on is still permitted, and still what was frozen."""
     if artifacts.get_cohort(catalog, cohort.id).merkle_root != cohort.merkle_root:
         raise ConsentLost(f"cohort {cohort.name!r} was frozen anew", "train it again")
+    left = {item.leaf for item in artifacts.cohort_items(catalog, cohort.id, task.subject_id)}
+    if not left.issuperset(item.leaf for item in task.items):
+        raise ConsentLost(f"somebody in cohort {cohort.name!r} was erased", "freeze it again, and train that")
     recheck(catalog, cohort, task.subject_id)
 
 

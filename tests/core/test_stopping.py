@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from core import erasure, left_over, models, withdrawal
 from core import jobs as work
-from core import left_over, models, withdrawal
 from core.errors import ConsentLost, Tainted
 from core.generate import generate
 from core.merging.catalogued import merge_average, merge_bake
@@ -69,6 +69,22 @@ def test_training_stops_within_a_step_though_the_epoch_is_long(archive: SmallArc
         train(archive.catalog, "one", base, "v", recipe=RECIPE, processes=1, report=report)
     assert len(report.seen) == 3
     assert not latent_cache.folder_of(archive.catalog, person.uid).exists()
+    assert artifacts.all_models(archive.catalog) == []
+
+
+def test_training_of_somebody_erased_stops(archive: SmallArchive, base: Path) -> None:
+    archive.freeze("one", of=1)
+    seen: list[Step] = []
+
+    def leaves(step: Step, /) -> None:
+        seen.append(step)
+        if len(seen) == 2:
+            with catalogs.open_catalog(archive.catalog.folder) as own:
+                erasure.erase(own, archive.people[0].id, by="the photographer")
+
+    with pytest.raises(ConsentLost, match="erased"):
+        train(archive.catalog, "one", base, "v", recipe=RECIPE, processes=1, report=leaves)
+    assert len(seen) == 2
     assert artifacts.all_models(archive.catalog) == []
 
 
@@ -230,5 +246,5 @@ def test_weights_without_a_row_are_swept_and_a_strangers_file_stays(catalog: Cat
     source = next(catalog.models.glob("baked/unet/*.safetensors"))
     (catalog.models / "lost.safetensors").write_bytes(source.read_bytes())
     (catalog.models / "lost.preview.png").write_bytes(b"a picture")
-    assert {path.name for path in left_over.sweep_strays(catalog)} == {"lost.safetensors", "lost.preview.png"}
+    assert not left_over.clean_up(catalog)
     assert sorted(path.name for path in catalog.models.iterdir()) == sorted([*kept, "mine.safetensors"])
