@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from core import audit_stats
-from core.audit_stats import Floats, Labels
+from core.audit_copies import Look, look_of
+from core.audit_stats import Floats, Grouped, Labels, grouped
 from core.base_model import Base
 from core.errors import BadValue
 from core.faces.detect import Detector
 from core.faces.detection import Detection
-from core.faces.embed import embedder
+from core.faces.embed import Embedder
+from core.faces.quality import sharpness
 from core.generate import draw
 from core.generated_checks import Checker, enlarged, faces_in
 from core.progress import Report, Step
+from storage import face_matrix
 from storage import faces as rows
 from storage.catalog import Catalog
-from storage.records import Face
 
 SAMPLER_STEPS = 25
 NOBODY = -1  # label of faces without a subject
@@ -29,37 +29,89 @@ NOBODY = -1  # label of faces without a subject
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The catalog's faces, those marked as none left out: `vectors` [n, d], `people` [n] subject ids or `NOBODY`."""
+    """The catalog's faces, those marked as none left out, in one space.
+
+    Of each of n faces: `ids`, `vectors` [n, d], `photos`, `people` (subject ids or `NOBODY`) and `clusters`. Everybody
+    has a number from 0, in `groups` [n]: named people, unnamed clusters, and each face that is in neither.
+    """
 
     space: str
     ids: Labels
     vectors: Floats
+    photos: Labels
     people: Labels
     clusters: Labels
+    groups: Labels
+
+    @property
+    def named(self) -> Labels:
+        """Which of the faces are named people's."""
+        found: Labels = self.people != NOBODY
+        return found
 
     @property
     def subjects(self) -> list[int]:
-        """Ids of the people who have a face here."""
-        return sorted({int(person) for person in self.people} - {NOBODY})
+        """Ids of the people who have a face here, ascending."""
+        return [int(person) for person in np.unique(self.people[self.named])]
+
+    @property
+    def everybody(self) -> Grouped:
+        """All faces by whose they are, in the order of their numbers."""
+        return grouped(self.vectors, self.groups, self.photos)
+
+    @property
+    def by_subject(self) -> Grouped:
+        """The named faces by subject, in the order of `subjects`."""
+        return self.of_people(self.subjects)
+
+    def of_people(self, order: Sequence[int]) -> Grouped:
+        """The faces of some subjects, in this order."""
+        place = {int(person): at for at, person in enumerate(order)}
+        groups = np.array([place.get(int(person), NOBODY) for person in self.people])
+        own = groups != NOBODY
+        return grouped(self.vectors[own], groups[own], self.photos[own])
+
+    @property
+    def number(self) -> int:
+        """How many people there are, each unnamed face that is in no cluster counted as one."""
+        return int(self.groups.max(initial=-1)) + 1
+
+    def labels(self, names: Mapping[int, str]) -> list[str]:
+        """What everybody is called, in the order of their numbers."""
+        told = [""] * self.number
+        for at, group in enumerate(self.groups):
+            person, cluster = int(self.people[at]), int(self.clusters[at])
+            unnamed = f"unnamed face {self.ids[at]}" if cluster == NOBODY else f"unnamed, cluster {cluster}"
+            told[group] = unnamed if person == NOBODY else names[person]
+        return told
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnFace:
-    """A face found in picture number `picture`, cut out with some margin."""
+    """A face found in picture number `picture`, cut out with some margin.
+
+    `width` of its box is in pixels of the picture as drawn; `sharp` is `quality.sharpness` there.
+    """
 
     picture: int
     crop: Image.Image
     vector: Floats
+    width: float = 0.0
+    sharp: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnFaces:
-    """All faces of a model's pictures, how many pictures had none, and how many the output checks withhold."""
+class Drawn:
+    """All faces of a model's pictures, how many pictures had none, and how many the output checks withhold.
+
+    `looks` is what each picture is compared with training pictures by.
+    """
 
     pictures: int
     faces: list[DrawnFace]
     faceless: int
     withheld: frozenset[int]
+    looks: tuple[Look, ...] = ()
 
     @property
     def vectors(self) -> Floats:
@@ -67,77 +119,68 @@ class DrawnFaces:
         return np.stack([face.vector for face in self.faces]) if self.faces else np.empty((0, 1), dtype=np.float32)
 
 
-def known_faces(catalog: Catalog) -> Known:
-    """The faces of the catalog in the space that holds most of them. Raises BadValue when there are none."""
+def known_faces(catalog: Catalog, space: str | None = None) -> Known:
+    """The faces of the catalog in a space: the one that holds most, if none is named. Raises BadValue without any."""
     spaces = rows.spaces(catalog)
-    if not spaces:
+    space = space or next(iter(spaces), "")
+    if space not in spaces:
         raise BadValue("the catalog knows no faces to compare with", "look for them: kyodaku faces")
-    space = next(iter(spaces))
-    found: list[Face] = rows.page(catalog, "f.space = ? AND f.mark IS NULL", (space,))
-    vectors = rows.vectors(catalog, (face.id for face in found))
-    return Known(
-        space,
-        np.array([face.id for face in found]),
-        np.stack([vectors[face.id] for face in found]),
-        np.array([NOBODY if face.subject_id is None else face.subject_id for face in found]),
-        np.array([NOBODY if face.cluster is None else face.cluster for face in found]),
-    )
-
-
-def threshold_of(known: Known, fmr: float) -> audit_stats.Threshold:
-    """The distance that gives the false match rate on pairs of faces of different named people in the catalog."""
-    named = known.people != NOBODY
-    smallest, total = audit_stats.impostor_distances(known.vectors[named], known.people[named], fmr)
-    return audit_stats.threshold_at(smallest, fmr, total)
-
-
-def strangers_matched(known: Known, threshold: float) -> float:
-    """Share of the named faces that lie within the threshold of some face of another named person.
-
-    It says how often a search of the whole catalog takes a real stranger for somebody; NaN without two people.
-    """
-    named = known.people != NOBODY
-    vectors, people = known.vectors[named], known.people[named]
-    if len(set(people.tolist())) < 2:
-        return float("nan")
-    matched = 0
-    for start in range(0, len(vectors), audit_stats.BLOCK):
-        part = slice(start, start + audit_stats.BLOCK)
-        found = audit_stats.distances(vectors[part], vectors)
-        found[people[part][:, None] == people[None]] = np.inf
-        matched += int(np.count_nonzero(found.min(axis=1) <= threshold))
-    return matched / len(vectors)
+    held = face_matrix.matrix(catalog, space)
+    standing = [one for one in rows.standing(catalog, space) if not one.marked]
+    ids = np.array([one.face_id for one in standing], dtype=np.int64)
+    kept = np.isin(ids, held.ids)  # a face that came since is left to the next audit
+    standing = [one for one, there in zip(standing, kept, strict=True) if there]
+    ids = ids[kept]
+    if not len(ids):
+        raise BadValue("the catalog knows no faces to compare with", "look for them: kyodaku faces")
+    people = np.array([NOBODY if one.subject_id is None else one.subject_id for one in standing])
+    clusters = np.array([NOBODY if one.cluster is None else one.cluster for one in standing])
+    kinds = np.where(people != NOBODY, 0, np.where(clusters != NOBODY, 1, 2))
+    keys = np.stack([kinds, np.choose(kinds, [people, clusters, ids])], axis=1)
+    groups = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+    vectors = np.asarray(held.vectors[np.searchsorted(held.ids, ids)])
+    return Known(space, ids, vectors, rows.photos_of(catalog, ids), people, clusters, groups)
 
 
 def draw_faces(
     base: Base,
     texts: Sequence[str],
     seed: int,
-    space: str,
+    embed: Embedder,
+    checker: Checker,
     report: Report,
     what: str,
-    safety: Path | None = None,
     before_step: Callable[[], None] = lambda: None,
-) -> DrawnFaces:
+) -> Drawn:
     """Draw one picture for each prompt and find, cut out and embed every face; `before_step` is as in `draw`."""
-    detector, checker = Detector(str(base.device)), Checker(str(base.device), base.path, safety)
-    embed = embedder(space)
+    detector = Detector(str(base.device))
     faces: list[DrawnFace] = []
+    looks: list[Look] = []
     with_face: set[int] = set()
     withheld: set[int] = set()
     done = 0
     report(Step(what, 0, len(texts)))
     for batch in draw(base, texts, seed=seed, steps=SAMPLER_STEPS, before_step=before_step):
         withheld |= {done + at for at, seen in enumerate(checker.look(batch)) if seen.withheld}
+        looks += [look_of(picture) for picture in batch]
         large = [enlarged(picture) for picture in batch]
         for at, (picture, detected) in enumerate(zip(large, detector.detect(large), strict=True)):
             sure = faces_in(detected)
+            scale = batch[at].width / picture.width
             for face, vector in zip(sure, embed.embed(picture, sure), strict=True):
-                faces.append(DrawnFace(done + at, _cut_out(picture, face), vector))
+                faces.append(_drawn_face(done + at, picture, batch[at], face, vector, scale))
                 with_face.add(done + at)
         done += len(batch)
         report(Step(what, done, len(texts)))
-    return DrawnFaces(len(texts), faces, len(texts) - len(with_face), frozenset(withheld))
+    return Drawn(len(texts), faces, len(texts) - len(with_face), frozenset(withheld), tuple(looks))
+
+
+def _drawn_face(
+    number: int, picture: Image.Image, as_drawn: Image.Image, face: Detection, vector: Floats, scale: float
+) -> DrawnFace:
+    small = face.moved(0, 0, scale)
+    width = small.box[2] - small.box[0]
+    return DrawnFace(number, _cut_out(picture, face), vector, width, sharpness(as_drawn, small.box))
 
 
 def _cut_out(picture: Image.Image, face: Detection) -> Image.Image:

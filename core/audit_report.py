@@ -8,55 +8,22 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from core.audit_stats import Spread, Threshold
-
-
-@dataclass(frozen=True, slots=True)
-class Near:
-    """How near a model comes to one person: the least distance, and the picture it was found in (from 0)."""
-
-    subject: str
-    distance: float
-    image: int
-    matches: int
-
-
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """Of a model of one person, drawn by their word: mean distance to their faces, its spread, and their place.
-
-    The base drew from the same seeds, without the word. Place 1 of `people` is the nearest.
-    """
-
-    subject: str
-    model: Spread
-    base: Spread | None
-    median_rank: float
-    base_median_rank: float | None
-    first: float  # share of faces to which no other person is nearer
-    people: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """How mean distances to people moved from the base to the model, and whether members are nearer than others.
-
-    `members_nearer` is the chance that a face is nearer to a member than to another person: 0.5 says no difference.
-    """
-
-    members: Spread
-    others: Spread
-    members_nearer: float
-    base_members_nearer: float
+from core.audit_copies import Copy
+from core.audit_fit import Fit
+from core.audit_likeness import Likeness, Near, Shift
+from core.audit_pull import Pull
+from core.audit_strangers import MeanFaces, Threshold
 
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
     """What was seen, and the verdict: `nobody`, `resembles` or `not enough evidence` (then `why` says of what).
 
-    `rate` of the faces lie within `threshold` of somebody; with 95 % confidence no more than `upper_bound95` would.
-    `strangers_matched` is the same rate for the catalog's own people searched among the others. `memorised` is None:
-    copies of training pictures are not looked for.
+    `matches` of the faces, the share `rate`, are somebody's by the `threshold`, where `needed` are not put down to
+    chance; with 95 % confidence no more than `upper_bound95` would. `least_share` of the faces being one person's would
+    have been found. `means` says how much anyone stands out for honest averages, `drawn_score` (median) for these.
+    `memorised` are the pictures that are copies of training pictures, `closest` the nearest where none is. `unchecked`
+    is why nobody can say that the pictures are decent, None where a checker looked. `limits`: what all this can't say.
     """
 
     model: str
@@ -72,17 +39,27 @@ class AuditReport:
     threshold: float
     fmr: float
     calibration: Threshold
-    strangers_matched: float | None
+    fit: Fit
     nearest: list[Near]
+    matches: int
+    needed: int
     rate: float
     upper_bound95: float
+    least_share: float | None
+    drawn_score: float | None
+    means: MeanFaces | None
     likeness: Likeness | None
     shift: Shift | None
+    pull: Pull | None
     base_nearest: list[Near]
+    memorised: list[Copy]
+    closest: Copy | None
+    not_compared: int
+    unchecked: str | None
+    limits: list[str]
     seed: int
     prompts: list[str]
     folder: str
-    memorised: list[str] | None = None
 
     def lines(self) -> Iterator[str]:
         """The report for people."""
@@ -90,18 +67,29 @@ class AuditReport:
         yield f"{self.model}: {self.verdict}{named}"
         yield from (f"  {reason}" for reason in self.why)
         yield f"  {self.faces} faces in {self.images} pictures; {self.images_without_face} pictures show none"
-        c = self.calibration
+        yield from _threshold_lines(self.calibration, self.embedder, self.fit)
         yield (
-            f"  threshold {self.threshold:.3f} ({self.embedder}): {c.matches} of {c.pairs:,} pairs of different people "
-            f"lie within it, a rate of {c.lower:.2g} to {c.upper:.2g}{'' if c.enough else ', too few pairs to tell'}"
+            f"  {self.matches} faces ({self.rate:.1%}) match someone, {self.needed} would be too many for "
+            f"chance; no more than {self.upper_bound95:.1%} of all faces would match (95 %)"
         )
-        if self.strangers_matched is not None:
-            yield f"  the same search takes {self.strangers_matched:.1%} of the catalog's own faces for another person"
-        yield f"  {self.rate:.1%} of the faces match someone; no more than {self.upper_bound95:.1%} would (95 %)"
+        if self.means is not None and self.drawn_score is not None:
+            yield (
+                f"  the one who stands out most does so by {self.drawn_score:.2f} (median); from mean faces of "
+                f"{self.means.people} people taken at random, by {self.means.score:.2f}; "
+                f"{self.means.matched:.0%} of these would match"
+            )
         for near in self.nearest[:3]:
-            yield f"  nearest: {near.subject} at {near.distance:.3f} (picture {near.image}), {near.matches} matches"
+            yield (
+                f"  nearest: {near.subject} at {near.score:.2f} (distance {near.distance:.3f}, picture {near.image}), "
+                f"{near.matches} matches"
+            )
         yield from _likeness_lines(self.likeness)
         yield from _shift_lines(self.shift)
+        yield from self.pull.lines() if self.pull is not None else ()
+        yield from _copy_lines(self.memorised, self.closest, self.not_compared)
+        if self.unchecked is not None:
+            yield f"  unchecked: {self.unchecked}"
+        yield from (f"  it can't say: {limit}" for limit in self.limits)
         yield f"  {self.folder}"
 
 
@@ -109,6 +97,30 @@ def plain(report: AuditReport) -> dict[str, Any]:
     """The report as JSON values: what is not a number becomes null."""
     found: dict[str, Any] = json.loads(json.dumps(asdict(report)), parse_constant=lambda _: None)
     return found
+
+
+def _threshold_lines(c: Threshold, embedder: str, fit: Fit) -> Iterator[str]:
+    yield (
+        f"  threshold {c.value:.2f} ({embedder}): {c.matches} of {c.searches:,} searches with faces of {c.strangers} "
+        f"people take a stranger for somebody, a rate of {c.lower:.2g} to {c.upper:.2g} among {c.searched:,} people"
+        f"{'' if c.enough else ', too few to tell'}"
+    )
+    yield (
+        f"  the same search finds {c.recognised:.0%} of people's own faces, and {fit.recognised} of {fit.tried} people "
+        f"in photographs made as small and dull as these pictures"
+    )
+
+
+def _copy_lines(found: list[Copy], closest: Copy | None, not_compared: int) -> Iterator[str]:
+    for copy in found[:3]:
+        yield f"  picture {copy.image} is a copy of photograph {copy.photo}, by {' and by '.join(copy.by)}"
+    if not found and closest is not None:
+        yield (
+            f"  no picture is a copy: the nearest, {closest.image}, is {closest.ratio:.2f} of the usual distance from "
+            f"photograph {closest.photo}, its hash differs in {closest.bits} of 64 bits"
+        )
+    if not_compared:
+        yield f"  {not_compared} training pictures could not be read, and were not compared"
 
 
 def _likeness_lines(likeness: Likeness | None) -> Iterator[str]:

@@ -1,14 +1,16 @@
-"""The audit's contact sheet: each drawn face beside the catalog's face that is nearest to it."""
+"""The audit's contact sheet: each drawn face beside that of the person who stands out most for it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from core import portraits
-from core.audit_faces import DrawnFaces, Known
+from core.audit_faces import Drawn, Known
 from core.audit_stats import distances
+from core.audit_strangers import scores
 from core.errors import BadImage
 from storage import faces
 from storage.catalog import Catalog
@@ -21,22 +23,26 @@ PAIRS = 48  # the nearest of all
 MATCH, CLEAR = (255, 120, 100), (170, 180, 195)
 
 
-def write(catalog: Catalog, path: Path, drawn: DrawnFaces, known: Known, threshold: float) -> None:
-    """Write the sheet, nearest pairs first: drawn on the left, known on the right, their distance below.
+def write(catalog: Catalog, path: Path, drawn: Drawn, known: Known, threshold: float, note: str | None = None) -> None:
+    """Write the sheet, the highest scores first: drawn on the left, known on the right, the score below.
 
-    Matches are labelled in red. Faces of pictures that the output checks withhold are left out.
+    Matches are labelled in red; `note` stands above all. Faces of pictures that the checks withhold are left out.
     """
-    shown = [face for face in drawn.faces if face.picture not in drawn.withheld]
+    everybody = known.everybody
     pairs = []
-    for face in shown:
-        found = distances(face.vector[None], known.vectors)[0]
-        pairs.append((float(found.min()), face.picture, int(found.argmin()), face.crop))
-    pairs.sort(key=lambda pair: pair[:3])
+    for face in drawn.faces:
+        if face.picture in drawn.withheld:
+            continue
+        told = scores(everybody.least(face.vector[None]))[0]
+        own = np.flatnonzero(known.groups == told.argmax())
+        nearest = own[distances(face.vector[None], known.vectors[own])[0].argmin()]
+        pairs.append((float(told.max()), face.picture, int(nearest), face.crop))
+    pairs.sort(key=lambda pair: (-pair[0], *pair[1:3]))
     tiles = [
-        _pair(crop, _known_face(catalog, int(known.ids[at])), f"{least:.3f}  picture {picture}", least <= threshold)
-        for least, picture, at, crop in pairs[:PAIRS]
+        _pair(crop, _known_face(catalog, int(known.ids[at])), f"{score:.2f}  picture {picture}", score >= threshold)
+        for score, picture, at, crop in pairs[:PAIRS]
     ]
-    sheet = _lay_out(tiles)
+    sheet = portraits.noted(_lay_out(tiles), note)
     with whole_file(path) as file:
         sheet.save(file, "PNG")
 

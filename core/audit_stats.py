@@ -15,57 +15,16 @@ Floats = NDArray[Any]
 Labels = NDArray[Any]
 
 CONFIDENCE = 0.95
-MATCHES_NEEDED = 10  # impostor pairs below a threshold that fix it to about a third of its false match rate
-BLOCK = 512  # rows compared at a time: bounds memory, not the result
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """The distance up to which two faces are called one person.
-
-    `pairs` of different people were compared and `matches` of them lie within it; their share is at least the false
-    match rate asked, the next smaller distance's is below. `lower` and `upper` bound the true rate (95 %, two sides,
-    as if pairs were independent). `enough` tells whether the rate can be known from so many pairs.
-    """
-
-    value: float
-    fmr: float
-    pairs: int
-    matches: int
-    lower: float
-    upper: float
-    enough: bool
-
-
-def pairs_needed(fmr: float) -> int:
-    """Pairs of different people without which a false match rate can't be told."""
-    return math.ceil(MATCHES_NEEDED / fmr)
-
-
-def threshold_at(impostors: Floats, fmr: float, total: int | None = None) -> Threshold:
-    """The smallest distance that at least the share `fmr` of impostor pairs do not exceed.
-
-    Rounded to the strict side: a larger distance calls more faces a match. `impostors` holds the distances of pairs
-    of different people, or the smallest of `total` of them.
-    """
-    total = len(impostors) if total is None else total
-    if total == 0:
-        return Threshold(0.0, fmr, 0, 0, 0.0, 1.0, enough=False)
-    rank = max(1, math.ceil(total * fmr - 1e-9))
-    value = float(np.partition(impostors, rank - 1)[rank - 1])
-    matches = int(np.count_nonzero(impostors <= value))
-    lower, upper = interval(matches, total)
-    return Threshold(value, fmr, total, matches, lower, upper, enough=total >= pairs_needed(fmr))
-
-
-def upper_bound(matches: int, trials: int, confidence: float = CONFIDENCE) -> float:
+def upper_bound(matches: float, trials: float, confidence: float = CONFIDENCE) -> float:
     """Clopper and Pearson's one-sided upper bound of a rate, 1 where nothing was tried (Biometrika, 1934)."""
     if matches >= trials:
         return 1.0
     return float(beta.ppf(confidence, matches + 1, trials - matches))
 
 
-def interval(matches: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def interval(matches: float, trials: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Clopper and Pearson's two-sided interval of a rate."""
     tail = (1 - confidence) / 2
     lower = 0.0 if matches == 0 else float(beta.ppf(tail, matches, trials - matches + 1))
@@ -80,24 +39,43 @@ def distances(a: Floats, b: Floats) -> Floats:
     return found
 
 
-def impostor_distances(vectors: Floats, people: Labels, fmr: float) -> tuple[Floats, int]:
-    """The smallest distances between faces of different people, as many as a threshold needs, and how many pairs.
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """Faces in groups, those of a group one after another: `vectors` [n, d], `photos` [n] that show them.
 
-    `people[i]` says whose face row i of `vectors` is. Memory is bounded: only the smallest are kept.
+    `starts` [g] is where each group begins; none is empty.
     """
-    total = int(len(people) * (len(people) - 1) // 2)
-    total -= sum(int(count) * (int(count) - 1) // 2 for count in np.unique(people, return_counts=True)[1])
-    keep = max(1, math.ceil(total * fmr)) + 1
-    smallest = np.empty(0, dtype=np.float32)
-    for start in range(0, len(vectors), BLOCK):
-        rows = slice(start, start + BLOCK)
-        found = distances(vectors[rows], vectors[start:])
-        later = np.arange(len(vectors) - start)[None] > np.arange(found.shape[0])[:, None]
-        other = people[rows][:, None] != people[start:][None]
-        smallest = np.concatenate([smallest, found[later & other]])
-        if len(smallest) > keep:
-            smallest = np.partition(smallest, keep - 1)[:keep]
-    return smallest, total
+
+    vectors: Floats
+    photos: Labels
+    starts: Labels
+
+    @property
+    def sizes(self) -> Labels:
+        """Faces in each group [g]."""
+        told: Labels = np.diff(np.append(self.starts, len(self.vectors)))
+        return told
+
+    def least(self, faces: Floats, photos: Labels | None = None) -> Floats:
+        """Least distances [m, g] of each face to each group; with `photos` [m] faces in the same one are left out."""
+        found = distances(faces, self.vectors)
+        if photos is not None:
+            found[photos[:, None] == self.photos[None]] = np.inf
+        least: Floats = np.minimum.reduceat(found, self.starts, axis=1)
+        return least
+
+    def mean(self, faces: Floats) -> Floats:
+        """Mean distances [m, g] of each face to each group."""
+        total: Floats = np.add.reduceat(distances(faces, self.vectors), self.starts, axis=1)
+        return total / self.sizes
+
+
+def grouped(vectors: Floats, groups: Labels, photos: Labels | None = None) -> Grouped:
+    """Faces put in groups; `groups` [n] are numbers from 0 without a gap."""
+    order = np.argsort(groups, kind="stable")
+    starts = np.searchsorted(groups[order], np.arange(int(groups.max(initial=-1)) + 1))
+    where = np.zeros(len(vectors), dtype=np.int64) if photos is None else photos
+    return Grouped(vectors[order], where[order], starts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +93,6 @@ def spread(values: Floats | Sequence[float]) -> Spread:
     if array.size == 0:
         return Spread(math.nan, math.nan, 0)
     return Spread(float(array.mean()), float(array.std(ddof=1)) if array.size > 1 else 0.0, int(array.size))
-
-
-def person_distances(faces: Floats, vectors: Floats, people: Labels, order: Sequence[int]) -> Floats:
-    """Mean distance [faces, people] of each face to each person's faces; people as in `order`."""
-    found = distances(faces, vectors)
-    return np.stack([found[:, people == person].mean(axis=1) for person in order], axis=1)
 
 
 def ranks(by_person: Floats, column: int) -> Labels:

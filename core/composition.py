@@ -146,12 +146,15 @@ def without_lost(catalog: Catalog, parts: Sequence[Input], at: datetime | None =
     return left
 
 
-def require_balance(catalog: Catalog, parts: Sequence[Input]) -> None:
+def require_balance(catalog: Catalog, parts: Sequence[Input], *, most: float | None = None) -> None:
     """Raises CohortTooSmall, or Refused for a share above what is allowed, by the rules of the cohorts below.
 
     A mean of several people that no composite cohort stands behind needs as many as a composite does by default.
+    `most` is the largest share that is asked for this merge, beside those rules.
     """
     shares = flattened(parts)
+    if most is not None:
+        _require_share(catalog, shares, most, "the merge's max-share asks so")
     rules = _rules_below(catalog, parts)
     composite = [rule for rule in rules if rule.purpose is Purpose.TRAIN_COMPOSITE]
     if len(shares) < 2 and not composite:
@@ -162,13 +165,15 @@ def require_balance(catalog: Catalog, parts: Sequence[Input]) -> None:
             f"it would be of {len(shares)} people where {needed} are needed",
             "the cohort's min-subjects asks for them",
         )
-    most = min((rule.max_share for rule in composite), default=1.0)
+    allowed = min((rule.max_share for rule in composite), default=1.0)
+    _require_share(catalog, shares, allowed, "the cohort's max-share asks so")
+
+
+def _require_share(catalog: Catalog, shares: Mapping[int, float], most: float, why: str) -> None:
     person, share = max(shares.items(), key=lambda pair: pair[1])
     if share > most + ROUNDING:
         name = subjects.get(catalog, person).name
-        raise Refused(
-            f"{name} would be {share:.1%} of it where {most:.1%} is the most", "the cohort's max-share asks so"
-        )
+        raise Refused(f"{name} would be {share:.1%} of it where {most:.1%} is the most", why)
 
 
 def _rules_below(catalog: Catalog, parts: Sequence[Input]) -> list[CohortRules]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+import json
+import math
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +16,11 @@ from storage import artifacts, subjects, whole_files
 from storage.catalog import Catalog
 from storage.errors import BadTensorFile
 from storage.records import Model, ModelKind, ModelState
+from storage.tensors import read_header
 
 MERGES = frozenset({ModelKind.AVERAGE, ModelKind.BAKE, ModelKind.SOUP})
 TRACES = (".preview.png", ".samples", ".audit")  # what lies beside a model's file and shows what it draws
+SAME = "made again from its ingredients it is the same, byte for byte"
 LONGEST_NAME = 120  # bytes of UTF-8: a file name with room for endings
 
 
@@ -39,29 +43,54 @@ class Shown:
         if model.energy_kept is not None:
             told.append(f"keeps {model.energy_kept:.4%} of the exact mean's energy")
         told += [f"cohort {name}" for name in self.cohorts]
+        told.append(flat_shares(list(self.shares.values())))
         return told + [f"  {share:7.2%}  {name}" for name, share in self.shares.items()]
 
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """A model and what it was made from, down to the cohorts; `weight` is its part in the merge above it."""
+    """A model and what it was made from, down to the cohorts.
+
+    `weight` is what it was given in the merge above it, `share` its part of the model at the top, 0..1; `shares`
+    are its own people's parts of itself, the largest first, and `person` the only one's name.
+    """
 
     name: str
     kind: ModelKind
     state: ModelState
     weight: float | None
+    share: float
     people: int
+    shares: Sequence[float]
+    person: str | None
     cohort: str | None
     inputs: Sequence[Lineage]
 
-    def lines(self, depth: int = 0) -> list[str]:
-        """For a person to read: one a model, indented by generation."""
-        weight = "" if self.weight is None else f" x {self.weight:g}"
-        people = f"{self.people} {'person' if self.people == 1 else 'people'}"
+    def lines(self) -> list[str]:
+        """For a person to read: one a model, as a tree."""
+        return [f"{self.name}: {self._told()}", *self._below("")]
+
+    def _below(self, indent: str) -> Iterator[str]:
+        for number, one in enumerate(self.inputs, 1):
+            last = number == len(self.inputs)
+            weight = "" if one.weight is None else f" x {one.weight:g}"
+            yield f"{indent}{'└─' if last else '├─'} {one.share:.1%} {one.name}{weight}: {one._told()}"
+            yield from one._below(f"{indent}{'   ' if last else '│  '}")
+
+    def _told(self) -> str:
         source = f", cohort {self.cohort}" if self.cohort else ""
         state = "" if self.state is ModelState.OK else f", {self.state}"
-        own = f"{'  ' * depth}{self.name}{weight}: {self.kind}, {people}{source}{state}"
-        return [own, *(line for one in self.inputs for line in one.lines(depth + 1))]
+        return f"{self.kind}, {self.person or flat_shares(self.shares)}{source}{state}"
+
+
+def flat_shares(shares: Sequence[float]) -> str:
+    """How people's shares lie: `30 people, each 3.3%`, or `31 people, 1.6% to 50.0% each`."""
+    if not shares:
+        return "nobody"
+    if len(shares) == 1:
+        return f"1 person, {shares[0]:.1%}"
+    low, high = f"{min(shares):.1%}", f"{max(shares):.1%}"
+    return f"{len(shares)} people, " + (f"each {low}" if low == high else f"{low} to {high} each")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,22 +162,44 @@ def show(catalog: Catalog, name: str) -> Shown:
 
 
 def lineage(catalog: Catalog, name: str) -> Lineage:
-    """From a model back to the LoRAs, cohorts and number of people it was made of. Raises NoSuchRecord."""
-    return _lineage(catalog, artifacts.get_model(catalog, name), None)
+    """From a model back to the LoRAs, cohorts and people it was made of. Raises NoSuchRecord."""
+    return _lineage(catalog, artifacts.get_model(catalog, name), None, 1.0)
 
 
-def _lineage(catalog: Catalog, model: Model, weight: float | None) -> Lineage:
+def _lineage(catalog: Catalog, model: Model, weight: float | None, share: float) -> Lineage:
     arrows = artifacts.inputs_of(catalog, model.id)
     inputs = artifacts.get_models(catalog, [arrow.input_id for arrow in arrows])
+    parts = _parts_in(catalog, model, inputs, [arrow.weight for arrow in arrows])
+    people = artifacts.shares_of(catalog, model.id)
     return Lineage(
         name=model.name,
         kind=model.kind,
         state=model.state,
         weight=weight,
-        people=len(artifacts.shares_of(catalog, model.id)),
+        share=share,
+        people=len(people),
+        shares=sorted(people.values(), reverse=True),
+        person=subjects.get(catalog, next(iter(people))).name if len(people) == 1 else None,
         cohort=None if model.cohort_id is None else artifacts.get_cohort(catalog, model.cohort_id).name,
-        inputs=[_lineage(catalog, one, arrow.weight) for one, arrow in zip(inputs, arrows, strict=True)],
+        inputs=[
+            _lineage(catalog, one, arrow.weight, share * part)
+            for one, arrow, part in zip(inputs, arrows, parts, strict=True)
+        ],
     )
+
+
+def _parts_in(catalog: Catalog, model: Model, inputs: Sequence[Model], weights: Sequence[float]) -> list[float]:
+    """Each ingredient's part of a merge: as its file says, where the method finds them, else by the weights given."""
+    total = math.fsum(map(abs, weights))
+    given = [abs(weight) / total for weight in weights]
+    if "method" not in model.recipe:
+        return given
+    try:
+        told = read_header(whole_files.weights_file(catalog.models / model.path)).metadata
+        found = {one["hash"]: one["share"] for one in json.loads(told["kyodaku.inputs"])}
+        return [float(found[one.content_hash]) for one in inputs]
+    except (BadTensorFile, KeyError, TypeError, ValueError):  # tainted and off disk, or tampered with
+        return given
 
 
 def affected(catalog: Catalog, subject: int | str) -> list[Model]:
@@ -169,11 +220,14 @@ def verify(catalog: Catalog, name: str, report: Report = silent) -> Verification
     problem = file_problem(catalog, model)
     if model.kind not in MERGES:
         return Verification(name, problem is None, problem or "its file is the one recorded", None)
-    from core.merging.catalogued import remade_hash  # torch is loaded only where it is used
+    from core.merging.catalogued import made_again  # torch is loaded only where it is used
 
-    same = remade_hash(catalog, model, report) == model.content_hash
-    said = "made again from its ingredients it is the same" if same else "made again it comes out differently"
-    return Verification(name, problem is None and same, problem or "its file is the one recorded", said)
+    odd = made_again(catalog, model, report)
+    inputs = artifacts.get_models(catalog, [arrow.input_id for arrow in artifacts.inputs_of(catalog, model.id)])
+    changed = [one.name for one in inputs if odd and file_problem(catalog, one)]
+    why = f" (changed since: its ingredient {', '.join(changed)})" if changed else ""
+    said = f"made again it comes out differently: {', '.join(odd)}{why}" if odd else SAME
+    return Verification(name, problem is None and not odd, problem or "its file is the one recorded", said)
 
 
 def file_problem(catalog: Catalog, model: Model) -> str | None:

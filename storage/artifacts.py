@@ -160,6 +160,16 @@ def cohorts_of_subject(catalog: Catalog, subject_id: int) -> list[Cohort]:
     return [_cohort(row) for row in rows]
 
 
+def grants_of(catalog: Catalog, cohort_id: int, subject_ids: Iterable[int]) -> list[str]:
+    """Hashes of the ledger's events that a frozen cohort's pictures of these people rest on, each once."""
+    rows = catalog.connection.execute(
+        "SELECT DISTINCT grant_hash FROM cohort_items WHERE cohort_id = ? AND subject_id IN"
+        " (SELECT value FROM json_each(?)) ORDER BY grant_hash",
+        (cohort_id, json.dumps(list(subject_ids))),
+    )
+    return [row[0] for row in rows]
+
+
 def items_now_others(
     catalog: Catalog, *, face_ids: Iterable[int] | None = None, subject_id: int | None = None
 ) -> list[tuple[int, int]]:

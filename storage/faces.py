@@ -407,3 +407,9 @@ def denied(catalog: Catalog) -> dict[int, set[int]]:
     for face_id, subject_id in catalog.connection.execute("SELECT face_id, subject_id FROM faces_not"):
         found.setdefault(face_id, set()).add(subject_id)
     return found
+
+
+def photos_of(catalog: Catalog, face_ids: Iterable[int]) -> NDArray[np.int64]:
+    """The photograph that each of these faces was found in, in the order given."""
+    query = "SELECT f.photo_id FROM json_each(?) AS wanted JOIN faces f ON f.id = wanted.value ORDER BY wanted.key"
+    return np.array([row[0] for row in catalog.connection.execute(query, (_ids(face_ids),))], dtype=np.int64)

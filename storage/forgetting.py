@@ -71,7 +71,8 @@ OF_THE_ARCHIVE = ("companions.name", "folders.path", "models.base", "photos.name
 """Names of the user's own files, by which they are found: told, where they hold the name, and left to the user."""
 
 NO_NAME = (
-    "alike.kind", "checkpoints_known.hash", "claims.at", "claims.bars", "claims.field", "claims.settled",
+    "alike.kind", "audits.at", "audits.bytes_hash", "audits.checker", "audits.verdict", "checkpoints_known.hash",
+    "claims.at", "claims.bars", "claims.field", "claims.settled",
     "claims.source", "clusterings.space", "cohorts.created_at", "cohorts.frozen_at", "cohorts.ledger_head",
     "cohorts.merkle_root", "cohorts.purpose", "column_versions.part", "companions.content_hash", "companions.kind",
     "decisions.at", "decisions.kind", "faces.mark", "faces.space", "folders.rest", "generated.content_hash",
@@ -81,7 +82,7 @@ NO_NAME = (
     "own_words.field", "own_words.source",
     "perceptual_hashes.content_hash", "perceptual_hashes.hash", "photos.camera", "photos.content_hash",
     "photos.country", "photos.faces_space", "photos.format", "photos.lens", "photos.place", "photos.rights",
-    "photos.state", "photos.taken_at", "photos.taken_source", "settings.name", "standing_purposes.purpose",
+    "photos.state", "photos.taken_at", "photos.taken_source", "releases.at", "releases.bytes_hash", "settings.name", "standing_purposes.purpose",
     "standing_purposes.status", "standings.told", "standings.until", "status_clock.at", "unfinished.what",
 )  # fmt: skip
 """Columns of hashes, times, kinds, and words that come from lists or from makers of cameras."""

@@ -118,14 +118,18 @@ def read_header(path: Path) -> TensorFile:
 def read_range(file: BinaryIO, start: int, nbytes: int) -> bytearray:
     """`nbytes` bytes from `start`, whatever the file's position. Raises BadTensorFile where it ends."""
     buffer = bytearray(nbytes)
-    view = memoryview(buffer)
+    read_into(file, start, memoryview(buffer))
+    return buffer
+
+
+def read_into(file: BinaryIO, start: int, view: memoryview) -> None:
+    """Fill `view` (of bytes) from `start` on, whatever the file's position. Raises BadTensorFile where it ends."""
     done = 0
-    while done < nbytes:
+    while done < view.nbytes:
         got = os.preadv(file.fileno(), [view[done:]], start + done)
         if got == 0:
             raise BadTensorFile(f"{file.name} became shorter while it was read", "read it again")
         done += got
-    return buffer
 
 
 def read_tensor(file: BinaryIO, header: TensorFile, name: str) -> bytearray:

@@ -16,14 +16,45 @@ from blake3 import blake3
 from storage.errors import BadTensorFile
 
 PART = ".part"  # suffix of what is being written; such a file is nobody's until it is renamed
+HASHED = 1 << 20  # bytes
 WEIGHT_NAMES = tuple(  # of a component in diffusers' format, as they are preferred
     f"{stem}{variant}.safetensors" for variant in ("", ".fp16") for stem in ("diffusion_pytorch_model", "model")
 )
 
 
 def file_hash(path: Path) -> str:
-    """blake3 of a file's bytes, hex."""
-    return blake3().update_mmap(path).hexdigest()
+    """blake3 of a file's bytes, hex. Read a piece at a time: pages of a mapped file would count as memory in use."""
+    digest, piece = blake3(), memoryview(bytearray(HASHED))
+    with path.open("rb", buffering=0) as file:
+        while got := file.readinto(piece):
+            digest.update(piece[:got])
+    return digest.hexdigest()
+
+
+def differing(one: Path, other: Path) -> list[str]:
+    """Names of the files that are not the same in two folders, or in one only; `weights` for two files that differ."""
+    if not one.is_dir():
+        return [] if other.is_file() and file_hash(one) == file_hash(other) else ["weights"]
+    names = {
+        str(path.relative_to(folder)) for folder in (one, other) for path in folder.rglob("*") if not path.is_dir()
+    }
+    return sorted(
+        name
+        for name in names
+        if not (one / name).is_file()
+        or not (other / name).is_file()
+        or file_hash(one / name) != file_hash(other / name)
+    )
+
+
+def tree_hash(path: Path) -> str:
+    """blake3, hex, of a file's bytes, or of the names and bytes of all files in a folder."""
+    if not path.is_dir():
+        return file_hash(path)
+    digest = blake3()
+    for file in sorted(one for one in path.rglob("*") if one.is_file()):
+        digest.update(f"{file.relative_to(path)}\0{file_hash(file)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -39,6 +39,8 @@ LOOP = "tests/core/training/test_loop.py"
 DATASET = "tests/core/training/test_dataset.py"
 WITHDRAWAL = "tests/core/test_withdrawal.py"
 GENERATE = "tests/core/test_generate.py"
+VERDICT = "tests/core/test_audit_verdict.py"
+STRANGERS = "tests/core/test_audit_strangers.py"
 SAFETY = "tests/core/test_safety_checker.py"
 MERGING = "tests/core/merging/test_catalogued.py"
 PEOPLE = "tests/core/test_people.py"
@@ -419,6 +421,20 @@ MUTATIONS = (
         f"{MERGING} {WITHDRAWAL}",
     ),
     Mutation(
+        "nobody has more of a merge than was asked for it",
+        "core/composition.py",
+        "    if most is not None:\n",
+        "    if False:\n",
+        MERGING,
+    ),
+    Mutation(
+        "what is merged is what was recorded",
+        "core/merging/catalogued.py",
+        "            if problem:\n",
+        "            if False:\n",
+        "tests/core/test_models.py",
+    ),
+    Mutation(
         "models out of use draw nothing",
         "core/generate.py",
         "    require_in_use(model)\n",
@@ -569,14 +585,14 @@ MUTATIONS = (
     ),
     Mutation(
         "an erased face is never anybody's again",
-        "storage/migrations/016_erasure.sql",
+        "storage/migrations/017_erasure.sql",
         "WHEN old.mark = 'erased' BEGIN",
         "WHEN 0 BEGIN",
         ERASURE,
     ),
     Mutation(
         "an erased face is never embedded again",
-        "storage/migrations/016_erasure.sql",
+        "storage/migrations/017_erasure.sql",
         "WHEN (SELECT mark FROM faces WHERE id = new.face_id) = 'erased' BEGIN",
         "WHEN 0 BEGIN",
         ERASURE,
@@ -650,6 +666,72 @@ MUTATIONS = (
         "    if not left.issuperset(item.leaf for item in task.items):",
         "    if False:",
         STOPPING,
+    ),
+    # What an audit may say
+    Mutation(
+        "a broken model is not nobody",
+        "core/audit_verdict.py",
+        "if seen.pictures - seen.faceless < LEAST_SHARE * seen.pictures:",
+        "if False:",
+        VERDICT,
+    ),
+    Mutation(
+        "a blurred model is not nobody",
+        "core/audit_verdict.py",
+        "elif fit.share < LEAST_KNOWN:",
+        "elif False:",
+        VERDICT,
+    ),
+    Mutation(
+        "too few strangers know no rate",
+        "core/audit_verdict.py",
+        "    if not threshold.enough:\n",
+        "    if False:\n",
+        VERDICT,
+    ),
+    Mutation(
+        "what so few faces could hide is not nobody",
+        "core/audit_verdict.py",
+        "(share is None or share > LARGEST_MISSED):",
+        "share is None:",
+        VERDICT,
+    ),
+    Mutation(
+        "matches beyond chance are somebody",
+        "core/audit_verdict.py",
+        "if threshold.strangers > 1 and seen.matches >= needed:",
+        "if False:",
+        VERDICT,
+        vital=True,
+    ),
+    Mutation("a copy is somebody", "core/audit_verdict.py", "    if copies:\n", "    if False:\n", VERDICT),
+    Mutation(
+        "a pull is somebody",
+        "core/audit_verdict.py",
+        "if pull is not None and pull.stands_out:",
+        "if False:",
+        VERDICT,
+    ),
+    Mutation(
+        "more people searched ask for a stricter threshold",
+        "core/audit_strangers.py",
+        "rate = 1 - (1 - fmr) ** scale",
+        "rate = fmr",
+        STRANGERS,
+    ),
+    Mutation(
+        "standing out counts, not being near",
+        "core/audit_strangers.py",
+        "told: Floats = np.where(spread > 0, (middle - found) / np.where(spread > 0, spread, 1), 0.0)",
+        "told: Floats = -found",
+        STRANGERS,
+    ),
+    Mutation(
+        "a planted copy is found",
+        "core/audit_copies.py",
+        '"patches": ratio <= COPY,',
+        '"patches": False,',
+        "tests/core/test_audit_copies.py",
     ),
     # What leaves the models
     Mutation(

@@ -27,8 +27,9 @@ ROOMS: tuple[RoomInfo, ...] = (
     RoomInfo("people", "2", "People", "whose faces they are"),
     RoomInfo("consent", "3", "Consent", "what each person allows"),
     RoomInfo("cohorts", "4", "Cohorts", "which pictures may train, and why others may not"),
-    RoomInfo("models", "5", "Models", "what was made, from whom, and whether it may be used"),
-    RoomInfo("jobs", "6", "Jobs", "long work, which goes on when this terminal closes"),
+    RoomInfo("training", "5", "Training", "what trains, how its loss falls, what it draws"),
+    RoomInfo("models", "6", "Models", "what was made, from whom, and whether it may be used"),
+    RoomInfo("jobs", "7", "Jobs", "long work, which goes on when this terminal closes"),
 )
 COUNTING = frozenset({"archive"})
 """Rooms in which digits are a count, so that other rooms are reached by their F key alone."""
@@ -102,6 +103,12 @@ REGISTRY: tuple[Action, ...] = (
     Action("cohorts", "create", ("c",), "create", "Make a cohort: a search, a purpose and rules of balance."),
     Action("cohorts", "freeze", ("f",), "freeze", "Fix the exact pictures under a Merkle root."),
     Action("cohorts", "photos", ("o",), "photographs", "Show the cohort's search in the archive."),
+    # Training
+    Action("training", "train", ("t",), "train", "Start a training on a frozen cohort, as a job."),
+    Action("training", "cancel", ("x",), "stop", "Ask the training to stop at its next safe place."),
+    Action("training", "resume", ("r",), "resume", "Go on from the last checkpoint."),
+    Action("training", "curve", ("c",), "next curve", "Show the curve of another LoRA of the job."),
+    Action("training", "picture", ("v",), "next picture", "Show the picture drawn before."),
     # Models
     Action("models", "verify", ("v",), "verify", "Read the model's file again and compare its hash."),
     Action("models", "sheet", ("s",), "next sheet", "Show the next picture made with this model."),

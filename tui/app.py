@@ -30,6 +30,7 @@ from tui.screens.jobs import JobsRoom
 from tui.screens.models import ModelsRoom
 from tui.screens.people import PeopleRoom
 from tui.screens.room import Room
+from tui.screens.training import TrainingRoom
 
 TICK_S = 1.0  # how often the catalog is asked whether another process changed it
 
@@ -131,6 +132,7 @@ class KyodakuApp(App[None]):
         "people": PeopleRoom,
         "consent": ConsentRoom,
         "cohorts": CohortsRoom,
+        "training": TrainingRoom,
         "models": ModelsRoom,
         "jobs": JobsRoom,
     }

@@ -198,15 +198,24 @@ def _audited(demo: Demo, model: str) -> Any:
     demo.say(f"{model}: {report['verdict']}{named}")
     for reason in report["why"]:
         demo.say(f"  {reason}")
-    calibration = report["calibration"]
+    known, fit = report["calibration"], report["fit"]
     demo.say(
-        f"  threshold {report['threshold']:.3f}: false match rate {report['fmr']:g} on {calibration['pairs']:,} pairs"
+        f"  of {known['searches']} searches with people's own faces {known['matches']} take a stranger for somebody;"
+    )
+    demo.say(f"  by that measure {report['matches']} of {report['faces']} faces in {report['images']} pictures match,")
+    demo.say(
+        f"  {report['needed']} would be too many for chance; in photographs made as small and dull as these pictures"
     )
     demo.say(
-        f"  of different people; {report['faces']} faces in {report['images']} pictures, {report['rate']:.1%} match,"
+        f"  {fit['recognised']} of {fit['tried']} people are known, so one person in {report['least_share'] or 1:.0%}"
     )
-    demo.say(f"  at most {report['upper_bound95']:.1%} with 95 % confidence; the catalog's own strangers would match")
-    demo.say(f"  {report['strangers_matched'] or 0:.1%} of the time in the same search")
+    demo.say(
+        f"  of the faces would have been found; {len(report['memorised'])} pictures are copies of training pictures"
+    )
+    if report["pull"] is not None:
+        pull = report["pull"]
+        demo.say(f"  from the base, faces went {pull['way']:.0%} of the way to {pull['subject']}; honest averages go")
+        demo.say(f"  {pull['limit']:.0%} to somebody")
     if report["shift"] is not None:
         shift = report["shift"]
         demo.say("  a face lies nearer to somebody in the model than to somebody else with probability")

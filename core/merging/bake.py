@@ -1,7 +1,7 @@
 """Bake a LoRA into its base: `W + weight * alpha/r * B @ A`, in float32, cast once.
 
 The base is a folder in diffusers' format, and so is what comes out; all that the LoRA leaves alone is
-copied. The last bits depend on the processor's matrix product, not on how many threads there are.
+copied. The last bits depend on the processor's matrix product, not on how many cores there are.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from pathlib import Path
 from torch import Tensor
 
 from core.errors import BadBase, BadValue, WrongArchitecture
-from core.merging.checkpoints import Change, components, copy_rest, rewrite, target_of
-from core.merging.deltas import delta, one_thread
+from core.merging import strengths
+from core.merging.blocks import Change, Rows, rewrite
+from core.merging.checkpoints import components, copy_rest, target_of
+from core.merging.deltas import flat, one_thread
 from core.merging.formats import LoraFile, kohya_name
 from core.merging.space import require_space
 from core.progress import Report, Step, silent
@@ -29,13 +31,15 @@ def bake(
     out: Path,
     *,
     weight: float = 1.0,
+    blocks: Mapping[str, float] | None = None,
     dtype: str | None = None,
     metadata: Mapping[str, str] | None = None,
     report: Report = silent,
 ) -> None:
     """Write the checkpoint `base` with a LoRA merged in as the folder `out`, whole or not at all.
 
-    `dtype` is F32, F16 or BF16, or None to keep the base's; `metadata` goes into the UNet's file.
+    `blocks` are strengths by block (`core.merging.strengths`), each times `weight`. `dtype` is F32, F16 or BF16,
+    or None to keep the base's; `metadata` goes into the UNet's file.
     Raises BadBase, BadLora, BadValue, NotEnoughSpace, and WrongArchitecture when the LoRA doesn't fit.
     """
     if not math.isfinite(weight):
@@ -54,7 +58,8 @@ def bake(
         report(Step("baking", written, total))
 
     with LoraFile(lora) as opened, one_thread(), staged(out) as part:
-        changes = _changes(opened, headers, weight)
+        factors = strengths.factors(blocks or {}, opened.layers)
+        changes = _changes(opened, headers, {name: weight * one for name, one in factors.items()})
         require_space(out.parent, total * (2 if dtype == "F32" else 1))
         copy_rest(base, part)
         for component, file in files.items():
@@ -63,7 +68,9 @@ def bake(
         put_in_place(part, out)
 
 
-def _changes(lora: LoraFile, headers: Mapping[str, TensorFile], weight: float) -> dict[str, dict[str, Change]]:
+def _changes(
+    lora: LoraFile, headers: Mapping[str, TensorFile], weights: Mapping[str, float]
+) -> dict[str, dict[str, Change]]:
     """What the LoRA does to which tensor of which component. Raises WrongArchitecture."""
     left = set(lora.layers)
     changes: dict[str, dict[str, Change]] = {component: {} for component in headers}
@@ -80,7 +87,8 @@ def _changes(lora: LoraFile, headers: Mapping[str, TensorFile], weight: float) -
                         "bake it into the base it was trained on",
                     )
                 left.remove(layer)
-                changes[component][name] = _change(lora, layer, weight)
+                if weights[layer] != 0:
+                    changes[component][name] = _change(lora, layer, weights[layer])
     if left:
         raise WrongArchitecture(
             f"the base has no layer {min(left)}, which {lora.path.name} changes",
@@ -89,8 +97,16 @@ def _changes(lora: LoraFile, headers: Mapping[str, TensorFile], weight: float) -
     return changes
 
 
-def _change(lora: LoraFile, layer: str, weight: float) -> Change:
-    def change(values: Tensor) -> Tensor:
-        return values + delta(lora.layer(layer), weight, values.dtype).reshape(values.shape)
+def _change(lora: LoraFile, name: str, weight: float) -> Change:
+    def change() -> Rows:
+        layer = lora.layer(name)
+        up, down = flat(layer.up).float(), flat(layer.down).float()
+        factor = weight * layer.scale
+
+        def rows(values: Tensor, first: int, last: int) -> Tensor:
+            product = up[first:last].to(values.dtype) @ down.to(values.dtype)
+            return values.add_(product.mul_(factor))
+
+        return rows
 
     return change

@@ -7,9 +7,9 @@ byte, the merge that would have been made had they never been in it.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,13 @@ from typing import Any
 
 from core import composition
 from core.composition import CHECKPOINTS, LORAS, Input
-from core.errors import BadBase, BadValue, NameTaken, Refused, Tainted
-from core.merging.average import average
+from core.errors import BadBase, BadLora, BadValue, NameTaken, Refused, Tainted
+from core.merging.average import average, median_parts
 from core.merging.bake import bake
-from core.merging.soup import soup
-from core.models import require_name
+from core.merging.metadata import file_metadata
+from core.merging.methods import MEAN, Method
+from core.merging.soup import add_difference, soup
+from core.models import file_problem, require_name
 from core.progress import Report, silent
 from core.training.recipe import SHARED_TRIGGER
 from core.watch import Watch
@@ -29,18 +31,27 @@ from storage import artifacts, whole_files
 from storage.catalog import Catalog
 from storage.errors import BadTensorFile
 from storage.records import Model, ModelInput, ModelKind
-from storage.tensors import read_header
 
 DTYPES = {"fp32": "F32", "fp16": "F16", "bf16": "BF16"}
-ARCHITECTURE = "stable-diffusion-v1"  # of checkpoints and LoRAs; what inputs say of themselves comes first
+DIFFERENCE = "add-difference"
+FILES_AT_ONCE = 4  # hashed side by side
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """A merge about to be made: the row it will have, and its ingredients."""
+    """A merge about to be made: the row it will have, and its ingredients with the weights as they were given.
+
+    `counted` are these with the weights that they come to in the file, which people's shares follow.
+    """
 
     model: Model
     parts: Sequence[Input]
+    counted: Sequence[Input]
+
+    @property
+    def shares(self) -> dict[int, float]:
+        """Each person's share, by subject id."""
+        return composition.flattened(self.counted)
 
 
 def merge_average(
@@ -49,20 +60,23 @@ def merge_average(
     out: str,
     *,
     weights: Sequence[float] | None = None,
+    method: Method = MEAN,
     rank: int | None = None,
     dtype: str | None = None,
+    max_share: float | None = None,
     report: Report = silent,
 ) -> Model:
-    """The weighted mean of LoRAs as the new model `out`; `rank` None keeps it exact, `dtype` is fp32 unless told.
+    """The average of LoRAs as the new model `out`; `rank` None keeps it exact, `dtype` is fp32 unless told.
 
-    Weights are relative, one a name. Raises BadLora, BadValue, CohortTooSmall, ConsentLost, NameTaken,
+    Weights are relative, one a name. Nobody may have more than `max_share` of it, through all merges below, now
+    and whenever it is remade. Raises BadLora, BadValue, CohortTooSmall, ConsentLost, NameTaken,
     NoSuchRecord, Refused, Tainted, WrongArchitecture.
     """
     parts = _parts(catalog, names, weights)
     composition.require_kind([part.model for part in parts], LORAS)
     composition.require_one_base([part.model for part in parts])
-    recipe = {"op": "average", "rank": rank, "dtype": _dtype(dtype) or "F32"}
-    return _make(catalog, Merge(_new_row(out, ModelKind.AVERAGE, parts, recipe), parts), report)
+    recipe = {"op": "average", "rank": rank, "dtype": _dtype(dtype) or "F32", **method.recipe, **_cap(max_share)}
+    return _make(catalog, _new_row(out, ModelKind.AVERAGE, parts, recipe), parts, report)
 
 
 def merge_bake(
@@ -73,11 +87,14 @@ def merge_bake(
     *,
     weight: float = 1.0,
     dtype: str | None = None,
+    blocks: Mapping[str, float] | None = None,
+    max_share: float | None = None,
     report: Report = silent,
 ) -> Model:
     """A LoRA baked into a base (a folder in diffusers' format) as the new model `out`, a folder.
 
-    A base that is one of the catalog's own models brings its people along. Raises as `merge_average`, and BadBase.
+    `blocks` are strengths by block, times `weight` (`core.merging.strengths`). A base that is one of the
+    catalog's own models brings its people along. Raises as `merge_average`, and BadBase.
     """
     if not math.isfinite(weight) or weight == 0:
         raise BadValue(f"weight {weight} changes nothing or is no number", "1 is the strength it was trained at")
@@ -87,9 +104,45 @@ def merge_bake(
     own = artifacts.with_content(catalog, base_hash)
     if own is not None:
         parts += _parts(catalog, [own.name], None)
-    recipe = {"op": "bake", "weight": weight, "dtype": _dtype(dtype)}
+    recipe = {
+        "op": "bake",
+        "weight": weight,
+        "dtype": _dtype(dtype),
+        **Method(blocks=blocks or {}).recipe,
+        **_cap(max_share),
+    }
     row = replace(_new_row(out, ModelKind.BAKE, parts, recipe), path=out, base=str(base.resolve()), base_hash=base_hash)
-    return _make(catalog, Merge(row, parts), report)
+    return _make(catalog, row, parts, report)
+
+
+def merge_difference(
+    catalog: Catalog,
+    name: str,
+    minus: Path,
+    base: Path,
+    out: str,
+    *,
+    weight: float = 1.0,
+    blocks: Mapping[str, float] | None = None,
+    max_share: float | None = None,
+    report: Report = silent,
+) -> Model:
+    """`base + weight * (model - minus)` as the new model `out`, a folder: a baked model's change in another base.
+
+    `minus` and `base` are folders in diffusers' format, not the catalog's own. Raises as `merge_bake`.
+    """
+    if not math.isfinite(weight) or weight == 0:
+        raise BadValue(f"weight {weight} changes nothing or is no number", "1 adds the whole difference")
+    parts = _parts(catalog, [name], [weight])
+    composition.require_kind([part.model for part in parts], CHECKPOINTS)
+    hashes = [_base_hash(folder) for folder in (minus, base)]
+    for folder, digest in zip((minus, base), hashes, strict=True):
+        if artifacts.with_content(catalog, digest) is not None:
+            raise BadValue(f"{folder} is a model of the catalog's own", "take the base it was made on")
+    own = {"minus": str(minus.resolve()), "minus_hash": hashes[0]}
+    asked = {"weight": weight, **Method(blocks=blocks or {}).recipe, **_cap(max_share)}
+    row = _new_row(out, ModelKind.BAKE, parts, {"op": DIFFERENCE, **asked, **own})
+    return _make(catalog, replace(row, path=out, base=str(base.resolve()), base_hash=hashes[1]), parts, report)
 
 
 def merge_soup(
@@ -98,13 +151,14 @@ def merge_soup(
     out: str,
     *,
     weights: Sequence[float] | None = None,
+    max_share: float | None = None,
     report: Report = silent,
 ) -> Model:
     """The weighted mean of baked checkpoints as the new model `out`, a folder. Raises as `merge_average`."""
     parts = _parts(catalog, names, weights)
     composition.require_kind([part.model for part in parts], CHECKPOINTS)
-    row = replace(_new_row(out, ModelKind.SOUP, parts, {"op": "soup"}), path=out)
-    return _make(catalog, Merge(row, parts), report)
+    row = replace(_new_row(out, ModelKind.SOUP, parts, {"op": "soup", **_cap(max_share)}), path=out)
+    return _make(catalog, row, parts, report)
 
 
 def remake(catalog: Catalog, model: Model, report: Report = silent) -> Model:
@@ -120,9 +174,7 @@ def remake(catalog: Catalog, model: Model, report: Report = silent) -> Model:
             if artifacts.get_model(catalog, model.id) != model:
                 raise Tainted(f"{model.name} was changed meanwhile", "remake it again")
             _require_unchanged(catalog, merge.parts)
-            done = artifacts.replace_model(
-                catalog, made, inputs=_arrows(merge), shares=composition.flattened(merge.parts)
-            )
+            done = artifacts.replace_model(catalog, made, inputs=_arrows(merge), shares=merge.shares)
             whole_files.put_in_place(part, catalog.models / model.path)
     return done
 
@@ -139,21 +191,31 @@ def remaining(catalog: Catalog, model: Model) -> Merge:
     left = composition.without_lost(catalog, parts)
     if model.kind is ModelKind.BAKE:
         left = _bakeable(model, parts, left)
-    composition.require_balance(catalog, left)
     row = replace(model, trigger=_trigger(left))
     if model.kind is ModelKind.BAKE:
         row = replace(row, base_hash=_same_base(model, left))
-    return Merge(row, left)
+    return _allowed(catalog, row, left)
 
 
-def remade_hash(catalog: Catalog, model: Model, report: Report = silent) -> str:
-    """The content hash that a merge has when it is made again from its ingredients, beside it and then removed."""
+def made_again(catalog: Catalog, model: Model, report: Report = silent) -> list[str]:
+    """The files of a merge that come out otherwise when it is made again, beside it, from its ingredients.
+
+    They are named as in the model's folder; `weights` stands for the file of a model that is one. Compared byte
+    for byte, and the weights with the hash on record too. Raises as `remake`.
+    """
     arrows = artifacts.inputs_of(catalog, model.id)
     models = artifacts.get_models(catalog, [arrow.input_id for arrow in arrows])
     composition.require_ok(models)
     parts = composition.inputs(catalog, models, [arrow.weight for arrow in arrows])
+    if model.kind is ModelKind.BAKE:
+        _same_base(model, parts)
+    merge = Merge(model, parts, _counted(catalog, model, parts))
     with whole_files.staged(catalog.models / model.path) as part:
-        return _write(catalog, Merge(model, parts), part, report).content_hash
+        made = _write(catalog, merge, part, report)
+        differing = whole_files.differing(part, catalog.models / model.path)
+    if not differing and made.content_hash != model.content_hash:
+        return ["weights"]
+    return differing
 
 
 def _parts(catalog: Catalog, names: Sequence[str], weights: Sequence[float] | None) -> list[Input]:
@@ -181,27 +243,62 @@ def _new_row(out: str, kind: ModelKind, parts: Sequence[Input], recipe: Mapping[
     )
 
 
-def _make(catalog: Catalog, merge: Merge, report: Report) -> Model:
+def _make(catalog: Catalog, row: Model, parts: Sequence[Input], report: Report) -> Model:
     """Check the rules, write the file, and add the row in one transaction that checks them again."""
-    path = catalog.models / merge.model.path
-    if path.exists() or merge.model.name in {one.name for one in artifacts.all_models(catalog)}:
-        raise NameTaken(f"there is a model {merge.model.name!r} already", "choose another name")
+    path = catalog.models / row.path
+    if path.exists() or row.name in {one.name for one in artifacts.all_models(catalog)}:
+        raise NameTaken(f"there is a model {row.name!r} already", "choose another name")
 
     def look() -> None:
         _require_unchanged(catalog, merge.parts)
         composition.require_consent(catalog, merge.parts)
 
     watch = Watch(catalog, look)
-    composition.require_balance(catalog, merge.parts)
+    merge = _allowed(catalog, row, parts)
     composition.require_consent(catalog, merge.parts)
     with whole_files.staged(path) as part:
         made = _write(catalog, merge, part, watch.reporting(report))
         with catalog.transaction():
             # A withdrawal comes before this and is seen here, or after and sees the row.
             look()
-            added = artifacts.add_model(catalog, made, inputs=_arrows(merge), shares=composition.flattened(merge.parts))
+            added = artifacts.add_model(catalog, made, inputs=_arrows(merge), shares=merge.shares)
             whole_files.put_in_place(part, path)
     return added
+
+
+def _allowed(catalog: Catalog, row: Model, parts: Sequence[Input]) -> Merge:
+    """The merge, if its ingredients are what was recorded and its people enough, none with too large a share."""
+    _require_recorded(catalog, parts)
+    counted = _counted(catalog, row, parts)
+    composition.require_balance(catalog, counted, most=row.recipe.get("max_share"))
+    return Merge(row, parts, counted)
+
+
+def _counted(catalog: Catalog, row: Model, parts: Sequence[Input]) -> Sequence[Input]:
+    """Ingredients with the weights they come to: those given, unless the method finds them in the files."""
+    if row.recipe.get("method") != "geometric-median":
+        return parts
+    found = median_parts([catalog.models / part.model.path for part in parts], [part.weight for part in parts])
+    return [replace(part, weight=weight) for part, weight in zip(parts, found, strict=True)]
+
+
+def _require_recorded(catalog: Catalog, parts: Sequence[Input]) -> None:
+    """Raises BadLora or BadBase where an ingredient's file is not the recorded one: who is in it nobody knows."""
+    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+        found = pool.map(lambda part: file_problem(catalog, part.model), parts)
+        for part, problem in zip(parts, found, strict=True):
+            if problem:
+                wrong = BadLora if part.model.kind in LORAS else BadBase
+                raise wrong(f"{part.model.name}: {problem}", "put it back from a backup, or make it again")
+
+
+def _cap(max_share: float | None) -> dict[str, float]:
+    """A limit of shares as it stands in a recipe. Raises BadValue."""
+    if max_share is None:
+        return {}
+    if not 0 < max_share <= 1:
+        raise BadValue(f"max-share {max_share:g} is no part of one", "as in 0.1 for a tenth")
+    return {"max_share": max_share}
 
 
 def _require_unchanged(catalog: Catalog, parts: Sequence[Input]) -> None:
@@ -235,8 +332,10 @@ def _base_hash(base: Path) -> str:
         raise BadBase(f"{base} is no base Kyodaku reads: {error}", "name a folder in diffusers' format") from error
 
 
-def _base_part(parts: Sequence[Input]) -> Input | None:
+def _base_part(model: Model, parts: Sequence[Input]) -> Input | None:
     """The ingredient that a bake's base is, where it is one of the catalog's models."""
+    if model.recipe["op"] == DIFFERENCE:
+        return None
     return next((part for part in parts if part.model.kind in CHECKPOINTS), None)
 
 
@@ -251,11 +350,13 @@ def _bakeable(model: Model, parts: Sequence[Input], left: Sequence[Input]) -> li
 
 def _same_base(model: Model, parts: Sequence[Input]) -> str:
     """Hash of a bake's base, which must be what it was. Raises BadBase."""
-    own = _base_part(parts)
+    own = _base_part(model, parts)
     if own is not None:
         return own.model.content_hash
     if _base_hash(Path(model.base)) != model.base_hash:
         raise BadBase(f"{model.base} is not what {model.name} was baked into", "put the base back as it was")
+    if model.recipe["op"] == DIFFERENCE and _base_hash(Path(model.recipe["minus"])) != model.recipe["minus_hash"]:
+        raise BadBase(f"{model.recipe['minus']} is not what {model.name} was made with", "put it back as it was")
     return model.base_hash
 
 
@@ -263,23 +364,40 @@ def _write(catalog: Catalog, merge: Merge, target: Path, report: Report) -> Mode
     """Write the merge's file or folder as `target`; gives the row it shall have."""
     model, recipe = merge.model, merge.model.recipe
     sources = [catalog.models / part.model.path for part in merge.parts]
-    weights = [part.weight for part in merge.parts]
-    metadata = _metadata(merge, sources)
+    weights = [part.weight for part in merge.counted]
+    metadata = file_metadata(catalog, model, merge.counted)
     energy: float | None = None
     if model.kind is ModelKind.AVERAGE:
-        result = average(
-            sources, weights, target, rank=recipe["rank"], metadata=metadata, dtype=recipe["dtype"], report=report
+        energy = average(
+            sources,
+            weights,
+            target,
+            method=Method.of(recipe),
+            rank=recipe["rank"],
+            metadata=metadata,
+            dtype=recipe["dtype"],
+            report=report,
+        ).energy_kept
+    elif recipe["op"] == DIFFERENCE:
+        add_difference(
+            sources[0],
+            Path(recipe["minus"]),
+            Path(model.base),
+            target,
+            weight=weights[0],
+            blocks=recipe.get("blocks", {}),
+            metadata=metadata,
+            report=report,
         )
-        energy = result.energy_kept
     elif model.kind is ModelKind.BAKE:
         lora = next(part for part in merge.parts if part.model.kind in LORAS)
-        own = _base_part(merge.parts)
-        base = Path(model.base) if own is None else catalog.models / own.model.path
+        own = _base_part(model, merge.parts)
         bake(
             catalog.models / lora.model.path,
-            base,
+            Path(model.base) if own is None else catalog.models / own.model.path,
             target,
             weight=lora.weight,
+            blocks=recipe.get("blocks", {}),
             dtype=recipe["dtype"],
             metadata=metadata,
             report=report,
@@ -288,51 +406,3 @@ def _write(catalog: Catalog, merge: Merge, target: Path, report: Report) -> Mode
         soup(sources, weights, target, metadata=metadata, report=report)
     digest = whole_files.file_hash(whole_files.weights_file(target))
     return replace(model, content_hash=digest, energy_kept=energy)
-
-
-def _metadata(merge: Merge, sources: Sequence[Path]) -> dict[str, str]:
-    """What the file says of itself: recipe, ingredients by content hash, pictures by their Merkle roots, shares."""
-    total = math.fsum(abs(part.weight) for part in merge.parts)
-    told = [read_header(whole_files.weights_file(source)).metadata for source in sources]
-    ingredients = sorted((part.model.content_hash, part.weight / total) for part in merge.parts)
-    people = len(composition.flattened(merge.parts))
-    noun = "person" if people == 1 else "people"
-    return {
-        "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.architecture": _agreed(told, "modelspec.architecture", f"{ARCHITECTURE}/lora")
-        if merge.model.kind is ModelKind.AVERAGE
-        else ARCHITECTURE,
-        "modelspec.implementation": "https://github.com/huggingface/diffusers",
-        "modelspec.title": f"{merge.model.kind.capitalize()} of {people} {noun}, made by Kyodaku",
-        "modelspec.resolution": _agreed(told, "modelspec.resolution", "512x512"),
-        **({"modelspec.trigger_phrase": merge.model.trigger} if merge.model.trigger else {}),
-        "kyodaku.version": "1",
-        "kyodaku.kind": merge.model.kind.value,
-        "kyodaku.recipe": _json(merge.model.recipe),
-        "kyodaku.base": merge.model.base_hash,
-        "kyodaku.people": str(people),
-        "kyodaku.inputs": _json([{"hash": digest, "share": share} for digest, share in ingredients]),
-        "kyodaku.roots": _json(_roots(merge, told, total)),
-    }
-
-
-def _roots(merge: Merge, told: Sequence[Mapping[str, str]], total: float) -> dict[str, float]:
-    """Share of the merge by the Merkle root of the pictures it comes from, through all merges below."""
-    found: dict[str, list[float]] = {}
-    for part, metadata in zip(merge.parts, told, strict=True):
-        below = json.loads(metadata.get("kyodaku.roots", "{}"))
-        own = metadata.get("kyodaku.subject_root") or metadata.get("kyodaku.cohort_root")
-        for root, share in ({own: 1.0} if own else below).items():
-            found.setdefault(root, []).append(abs(part.weight) / total * share)
-    return {root: math.fsum(shares) for root, shares in sorted(found.items())}
-
-
-def _agreed(told: Sequence[Mapping[str, str]], key: str, default: str) -> str:
-    """What all ingredients say, or the default."""
-    values = {metadata.get(key) for metadata in told}
-    only = values.pop() if len(values) == 1 else None
-    return only or default
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -29,13 +29,14 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _flat(half: Tensor) -> Tensor:
+def flat(half: Tensor) -> Tensor:
+    """A half of a layer as a matrix: what belongs to a convolution's kernel stands in one row."""
     return half.reshape(half.shape[0], -1)
 
 
 def delta(layer: LoraLayer, weight: float = 1.0, dtype: torch.dtype = torch.float32) -> Tensor:
     """The change of weights, times `weight`: [out, in] or [out, in, kh, kw]."""
-    product = _flat(layer.up).to(dtype) @ _flat(layer.down).to(dtype)
+    product = flat(layer.up).to(dtype) @ flat(layer.down).to(dtype)
     return product.mul_(weight * layer.scale).reshape(layer.up.shape[0], *layer.down.shape[1:])
 
 
@@ -57,8 +58,8 @@ def truncate(layer: LoraLayer, rank: int) -> tuple[LoraLayer, float, float]:
     if layer.rank <= rank:
         whole = energy(layer)
         return layer, whole, whole
-    up_basis, up_core = torch.linalg.qr(_flat(layer.up).double())
-    down_basis, down_core = torch.linalg.qr(_flat(layer.down).double().T)
+    up_basis, up_core = torch.linalg.qr(flat(layer.up).double())
+    down_basis, down_core = torch.linalg.qr(flat(layer.down).double().T)
     left, values, right = torch.linalg.svd(layer.scale * (up_core @ down_core.T), full_matrices=False)
     rank = min(rank, values.shape[0])
     roots = values[:rank].sqrt()
@@ -78,5 +79,5 @@ def truncate(layer: LoraLayer, rank: int) -> tuple[LoraLayer, float, float]:
 
 def energy(layer: LoraLayer) -> float:
     """Squared Frobenius norm of the change, from the Gram matrices of its halves."""
-    up, down = _flat(layer.up).double(), _flat(layer.down).double()
+    up, down = flat(layer.up).double(), flat(layer.down).double()
     return layer.scale**2 * float(((up.T @ up) * (down @ down.T)).sum())

@@ -225,6 +225,9 @@ class LoraFile:
     def layers(self) -> list[str]:
         return list(self._keys)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._keys
+
     @property
     def metadata(self) -> Mapping[str, str]:
         return self.header.metadata

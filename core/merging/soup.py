@@ -1,28 +1,30 @@
-"""The weighted mean of whole checkpoints ("model soup": Wortsman et al., 2022), streamed.
+"""The weighted mean of whole checkpoints ("model soup": Wortsman et al., 2022), and sums of them, streamed.
 
 All inputs are read side by side, one block that stays in the processor's cache at a time, added in float32
-in the order of their content hashes, and cast once: memory does not grow with the models' size or number.
+in an order that their contents decide, and cast once: memory does not grow with the models' size or number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
-import torch
-
-from core.errors import WrongArchitecture
+from core.errors import BadBase, BadValue, WrongArchitecture
+from core.merging import strengths
 from core.merging.average import shares
-from core.merging.checkpoints import BLOCK, FLOATS, blocks_of, components, copy_rest, target_of
+from core.merging.blocks import FLOATS, Term, write_sum
+from core.merging.checkpoints import components, copy_rest, in_order, target_of
 from core.merging.deltas import one_thread
-from core.merging.formats import TORCH, bytes_of
 from core.merging.space import require_space
 from core.progress import Report, Step, silent
-from storage.tensors import TensorFile, TensorSpec, read_header, read_tensor, write_tensors
-from storage.whole_files import file_hash, put_in_place, staged
+from storage.errors import BadTensorFile
+from storage.tensors import TensorFile, TensorSpec, read_header, read_tensor
+from storage.whole_files import put_in_place, staged
+
+Factor = Callable[[str], float]
 
 
 def soup(
@@ -41,70 +43,133 @@ def soup(
     """
     parts = shares(weights)
     found = [(components(base), part, base) for part, base in zip(parts, bases, strict=True)]
-    ordered = sorted(found, key=lambda one: (file_hash(one[0]["unet"]), one[1]))
-    files = [one[0] for one in ordered]
-    first, _, base = ordered[0]
-    for other, _, name in ordered[1:]:
+    ordered = in_order(found)
+    terms = [(files, _always(part)) for files, part, _ in ordered]
+    write_combined(terms, ordered[0][2], out, metadata=metadata, report=report)
+
+
+def add_difference(
+    model: Path,
+    minus: Path,
+    base: Path,
+    out: Path,
+    *,
+    weight: float = 1.0,
+    blocks: Mapping[str, float] | None = None,
+    metadata: Mapping[str, str] | None = None,
+    report: Report = silent,
+) -> None:
+    """Write `base + weight * (model - minus)`, all folders in diffusers' format, as the folder `out`.
+
+    `blocks` are strengths by block, each times `weight`. What holds no weights is the base's. Raises as `soup`.
+    """
+    if not math.isfinite(weight):
+        raise BadValue(f"weight {weight} is no number", "1 adds the whole difference")
+    found = {name: components(folder) for name, folder in (("model", model), ("minus", minus), ("base", base))}
+    names = [f"{part}.{name}" for part, file in found["base"].items() for name in _header(file).specs]
+    strength = strengths.factors(blocks or {}, names)
+    terms: list[tuple[Mapping[str, Path], Factor]] = [
+        (found["model"], lambda name: weight * strength[name]),
+        (found["minus"], lambda name: -weight * strength[name]),
+        (found["base"], _always(1.0)),
+    ]
+    write_combined(terms, base, out, metadata=metadata, report=report)
+
+
+def write_combined(
+    terms: Sequence[tuple[Mapping[str, Path], Factor]],
+    rest: Path,
+    out: Path,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    report: Report = silent,
+) -> None:
+    """Write the sum of checkpoints (weights files by component, factor of a `component.tensor`) as the folder `out`.
+
+    Terms are added in the order given. What holds no weights is taken from the folder `rest`, one of them.
+    Raises as `soup`.
+    """
+    first = terms[0][0]
+    for other, _ in terms[1:]:
         if other.keys() != first.keys():
-            raise WrongArchitecture(f"{name} and {base} have different parts", "take checkpoints of one kind")
-    total = sum(file.stat().st_size for file in first.values())
+            raise WrongArchitecture(
+                f"{other['unet'].parent.parent} and {rest} have different parts", "take checkpoints of one kind"
+            )
+    headers = {name: [_header(files[name]) for files, _ in terms] for name in first}
+    specs = {name: _agreed(own) for name, own in headers.items()}
+    total = sum(spec.nbytes for own in specs.values() for spec in own)
     require_space(out.parent, total)
-    with one_thread(), staged(out) as part:
-        copy_rest(base, part)
-        for number, component in enumerate(first):
-            report(Step("averaging checkpoints", number, len(first), component))
-            own = metadata if component == "unet" else None
-            target = target_of(first[component], base, part)
-            _mean_of([own_files[component] for own_files in files], [one[1] for one in ordered], target, own or {})
+    written = 0
+
+    def done(nbytes: int) -> None:
+        nonlocal written
+        written += nbytes
+        report(Step("averaging checkpoints", written, total))
+
+    with one_thread(), staged(out) as part, ExitStack() as stack:
+        copy_rest(rest, part)
+        for name in first:
+            opened = [
+                Term(stack.enter_context(files[name].open("rb")), header, _within(name, factor))
+                for (files, factor), header in zip(terms, headers[name], strict=True)
+            ]
+            _require_same_numbers(opened, specs[name])
+            texts = {"format": "pt", **((metadata or {}) if name == "unet" else {})}
+            write_sum(target_of(first[name], _folder(first), part), opened, specs[name], texts, done)
         put_in_place(part, out)
-    report(Step("averaging checkpoints", len(first), len(first)))
 
 
-def _mean_of(files: Sequence[Path], parts: Sequence[float], target: Path, metadata: Mapping[str, str]) -> None:
-    """Write the mean of weights files of one component."""
-    headers = [read_header(file) for file in files]
-    specs = [_common(headers, name) for name in headers[0].specs]
-    if any(header.specs.keys() != headers[0].specs.keys() for header in headers):
-        raise WrongArchitecture(f"{files[0]} and another hold different tensors", "take checkpoints of one kind")
-    with ExitStack() as stack, target.open("xb") as new:
-        opened = [stack.enter_context(file.open("rb")) for file in files]
-        texts = {"format": "pt", **metadata}
-        write_tensors(new, specs, texts, lambda spec: _mean_blocks(opened, headers, parts, spec))
+def _folder(files: Mapping[str, Path]) -> Path:
+    return files["unet"].parent.parent
+
+
+def _header(file: Path) -> TensorFile:
+    try:
+        return read_header(file)
+    except BadTensorFile as error:
+        raise BadBase(error.message, error.hint) from error
+
+
+def _always(factor: float) -> Factor:
+    return lambda _: factor
+
+
+def _within(component: str, factor: Factor) -> Factor:
+    return lambda name: factor(f"{component}.{name}")
+
+
+def _agreed(headers: Sequence[TensorFile]) -> list[TensorSpec]:
+    """What a component's tensors are in the sum. Raises WrongArchitecture when the headers don't agree on them."""
+    first = headers[0]
+    for other in headers[1:]:
+        if other.specs.keys() != first.specs.keys():
+            raise WrongArchitecture(
+                f"{first.path} and {other.path} hold different tensors", "take checkpoints of one kind"
+            )
+    return [_common(headers, name) for name in first.specs]
 
 
 def _common(headers: Sequence[TensorFile], name: str) -> TensorSpec:
-    """The tensor's spec in the mean. Raises WrongArchitecture when the headers don't agree on it."""
-    found = [header.specs.get(name) for header in headers]
-    first = headers[0].specs[name]
+    found = [header.specs[name] for header in headers]
+    first = found[0]
     for header, spec in zip(headers, found, strict=True):
-        if spec is None or spec.shape != first.shape or (spec.dtype in FLOATS) != (first.dtype in FLOATS):
+        if spec.shape != first.shape or (spec.dtype in FLOATS) != (first.dtype in FLOATS):
             raise WrongArchitecture(
                 f"{name} is not the same kind of tensor in {header.path} and {headers[0].path}",
                 "take checkpoints of one kind",
             )
-    dtypes = {spec.dtype for spec in found if spec is not None}
-    return first if len(dtypes) == 1 else replace(first, dtype="F64" if "F64" in dtypes else "F32")
+    dtypes = {spec.dtype for spec in found}
+    if len(dtypes) == 1:
+        return first
+    if first.dtype not in FLOATS:
+        raise WrongArchitecture(f"{name} holds whole numbers of different kinds", "take checkpoints of one kind")
+    return replace(first, dtype="F64" if "F64" in dtypes else "F32")
 
 
-def _mean_blocks(
-    files: Sequence[BinaryIO], headers: Sequence[TensorFile], parts: Sequence[float], spec: TensorSpec
-) -> Iterator[bytes | bytearray | memoryview]:
-    if spec.dtype not in FLOATS:
-        values = {bytes(read_tensor(file, header, spec.name)) for file, header in zip(files, headers, strict=True)}
-        if len(values) > 1:
-            raise WrongArchitecture(f"{spec.name} holds whole numbers that differ", "take checkpoints of one kind")
-        yield values.pop()
-        return
-    wide = torch.float64 if spec.dtype == "F64" else torch.float32
-    held = torch.empty(min(BLOCK, spec.count), dtype=wide)
-    total = torch.empty_like(held)
-    streams = [blocks_of(file, header, spec.name) for file, header in zip(files, headers, strict=True)]
-    for blocks in zip(*streams, strict=True):
-        size = blocks[0].numel()
-        for number, (block, part) in enumerate(zip(blocks, parts, strict=True)):
-            held[:size].copy_(block)
-            if number == 0:
-                torch.mul(held[:size], part, out=total[:size])
-            else:
-                total[:size].add_(held[:size], alpha=part)
-        yield bytes_of(total[:size].to(TORCH[spec.dtype]))
+def _require_same_numbers(terms: Sequence[Term], specs: Sequence[TensorSpec]) -> None:
+    """Raises WrongArchitecture where tensors that hold no fractions, which no sum is taken of, are not the same."""
+    for spec in specs:
+        if spec.dtype not in FLOATS:
+            values = [bytes(read_tensor(term.file, term.header, spec.name)) for term in terms]
+            if any(one != values[0] for one in values):
+                raise WrongArchitecture(f"{spec.name} holds whole numbers that differ", "take checkpoints of one kind")

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from core import audit_sheet
-from core.audit import _nearest, audit, verdict_of
-from core.audit_faces import NOBODY, DrawnFace, DrawnFaces, known_faces, strangers_matched, threshold_of
-from core.audit_stats import Threshold, threshold_at
+from core.audit import audit
+from core.audit_faces import NOBODY, Drawn, DrawnFace, known_faces
+from core.audit_likeness import nearest_people
 from core.errors import BadValue, Refused, Tainted
 from core.training.loop import train
 from core.training.recipe import Recipe
-from storage import artifacts, faces
+from storage import artifacts, audits, faces
+from storage.audits import Audit
 from storage.catalog import Catalog
-from storage.records import ModelState, Purpose
+from storage.records import FaceMark, ModelState, Purpose
 from tests import small_archive
 from tests.small_archive import SmallArchive
 from tests.tiny_base import write_tiny_base
-
-SURE = threshold_at(np.linspace(0.3, 1.0, 20_000), 1e-3)
-UNSURE = threshold_at(np.linspace(0.3, 1.0, 200), 1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -37,68 +36,44 @@ def archive(catalog: Catalog, tmp_path: Path) -> SmallArchive:
     return small_archive.build(catalog, tmp_path / "archive")
 
 
-def drawn_at(vectors: np.ndarray, pictures: int | None = None) -> DrawnFaces:
+def drawn_at(vectors: np.ndarray, pictures: int | None = None) -> Drawn:
     crop = Image.new("RGB", (40, 40), (120, 100, 90))
     found = [DrawnFace(number, crop, vector) for number, vector in enumerate(vectors)]
-    return DrawnFaces(pictures or len(found), found, (pictures or len(found)) - len(found), frozenset())
-
-
-@pytest.mark.parametrize(
-    ("found", "pictures", "faceless", "matches", "threshold", "verdict"),
-    [
-        (60, 64, 4, 0, SURE, "nobody"),
-        (60, 64, 4, 1, SURE, "resembles"),
-        (2, 64, 62, 1, SURE, "resembles"),  # a match counts however few faces there are
-        (29, 32, 3, 0, SURE, "not enough evidence"),
-        (40, 100, 60, 0, SURE, "not enough evidence"),  # blurred or broken: no face in most pictures
-        (0, 64, 64, 0, SURE, "not enough evidence"),
-        (60, 64, 4, 0, UNSURE, "not enough evidence"),
-    ],
-)
-def test_verdict(found: int, pictures: int, faceless: int, matches: int, threshold: Threshold, verdict: str) -> None:
-    said, why = verdict_of(found, pictures, faceless, matches, threshold)
-    assert said == verdict
-    assert bool(why) == (said == "not enough evidence" or found < 30)
+    return Drawn(pictures or len(found), found, (pictures or len(found)) - len(found), frozenset())
 
 
 def test_a_planted_face_is_found_and_named(archive: SmallArchive) -> None:
     known = known_faces(archive.catalog)
-    threshold = threshold_of(known, 1e-3)
-    assert (threshold.pairs, threshold.enough) == (27, False)
+    assert (known.number, len(known.subjects)) == (3, 3)
     names = {person.id: person.name for person in archive.people}
-    far = known.vectors[:1] + 5
-    planted = np.concatenate([far, known.vectors[4:5] + 0.001])
-    near, matched = _nearest(drawn_at(planted), known, names, threshold.value)
+    planted = np.concatenate([known.vectors[:1] + 5, known.vectors[4:5] + 0.001])
+    near, matched = nearest_people(drawn_at(planted), known, names, 1.3)
     assert matched == 1
     assert (near[0].subject, near[0].image, near[0].matches) == ("Person 1", 1, 1)
+    assert near[0].distance == pytest.approx(0.001 * 128**0.5, rel=0.1)
     assert all(one.matches == 0 for one in near[1:])
 
 
-def test_a_face_within_reach_of_two_people_names_both(archive: SmallArchive) -> None:
-    known = known_faces(archive.catalog)
-    names = {person.id: person.name for person in archive.people}
-    middle = (known.vectors[0] + known.vectors[3])[None] / 2
-    near, matched = _nearest(drawn_at(middle), known, names, 100.0)
-    assert matched == 1
-    assert {one.subject for one in near if one.matches} == {person.name for person in archive.people}
-
-
-def test_faces_without_a_name_are_searched_but_do_not_calibrate(archive: SmallArchive) -> None:
-    before = threshold_of(known_faces(archive.catalog), 1e-3)
+def test_faces_without_a_name_are_searched_each_as_somebody(archive: SmallArchive) -> None:
     lone = faces.of_subject(archive.catalog, archive.people[0].id)
     faces.assign(archive.catalog, [face.id for face in lone], None, by_person=True)
     known = known_faces(archive.catalog)
     assert int(np.count_nonzero(known.people == NOBODY)) == 3
-    assert threshold_of(known, 1e-3).pairs == 9 < before.pairs
-    near, _ = _nearest(drawn_at(known.vectors[:1]), known, {p.id: p.name for p in archive.people}, 0.1)
-    assert near[0].subject.startswith("unnamed")
-    assert near[0].matches == 1
+    assert (known.number, len(known.subjects)) == (5, 2)
+    near, _ = nearest_people(drawn_at(known.vectors[:1]), known, {p.id: p.name for p in archive.people}, 1.0)
+    assert near[0].subject.startswith("unnamed face")
+    assert near[0].distance == pytest.approx(0, abs=1e-3)
+    faces.settle(archive.catalog, {face.id: (7, None) for face in lone})
+    assert known_faces(archive.catalog).number == 3
+    assert "unnamed, cluster 7" in known_faces(archive.catalog).labels({p.id: p.name for p in archive.people})
 
 
-def test_strangers_matched(archive: SmallArchive) -> None:
-    known = known_faces(archive.catalog)
-    assert strangers_matched(known, 0.0) == 0
-    assert strangers_matched(known, 100.0) == 1
+def test_marked_faces_and_other_spaces_are_left_out(archive: SmallArchive) -> None:
+    first = faces.of_subject(archive.catalog, archive.people[0].id)[0]
+    faces.set_mark(archive.catalog, [first.id], FaceMark.NOT_A_FACE)
+    assert first.id not in known_faces(archive.catalog).ids
+    with pytest.raises(BadValue, match="knows no faces"):
+        known_faces(archive.catalog, "another")
 
 
 def test_sheet_shows_nearest_pairs_and_leaves_out_what_is_withheld(archive: SmallArchive, tmp_path: Path) -> None:
@@ -108,7 +83,7 @@ def test_sheet_shows_nearest_pairs_and_leaves_out_what_is_withheld(archive: Smal
     with Image.open(tmp_path / "sheet.png") as sheet:
         three = sheet.size
     (archive.folder / "0-0.png").unlink()  # a photograph that is gone leaves a blank tile
-    hidden = DrawnFaces(3, drawn.faces, 0, frozenset({0, 1}))
+    hidden = Drawn(3, drawn.faces, 0, frozenset({0, 1}))
     audit_sheet.write(archive.catalog, tmp_path / "sheet.png", hidden, known, 0.5)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width < three[0]
@@ -126,7 +101,11 @@ def test_noise_is_not_nobody(archive: SmallArchive, tiny_base: Path) -> None:
     folder = archive.catalog.models / f"{name}.audit"
     told = json.loads((folder / "report.json").read_text())
     assert told["verdict"] == found.verdict
-    assert told["calibration"]["pairs"] == 27
+    assert told["calibration"]["searches"] == 9
+    assert told["unchecked"] is not None
+    assert audits.last(archive.catalog, artifacts.get_model(archive.catalog, name).id) == Audit(
+        1, found.model_hash, ANY, found.verdict, 4, 0, 0, 0.0, 1.0, 0.02, None
+    )
     assert (folder / "sheet.png").is_file()
     assert (folder / "report.json").stat().st_mode & 0o777 == 0o600
     assert any("not enough evidence" in line for line in found.lines())

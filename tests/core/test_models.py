@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from core import models, withdrawal
-from core.errors import NoSuchRecord, Refused
+from core.errors import BadLora, NoSuchRecord, Refused
 from core.merging.catalogued import merge_average, merge_bake
+from core.merging.methods import Method
 from storage import artifacts
 from storage.catalog import Catalog
 from storage.records import CohortRules, ModelState, Purpose
@@ -44,9 +45,14 @@ def test_show(catalog: Catalog, three: Composite) -> None:
 
 def test_lineage_leads_back_to_the_cohort(catalog: Catalog, three: Composite) -> None:
     assert models.lineage(catalog, "baked").lines() == [
-        "baked: bake, 3 people",
-        "  mean x 0.5: average, 3 people",
-        *(f"    {name} x {weight}: lora, 1 person, cohort c" for name, weight in zip(three.loras, "112", strict=True)),
+        "baked: bake, 3 people, 25.0% to 50.0% each",
+        "└─ 100.0% mean x 0.5: average, 3 people, 25.0% to 50.0% each",
+        *(
+            f"   {sign} {share:.1%} {name} x {weight}: lora, {person.name}, cohort c"
+            for sign, share, weight, name, person in zip(
+                ("├─", "├─", "└─"), (0.25, 0.25, 0.5), (1, 1, 2), three.loras, three.people, strict=True
+            )
+        ),
     ]
 
 
@@ -85,8 +91,36 @@ def test_verify_finds_that_an_ingredient_was_exchanged(catalog: Catalog, three: 
     first.write_bytes(second.read_bytes())
     found = models.verify(catalog, "mean")
     assert not found.ok
-    assert "comes out differently" in found.lines()[1]
+    assert f"comes out differently: weights (changed since: its ingredient {three.loras[0]})" in found.lines()[1]
     assert not models.verify(catalog, three.loras[0]).ok
+    with pytest.raises(BadLora, match="was changed since"):
+        merge_average(catalog, three.loras, "another")
+
+
+@pytest.mark.parametrize("name", ["text_encoder/model.safetensors", "tokenizer/vocab.json", "unet/more.safetensors"])
+@pytest.mark.usefixtures("three")
+def test_verify_compares_every_file_of_a_checkpoint(catalog: Catalog, name: str) -> None:
+    path = catalog.models / "baked" / name
+    path.write_bytes(path.read_bytes()[:-1] + b"x" if path.exists() else b"x")
+    found = models.verify(catalog, "baked")
+    assert not found.ok
+    assert name in found.lines()[1]
+
+
+def test_lineage_shows_the_shares_that_a_method_found(catalog: Catalog, three: Composite) -> None:
+    made = merge_average(catalog, three.loras, "median", method=Method("geometric-median"))
+    tree = models.lineage(catalog, "median")
+    shares = artifacts.shares_of(catalog, made.id)
+    assert [one.share for one in tree.inputs] == [shares[person.id] for person in three.people]
+    assert len({round(one.share, 6) for one in tree.inputs}) == 3
+    outer = merge_average(catalog, ["median", three.loras[0]], "outer", weights=[3, 1])
+    [inner] = [one for one in models.lineage(catalog, "outer").inputs if one.name == "median"]
+    parts = [one.share for one in inner.inputs]
+    assert parts == pytest.approx([0.75 * shares[person.id] for person in three.people])
+    assert artifacts.shares_of(catalog, outer.id)[three.people[0].id] == pytest.approx(0.25 + parts[0])
+    assert models.verify(catalog, "outer").ok
+    (catalog.models / "median.safetensors").unlink()
+    assert [one.share for one in models.lineage(catalog, "median").inputs] == pytest.approx([1 / 3] * 3)
 
 
 def test_an_ingredient_is_not_deleted_while_it_is_needed(catalog: Catalog, three: Composite) -> None:

@@ -14,6 +14,7 @@ import pytest
 from core import consent_actions, models, people, withdrawal
 from core.errors import BadValue, NoSuchRecord, Refused, Tainted
 from core.merging.catalogued import merge_average, merge_bake, merge_soup
+from core.merging.methods import Method
 from core.progress import Step
 from storage import artifacts, faces, ledger, subjects
 from storage import catalog as catalogs
@@ -55,7 +56,23 @@ def merges(catalog: Catalog, made: Composite, without: int | None, prefix: str =
     merge_bake(catalog, f"{prefix}outer", made.base, f"{prefix}half", dtype="fp16")
     merge_bake(catalog, f"{prefix}small", catalog.models / f"{prefix}baked", f"{prefix}twice")
     merge_soup(catalog, [f"{prefix}baked", f"{prefix}half"], f"{prefix}soup", weights=[1, 3])
-    return ["mean", "small", "weighted", "inner", "outer", "baked", "half", "twice", "soup"]
+    merge_average(catalog, loras, f"{prefix}median", method=Method("geometric-median"), rank=4)
+    merge_average(catalog, loras, f"{prefix}trimmed", method=Method("trimmed-mean", trim=0.2), rank=4)
+    merge_average(catalog, loras, f"{prefix}dare", method=Method("dare-ties", seed=3), rank=4)
+    return [
+        "mean",
+        "small",
+        "weighted",
+        "inner",
+        "outer",
+        "baked",
+        "half",
+        "twice",
+        "soup",
+        "median",
+        "trimmed",
+        "dare",
+    ]
 
 
 @pytest.mark.parametrize("leaving", range(len(NAMES)), ids=NAMES)
@@ -85,6 +102,30 @@ def test_the_remade_models_are_those_that_never_held_the_person(catalog: Catalog
         assert shares[0] == pytest.approx(shares[1])
         assert person.id not in shares[0]
         assert models.verify(catalog, name).ok
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leaving", range(30))
+def test_any_of_thirty_leaves_a_composite_that_never_held_them(catalog: Catalog, base: Path, leaving: int) -> None:
+    """Through a bake and a merge of the second generation, and its bake."""
+    names = [f"Person {number:02}" for number in range(31)]
+    made = composites.build(catalog, base, names, replace(RULES, min_subjects=20))
+
+    def merge(prefix: str, thirty: list[str]) -> None:
+        merge_average(catalog, thirty, f"{prefix}mean", rank=8)
+        merge_bake(catalog, f"{prefix}mean", base, f"{prefix}baked")
+        merge_average(catalog, [f"{prefix}mean", made.loras[30]], f"{prefix}outer", weights=[30, 1])
+        merge_bake(catalog, f"{prefix}outer", base, f"{prefix}again", dtype="fp16")
+
+    merge("", list(made.loras[:30]))
+    merge("never-", [name for name in made.loras[:30] if name != made.loras[leaving]])
+    done = withdrawal.withdraw(catalog, names[leaving], COMPOSITE, by="me")
+    assert sorted(done.remade) == ["again", "baked", "mean", "outer"]
+    for name in done.remade:
+        assert content(catalog, name) == content(catalog, f"never-{name}"), name
+        shares = artifacts.shares_of(catalog, artifacts.get_model(catalog, name).id)
+        assert made.people[leaving].id not in shares
+        assert len(shares) == (30 if name in ("outer", "again") else 29)
 
 
 def test_two_leave_one_after_the_other(catalog: Catalog, six: Composite) -> None:

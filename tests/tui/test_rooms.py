@@ -175,7 +175,7 @@ async def test_jobs_are_listed_with_their_log(app: KyodakuApp, settle: Settle, s
         jobs.log_path(catalog, job.id).write_bytes(b"step 1\rstep 2\nloss 0.1 \x1b[31mred\n")
         jobs.ended(catalog, job.id, JobState.FAILED, datetime(2026, 1, 2, tzinfo=UTC), note="the disk is full")
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("f6")
+        await pilot.press("f7")
         await settle(pilot)
         room = app.screen
         assert isinstance(room, JobsRoom)

@@ -17,6 +17,14 @@ from tui.proof_output import OnlyOf, Photograph, ProofFile, hand_on
 Name = Annotated[str, typer.Argument(help="The model's name.")]
 Out = Annotated[str, typer.Option("-o", "--out", help="The new model's name.")]
 
+Weights = Annotated[str | None, typer.Option(help="One a model, separated by commas; default: all alike.")]
+Blocks = Annotated[
+    str | None, typer.Option(help="Strength by block, as in text=0,down.0=0.5,mid=1,up.3=0.8,rest=1; default: 1.")
+]
+MaxShare = Annotated[
+    float | None, typer.Option(help="Refuse if anybody would be more of it than this, through all merges below.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
@@ -24,6 +32,7 @@ def register(app: typer.Typer) -> None:
     merging.command("average")(average)
     merging.command("bake")(bake)
     merging.command("soup")(soup)
+    merging.command("add-difference")(add_difference)
     app.add_typer(merging, name="merge")
     book = typer.Typer(help="What was made, of whom, and whether it may still be used.")
     book.command("list")(list_models)
@@ -41,33 +50,80 @@ def average(
     context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="MODEL…", help="LoRAs; NAME.* takes all of one training.")],
     out: Out,
-    weights: Annotated[str | None, typer.Option(help="One a model, separated by commas; default: all alike.")] = None,
-    rank: Annotated[str, typer.Option(help="exact, or the rank to truncate to.")] = "exact",
+    weights: Weights = None,
+    rank: Annotated[str, typer.Option(help="exact (ranks add up), or the rank to truncate to.")] = "exact",
+    method: Annotated[str, typer.Option(help="How: see below.")] = "mean",
+    trim: Annotated[float, typer.Option(help="trimmed-mean: the part of the values left out at either end.")] = 0.1,
+    density: Annotated[float, typer.Option(help="ties, dare: the part of each LoRA's values that is kept.")] = 0.5,
+    seed: Annotated[int, typer.Option(help="dare: which values are kept.")] = 0,
+    blocks: Blocks = None,
+    dtype: Annotated[str, typer.Option(help="fp32, fp16 or bf16.")] = "fp32",
+    max_share: MaxShare = None,
     as_json: AsJson = False,
 ) -> None:
-    """The weighted mean of LoRA deltas. With --rank R the part of the mean's energy that is kept is shown."""
-    from core.merging.catalogued import merge_average  # torch is loaded only where it is used
+    """The average of LoRAs, taken over the changes of weights that they make; never over their factors.
 
-    with opened(context) as catalog:
+    LoRAs may differ in rank, alpha, format and in which layers they have. With a --rank, the part of the result's
+    energy that is kept is shown. Models that are averages themselves bring their people along with exact shares.
+
+    mean              the weighted mean of the changes
+
+    geometric-median  the point nearest to all: one odd LoRA pulls it little; shares follow from the LoRAs
+
+    trimmed-mean      at each weight the mean without the lowest and the highest values; needs --rank
+
+    slerp             two LoRAs, along the arc between them, so that the strength is kept
+
+    ties              each one's largest values, then the mean of those that agree in sign; needs --rank
+
+    dare, dare-ties   a random part of each one's values, made up for, then mean or ties; needs --rank
+
+    As in: kyodaku merge average 'faces.*' --rank 32 --max-share 0.1 -o mean
+    """
+    from core.merging.catalogued import merge_average  # torch is loaded only where it is used
+    from core.merging.methods import Method
+    from core.merging.strengths import single
+
+    asked = Method(method, trim, density, seed, single(blocks))
+    with opened(context) as catalog, Progress() as progress:
         names = models.expand(catalog, inputs)
-        made = merge_average(catalog, names, out, weights=_weights(weights), rank=_rank(rank))
+        made = merge_average(
+            catalog,
+            names,
+            out,
+            weights=_weights(weights),
+            method=asked,
+            rank=_rank(rank),
+            dtype=dtype,
+            max_share=max_share,
+            report=progress,
+        )
     _tell(made, as_json)
 
 
 def bake(
     context: typer.Context,
     model: Name,
-    base: Annotated[Path, typer.Option(help="The base to merge it into.")],
+    base: Annotated[Path, typer.Option(help="The base to merge it into: a folder in diffusers' format.")],
     out: Out,
-    weight: float = 1.0,
+    weight: Annotated[float, typer.Option(help="How strongly; 1 is as it was trained, below 0 takes away.")] = 1.0,
+    blocks: Blocks = None,
     dtype: Annotated[str | None, typer.Option(help="fp32, fp16 or bf16; default: the base's.")] = None,
+    max_share: MaxShare = None,
     as_json: AsJson = False,
 ) -> None:
-    """A whole checkpoint with the LoRA merged in, written tensor by tensor."""
-    from core.merging.catalogued import merge_bake  # torch is loaded only where it is used
+    """A whole checkpoint with the LoRA merged in, computed in float32, written block by block.
 
+    A base that the catalog made itself brings its people along. As in: kyodaku merge bake mean --base sd15 -o baked
+    """
+    from core.merging.catalogued import merge_bake  # torch is loaded only where it is used
+    from core.merging.strengths import single
+
+    asked = single(blocks)
     with opened(context) as catalog, Progress() as progress:
-        made = merge_bake(catalog, model, base, out, weight=weight, dtype=dtype, report=progress)
+        made = merge_bake(
+            catalog, model, base, out, weight=weight, blocks=asked, dtype=dtype, max_share=max_share, report=progress
+        )
     _tell(made, as_json)
 
 
@@ -75,14 +131,43 @@ def soup(
     context: typer.Context,
     bases: Annotated[list[str], typer.Argument(metavar="MODEL…", help="Baked models.")],
     out: Out,
-    weights: Annotated[str | None, typer.Option(help="One a model, separated by commas; default: all alike.")] = None,
+    weights: Weights = None,
+    max_share: MaxShare = None,
     as_json: AsJson = False,
 ) -> None:
-    """The mean of whole checkpoints."""
+    """The mean of whole checkpoints, in float32, written block by block. As in: kyodaku merge soup one two -o both"""
     from core.merging.catalogued import merge_soup  # torch is loaded only where it is used
 
-    with opened(context) as catalog:
-        made = merge_soup(catalog, models.expand(catalog, bases), out, weights=_weights(weights))
+    with opened(context) as catalog, Progress() as progress:
+        names = models.expand(catalog, bases)
+        made = merge_soup(catalog, names, out, weights=_weights(weights), max_share=max_share, report=progress)
+    _tell(made, as_json)
+
+
+def add_difference(
+    context: typer.Context,
+    model: Name,
+    minus: Annotated[Path, typer.Option(help="The base that the model was made on.")],
+    base: Annotated[Path, typer.Option(help="The base to add the difference to.")],
+    out: Out,
+    weight: Annotated[float, typer.Option(help="How strongly; 1 adds the whole difference.")] = 1.0,
+    blocks: Blocks = None,
+    max_share: MaxShare = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a baked model changed, in another base: base + weight * (model - minus).
+
+    With one folder as --minus and --base it mixes the model and that base, block by block with --blocks.
+    As in: kyodaku merge add-difference baked --minus sd15 --base realistic -o moved
+    """
+    from core.merging.catalogued import merge_difference  # torch is loaded only where it is used
+    from core.merging.strengths import single
+
+    asked = single(blocks)
+    with opened(context) as catalog, Progress() as progress:
+        made = merge_difference(
+            catalog, model, minus, base, out, weight=weight, blocks=asked, max_share=max_share, report=progress
+        )
     _tell(made, as_json)
 
 
@@ -102,7 +187,7 @@ def show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
 
 
 def lineage(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
-    """From the model back to the LoRAs, cohorts and people it was made of."""
+    """From the model back to the LoRAs, cohorts and people it was made of, with each one's share of the whole."""
     with opened(context) as catalog:
         tree = models.lineage(catalog, name)
     emit(tree, tree.lines(), as_json=as_json)
@@ -121,8 +206,8 @@ def affected(
 
 def verify(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Is the file the one that was recorded, and does remaking it from its inputs give the same bytes?"""
-    with opened(context) as catalog:
-        result = models.verify(catalog, name)
+    with opened(context) as catalog, Progress() as progress:
+        result = models.verify(catalog, name, progress)
     emit(result, result.lines(), as_json=as_json)
     if not result.ok:
         raise typer.Exit(1)

@@ -69,7 +69,10 @@ def audit(
     model: Model,
     number: Annotated[int, typer.Option("-n", min=1, help="Pictures to draw.")] = 64,
     seed: int = 0,
-    fmr: Annotated[float, typer.Option(min=1e-7, max=0.5, help="False match rate that sets the threshold.")] = 1e-3,
+    fmr: Annotated[
+        float,
+        typer.Option(min=1e-7, max=0.5, help="How often a stranger may be taken for one of the catalog's people."),
+    ] = 0.02,
     device: str = "auto",
     safety_checker: Safety = None,
     as_json: AsJson = False,

@@ -198,8 +198,9 @@ def audit_lines(catalog: Catalog, model: Model) -> list[str]:
     if found["model_hash"] != model.content_hash:
         lines = ["the audit is of other weights than these: audit it again", *lines]
     lines.append(f"{found['faces']} faces in {found['images']} pictures, {found['rate']:.1%} like someone")
-    lines.append(f"no more than {found['upper_bound95']:.1%} would be (95 %), distance {found['threshold']:.3f}")
-    lines += [f"nearest: {one['subject']} at {one['distance']:.3f}" for one in found["nearest"][:3]]
+    lines.append(f"no more than {found['upper_bound95']:.1%} would be (95 %)")
+    lines += [f"nearest: {one['subject']} at distance {one['distance']:.3f}" for one in found["nearest"][:3]]
+    lines += [f"unchecked: {found['unchecked']}"] if found.get("unchecked") else []
     return lines
 
 

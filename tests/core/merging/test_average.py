@@ -148,6 +148,16 @@ def test_one_lora_averaged_alone_is_its_own_change(people: list[Path], tmp_path:
         torch.testing.assert_close(dense(one), dense(read_lora(people[0])[name]), atol=1e-6, rtol=1e-6)
 
 
+def test_a_layer_that_one_input_lacks_counts_as_no_change_there(people: list[Path], tmp_path: Path) -> None:
+    text = "lora_te_text_model_encoder_layers_0_self_attn_q_proj"
+    write_lora(tmp_path / "few", {LINEAR: layer(7, 2, 2, (12, 10)), text: layer(8, 2, 1, (6, 6))}, {})
+    average([people[0], tmp_path / "few"], [1, 3], tmp_path / "mean")
+    mean, one, few = (read_lora(path) for path in (tmp_path / "mean", people[0], tmp_path / "few"))
+    torch.testing.assert_close(dense(mean[LINEAR]), dense(one[LINEAR]) / 4 + dense(few[LINEAR]) * 0.75)
+    torch.testing.assert_close(dense(mean[CONV]), dense(one[CONV]) / 4)
+    torch.testing.assert_close(dense(mean[text]), dense(few[text]) * 0.75)
+
+
 def test_peft_trained_layers_average_to_the_mean_of_what_peft_applies(tiny_base: Path, tmp_path: Path) -> None:
     plain = UNet2DConditionModel.from_pretrained(tiny_base / "unet")
     moved: list[dict[str, Tensor]] = []
@@ -174,7 +184,7 @@ def test_peft_trained_layers_average_to_the_mean_of_what_peft_applies(tiny_base:
 @pytest.mark.parametrize(
     "other",
     [
-        {LINEAR: layer(1, 2, 2, (12, 10))},
+        {"lora_unet_of_another_network": layer(1, 2, 2, (12, 10))},
         {LINEAR: layer(1, 2, 2, (12, 11)), CONV: layer(2, 2, 2, (8, 4, 3, 3))},
         {LINEAR: layer(1, 2, 2, (12, 10)), CONV: layer(2, 2, 2, (8, 36))},
     ],

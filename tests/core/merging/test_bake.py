@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.errors import BadBase, BadLora, BadValue, NotEnoughSpace, WrongArchitecture
-from core.merging import checkpoints, space
+from core.merging import blocks, space
 from core.merging.bake import bake
 from core.merging.deltas import delta
 from core.merging.formats import LoraLayer, kohya_name, layers_from_peft, read_lora, write_lora
@@ -150,7 +150,7 @@ def test_where_the_kernel_cannot_copy_we_do(
     def refuse(*_: int) -> int:
         raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr(checkpoints.os, "copy_file_range", refuse)
+    monkeypatch.setattr(blocks.os, "copy_file_range", refuse)
     bake(lora, tiny_base, tmp_path / "two")
     assert (tmp_path / "one" / UNET).read_bytes() == (tmp_path / "two" / UNET).read_bytes()
 
@@ -203,7 +203,7 @@ def test_whole_numbers_and_zero_sized_tensors_survive_a_cast(tmp_path: Path) -> 
         "x": torch.randn(3, 4),
     }
     save_file(tensors, tmp_path / "a")
-    checkpoints.rewrite(tmp_path / "a", tmp_path / "b", {"x": lambda x: x * 2}, dtype="BF16")
+    blocks.rewrite(tmp_path / "a", tmp_path / "b", {"x": lambda: lambda rows, *_: rows * 2}, dtype="BF16")
     after = load_file(tmp_path / "b")
     assert torch.equal(after["ids"], tensors["ids"])
     assert torch.equal(after["bytes"], tensors["bytes"])

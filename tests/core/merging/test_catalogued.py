@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
-from core import cohort, consent_actions
+from core import cohort, consent_actions, models, withdrawal
 from core.errors import (
     BadBase,
     BadValue,
@@ -22,8 +23,10 @@ from core.errors import (
     Tainted,
     WrongArchitecture,
 )
-from core.merging.catalogued import merge_average, merge_bake, merge_soup
-from storage import artifacts, whole_files
+from core.merging.average import median_parts
+from core.merging.catalogued import merge_average, merge_bake, merge_difference, merge_soup
+from core.merging.methods import Method
+from storage import artifacts, ledger, whole_files
 from storage.catalog import Catalog
 from storage.records import CohortRules, ModelKind, ModelState, Purpose
 from storage.tensors import read_header
@@ -76,6 +79,11 @@ def test_the_file_tells_how_it_was_made_and_of_nobody(catalog: Catalog, four: Co
         own = {cohort.root_of(artifacts.cohort_items(catalog, four.cohort.id, one.id)) for one in four.people}
         assert roots.keys() == own
         assert set(roots.values()) == {0.25}
+        assert json.loads(metadata["kyodaku.shares"]) == [0.25] * 4
+        grants = {item.grant for item in artifacts.cohort_items(catalog, four.cohort.id)}
+        assert (
+            metadata["kyodaku.ledger_head"] == max(ledger.by_hash(catalog, grants).values(), key=lambda e: e.seq).hash
+        )
         assert metadata["modelspec.resolution"] == "32x32"
         text = json.dumps(metadata)
         secrets = ["Example", str(catalog.folder), str(datetime.now(UTC).year), "mean"]
@@ -146,6 +154,38 @@ def test_too_few_people_or_one_too_large(catalog: Catalog, four: Composite, tiny
     merge_average(catalog, even.loras, "halves")
 
 
+def test_a_limit_of_shares_holds_through_all_merges_below_and_when_remade(catalog: Catalog, four: Composite) -> None:
+    with pytest.raises(Refused, match=r"would be 25.0% of it where 20.0% is the most"):
+        merge_average(catalog, four.loras, "mean", max_share=0.2)
+    for wrong in (0.0, -1.0, 1.5, float("nan")):
+        with pytest.raises(BadValue, match="max-share"):
+            merge_average(catalog, four.loras, "mean", max_share=wrong)
+    merge_average(catalog, four.loras, "mean", max_share=0.3)
+    with pytest.raises(Refused, match=r"Ann Example would be 62.5%"):
+        merge_average(catalog, ["mean", four.loras[0]], "outer", max_share=0.6)
+    with pytest.raises(Refused, match="max-share asks so"):
+        merge_bake(catalog, "mean", four.base, "baked", max_share=0.2)
+    withdrawn = withdrawal.withdraw(catalog, "Ann Example", [Purpose.TRAIN_COMPOSITE], by="me")
+    assert withdrawn.remade == []
+    assert "mean" in withdrawn.quarantined  # a third each is more than was allowed
+    assert "33.3% of it where 30.0%" in (artifacts.get_model(catalog, "mean").why or "")
+
+
+def test_other_averages_are_recorded_and_weigh_people_as_their_files_do(catalog: Catalog, four: Composite) -> None:
+    median = merge_average(catalog, four.loras, "median", method=Method("geometric-median"))
+    assert median.recipe == {"op": "average", "rank": None, "dtype": "F32", "method": "geometric-median"}
+    shares = artifacts.shares_of(catalog, median.id)
+    parts = median_parts([catalog.models / f"{name}.safetensors" for name in four.loras], [1.0] * 4)
+    assert [shares[person.id] for person in four.people] == pytest.approx(parts)
+    assert [arrow.weight for arrow in artifacts.inputs_of(catalog, median.id)] == [1.0] * 4  # as they were given
+    told = read_header(catalog.models / median.path).metadata
+    assert sorted(one["share"] for one in json.loads(told["kyodaku.inputs"])) == pytest.approx(sorted(parts))
+    ties = merge_average(catalog, four.loras, "ties", method=Method("ties", density=0.3, blocks={"mid": 0.5}), rank=2)
+    assert json.loads(read_header(catalog.models / ties.path).metadata["kyodaku.recipe"]) == ties.recipe
+    assert (ties.recipe["method"], ties.recipe["density"], ties.recipe["blocks"]) == ("ties", 0.3, {"mid": 0.5})
+    assert 0 < (ties.energy_kept or 0) < 1
+
+
 def test_people_who_allow_only_a_model_of_their_own(catalog: Catalog, tiny_base: Path) -> None:
     """Individual cohorts: each may be baked alone, and a mean of them needs a composite's grant and size."""
     own = composites.build(catalog, tiny_base, ["Noy", "Mae"], CohortRules(Purpose.TRAIN_INDIVIDUAL))
@@ -171,6 +211,30 @@ def test_models_out_of_use_are_not_merged(catalog: Catalog, four: Composite, sta
     artifacts.set_state(catalog, [artifacts.get_model(catalog, "mean").id], state, "a reason")
     with pytest.raises(Tainted, match=r"mean is .*: a reason"):
         merge_bake(catalog, "mean", four.base, "bake")
+
+
+def test_a_difference_brings_its_people_and_is_remade(catalog: Catalog, four: Composite, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(four.base, other)
+    file = other / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file({name: value * 2 for name, value in load_file(file).items()}, file, {"format": "pt"})
+    for prefix, loras in (("", four.loras), ("never-", four.loras[1:])):
+        merge_average(catalog, loras, f"{prefix}mean")
+        merge_bake(catalog, f"{prefix}mean", four.base, f"{prefix}baked")
+        merge_difference(catalog, f"{prefix}baked", four.base, other, f"{prefix}moved", blocks={"mid": 0.5})
+    moved = artifacts.get_model(catalog, "moved")
+    assert artifacts.shares_of(catalog, moved.id) == {person.id: 0.25 for person in four.people}
+    texts = read_header(whole_files.weights_file(catalog.models / "moved")).metadata
+    assert str(four.base) not in json.dumps(texts)
+    assert json.loads(texts["kyodaku.recipe"])["op"] == "add-difference"
+    assert models.verify(catalog, "moved").ok
+    withdrawal.withdraw(catalog, "Ann Example", [Purpose.TRAIN_COMPOSITE], by="me")
+    assert content(catalog, "moved") == content(catalog, "never-moved")
+    with pytest.raises(BadValue, match="the catalog's own"):
+        merge_difference(catalog, "baked", four.base, catalog.models / "moved", "again")
+    save_file({name: value * 3 for name, value in load_file(file).items()}, file, {"format": "pt"})
+    with pytest.raises(BadBase, match="not what moved was baked into"):
+        models.verify(catalog, "moved")
 
 
 def test_a_base_of_the_catalogs_brings_its_people_along(catalog: Catalog, four: Composite, tmp_path: Path) -> None:

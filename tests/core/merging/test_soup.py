@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.errors import BadBase, BadValue, WrongArchitecture
-from core.merging import checkpoints
-from core.merging.soup import soup
+from core.merging import blocks
+from core.merging.soup import add_difference, soup
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 WEIGHTS = [1.0, 2.0, 5.0]
@@ -61,7 +61,7 @@ def test_the_mean_of_tensors(three: list[Path], tmp_path: Path, comes_out: torch
 
 def test_blocks_do_not_show(three: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     soup(three, WEIGHTS, tmp_path / "one")
-    monkeypatch.setattr(checkpoints, "BLOCK", 7)
+    monkeypatch.setattr(blocks, "BLOCK", 7)
     soup(three, WEIGHTS, tmp_path / "two")
     assert (tmp_path / "one" / UNET).read_bytes() == (tmp_path / "two" / UNET).read_bytes()
 
@@ -71,6 +71,36 @@ def test_bytes_do_not_depend_on_the_order_of_arguments(three: list[Path], tmp_pa
     for number, order in enumerate(permutations(range(3))):
         soup([three[n] for n in order], [WEIGHTS[n] for n in order], tmp_path / f"s{number}")
         made.add((tmp_path / f"s{number}" / UNET).read_bytes())
+    assert len(made) == 1
+
+
+def test_a_difference_is_added_by_block(three: list[Path], tmp_path: Path) -> None:
+    model, minus, base = three
+    add_difference(model, minus, base, tmp_path / "all", weight=0.5)
+    add_difference(model, minus, base, tmp_path / "some", weight=0.5, blocks={"mid": 0.0, "text": 2.0})
+    inputs = [load_file(path / UNET) for path in three]
+    for folder, mid in (("all", 0.5), ("some", 0.0)):
+        made = load_file(tmp_path / folder / UNET)
+        for name, value in made.items():
+            one, other, third = (part[name].double() for part in inputs)
+            factor = mid if name.startswith("mid_block") else 0.5
+            torch.testing.assert_close(value.double(), third + factor * (one - other), atol=1e-5, rtol=1e-5)
+    with pytest.raises(BadValue, match="no block"):
+        add_difference(model, minus, base, tmp_path / "none", blocks={"down.9": 1})
+    with pytest.raises(BadValue, match="weight"):
+        add_difference(model, minus, base, tmp_path / "none", weight=float("inf"))
+
+
+def test_copies_of_one_unet_are_told_apart_by_their_other_parts(tiny_base: Path, tmp_path: Path) -> None:
+    for number, name in enumerate("abc"):
+        shutil.copytree(tiny_base, tmp_path / name)
+        file = tmp_path / name / "text_encoder" / "model.safetensors"
+        tensors = load_file(file)
+        save_file({key: value + 0.1 * number for key, value in tensors.items()}, file, {"format": "pt"})
+        (tmp_path / name / "which.txt").write_text(name)
+    for number, order in enumerate(permutations("abc")):
+        soup([tmp_path / name for name in order], [1, 1, 1], tmp_path / f"s{number}")
+    made = {tuple((tmp_path / f"s{n}" / name).read_bytes() for name in ("which.txt", UNET)) for n in range(6)}
     assert len(made) == 1
 
 

@@ -1,0 +1,306 @@
+"""Training: what trains and what waits, how its loss falls, what it draws; start one, stop one, go on with one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from PIL import Image, UnidentifiedImageError
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from core import cohort, curves, jobs
+from core.curves import Curves
+from core.errors import KyodakuError
+from storage import jobs as job_table
+from storage.catalog import Catalog
+from storage.records import Job
+from storage.safe_text import display
+from tui import actions
+from tui.screens.dialogs import Answers, Confirm, Field, Form
+from tui.screens.jobs import RESUMABLE, bar
+from tui.screens.room import Room
+from tui.terminal import Preview
+from tui.widgets.picture import Picture, fitted
+from tui.widgets.plot import plot
+from tui.widgets.row_table import Cell, Column, ListTable, RowTable
+from tui.widgets.signs import ROLES
+
+LOSS_LINES, RATE_LINES = 9, 5
+NEWEST = 200  # jobs that are looked through for trainings
+WHOLE_NUMBERS = ("rank", "steps", "seed")
+
+
+class TrainingRoom(Room):
+    """Trainings, the newest first; on the right the curves of the one under the cursor and its newest preview."""
+
+    ROOM = "training"
+    BINDINGS: ClassVar[list[BindingType]] = actions.bindings("training")
+    DEFAULT_CSS = """
+    TrainingRoom #curves { height: auto; }
+    TrainingRoom #picture { height: 1fr; min-height: 4; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._jobs: dict[int, Job] = {}
+        self._curves: dict[int, Curves] = {}
+        self._back = 0  # which LoRA's curve, from the newest back
+        self._picture = 0
+        self._pictures: list[Path] = []
+
+    def body(self) -> ComposeResult:
+        with Vertical(classes="split"):
+            table: ListTable[int] = ListTable(
+                [
+                    Column("Job", 5, right=True),
+                    Column("What", 0),
+                    Column("State", 11),
+                    Column("Done", 17),
+                    Column("Left", 8, right=True, optional=1),
+                ],
+                empty="No training yet. t starts one on a frozen cohort; Cohorts freezes them.",
+                id="trainings",
+            )
+            table.add_class("list")
+            yield table
+            with Vertical(classes="pane"):
+                yield Static("", id="curves")
+                yield Picture(self.kyodaku.preview, id="picture")
+
+    @property
+    def table(self) -> ListTable[int]:
+        """The trainings."""
+        return self.query_one("#trainings", ListTable)
+
+    @property
+    def job(self) -> Job | None:
+        """The training under the cursor."""
+        key = self.table.key
+        return None if key is None else self._jobs.get(key)
+
+    def on_mount(self) -> None:
+        self.set_focus(self.table)
+
+    async def load(self) -> None:
+        found = await self.desk.read(trainings)
+        fresh = {job.id: job for job in found}
+        if fresh != self._jobs or not self.table.count:
+            self._jobs = fresh
+            self.table.fill([(job.id, training_cells(job)) for job in found])
+        under_way = sum(job.state in job_table.UNDER_WAY for job in found)
+        self.place(f"{len(found):,} trainings, {under_way} under way")
+
+    async def ticked(self) -> None:
+        """What trains writes on without a word in the catalog: look each tick."""
+        if any(job.state in job_table.UNDER_WAY for job in self._jobs.values()):
+            self.reload()
+            self.begin(self._look, group="look")
+
+    @on(RowTable.Moved)
+    def _moved(self) -> None:
+        self._back = self._picture = 0
+        self.moved()
+
+    def rested(self) -> None:
+        self.begin(self._look, group="look")
+
+    async def _look(self) -> None:
+        """Show the curves of the training under the cursor, and its newest picture."""
+        job, picture = self.job, self.query_one("#picture", Picture)
+        pane = self.query_one("#curves", Static)
+        if job is None:
+            pane.update("")
+            picture.say("")
+            return
+        told, self._pictures = await self.desk.read(partial(self._follow, job))
+        pane.update(curve_text(job, told, self._back, max(20, pane.size.width)))
+        self.keys.look_again()
+        if picture.preview.how == "off":
+            picture.say("pictures are off (KYODAKU_PREVIEW)")
+        elif not self._pictures:
+            picture.say("no preview was drawn yet")
+        else:
+            path = self._pictures[self._picture % len(self._pictures)]
+            columns, lines = picture.cells
+            try:
+                drawn = await self.desk.picture(partial(preview, path, picture.preview, columns, lines))
+            except UnidentifiedImageError:
+                picture.say(f"{path.name} is not drawn to its end yet")
+            else:
+                await picture.show(*drawn)
+
+    def _follow(self, job: Job, catalog: Catalog) -> tuple[Curves, list[Path]]:
+        folder = job_table.folder_of(catalog, job.id)
+        told = self._curves.setdefault(job.id, Curves(folder / curves.METRICS))
+        while told.follow():
+            pass
+        return told, pictures_of(catalog, job, told)
+
+    # Actions
+
+    def why_not(self, name: str) -> str | None:
+        job = self.job
+        if name in ("cancel", "resume", "curve", "picture") and job is None:
+            return "there is no training under the cursor; t starts one"
+        if name == "cancel" and job and job.state not in job_table.UNDER_WAY:
+            return f"job {job.id} is {job.state}"
+        if name == "resume" and job and job.state not in RESUMABLE:
+            return f"job {job.id} is {job.state}"
+        if name == "curve" and job and (job.id not in self._curves or len(self._curves[job.id].by_task) < 2):
+            return "there is no other curve"
+        if name == "picture" and len(self._pictures) < 2:
+            return "there is no other picture"
+        return super().why_not(name)
+
+    def do_curve(self) -> None:
+        self._back += 1
+        self.begin(self._look, group="look")
+
+    def do_picture(self) -> None:
+        self._picture += 1
+        self.begin(self._look, group="look")
+
+    def do_cancel(self) -> None:
+        self.ask(self._cancel)
+
+    async def _cancel(self) -> None:
+        job = self.job
+        assert job is not None
+        lines = ["It stops at its next safe place; r goes on from its last checkpoint."]
+        if await self.app.push_screen_wait(Confirm(f"Stop job {job.id}?", lines, yes="stop it", no="let it run")):
+            await self.desk.write(lambda catalog: jobs.cancel(catalog, job.id))
+            self.say(f"job {job.id} was asked to stop")
+            await self.load()
+
+    def do_resume(self) -> None:
+        self.ask(self._resume)
+
+    async def _resume(self) -> None:
+        job = self.job
+        assert job is not None
+        await self.desk.write(lambda catalog: jobs.resume(catalog, job.id))
+        self.say(f"job {job.id} goes on")
+        await self.load()
+
+    def do_train(self) -> None:
+        self.ask(self._train)
+
+    async def _train(self) -> None:
+        """Ask what to train on what, and start it as a job, which goes on when this terminal closes."""
+        frozen, bases = await self.desk.read(offered)
+        answers = await self.app.push_screen_wait(
+            Form(
+                "Train",
+                [
+                    Field("cohort", "Cohort", value=frozen[-1] if frozen else "", suggestions=frozen, help="frozen"),
+                    Field(
+                        "base", "Base", value=bases[0] if bases else "", suggestions=bases, help="its folder or file"
+                    ),
+                    Field("name", "Name", help="what the models are called"),
+                    Field("pooled", "one LoRA on everybody's pictures (else one a person)", tick=True),
+                    Field("recipe", "Recipe", help="a TOML file; empty: the default"),
+                    Field("rank", "Rank", help="empty: the recipe's"),
+                    Field("steps", "Steps", help="empty: the recipe's"),
+                    Field("seed", "Seed", help="empty: the recipe's"),
+                ],
+                about="Consent is looked at when it starts, at every epoch, and when it goes on after a stop.",
+                check=partial(check_training, frozen),
+            )
+        )
+        if answers is not None:
+            job = await self.desk.write(lambda catalog: jobs.submit(catalog, "train", arguments(answers)))
+            self.say(f"job {job.id} trains; it goes on when this terminal closes")
+            await self.load()
+            self.table.go_to(job.id)
+
+
+def trainings(catalog: Catalog) -> list[Job]:
+    """The trainings among the newest jobs, the newest first."""
+    return [job for job in job_table.newest(catalog, limit=NEWEST) if job.kind == "train"]
+
+
+def training_cells(job: Job) -> Sequence[Cell]:
+    """A training as the table writes it."""
+    left = "" if job.eta_s is None else str(timedelta(seconds=round(job.eta_s)))
+    what = f"{job.args.get('name', '')} on {job.args.get('cohort', '')}"
+    return str(job.id), what, (job.state, ROLES[job.state]), bar(job.progress), left
+
+
+def curve_text(job: Job, told: Curves, back: int, width: int) -> Text:
+    """The loss and the learning rate of one LoRA of a training, and how far it is."""
+    text = Text(no_wrap=True)
+    text.append(display(f"job {job.id}: {job.note or job.state}") + "\n", style="bold")
+    if not told.by_task:
+        text.append("no step is on record yet\n", style="dim")
+        return text
+    task = list(told.by_task)[-1 - back % len(told.by_task)]
+    curve = told.by_task[task]
+    pace = f", {curve.seconds:.2f} s a step" if curve.seconds else ""
+    text.append(display(f"{task}: step {curve.steps[-1]:,}{pace}, loss {curve.losses[-1]:.4f}") + "\n")
+    for name, values, lines in (("loss", curve.losses, LOSS_LINES), ("rate", curve.rates, RATE_LINES)):
+        text.append(f"{name}\n", style="dim")
+        text.append("\n".join(plot(curve.steps, values, width, lines)) + "\n")
+    return text
+
+
+def pictures_of(catalog: Catalog, job: Job, told: Curves) -> list[Path]:
+    """What a training has drawn, the newest first."""
+    inside = list((job_table.folder_of(catalog, job.id) / "previews").glob("*.png"))
+    made = [*told.by_task, *(job.result or {}).get("models", ())]
+    beside = [catalog.models / f"{name}.preview.png" for name in dict.fromkeys(made) if Path(name).name == name]
+    found = [path for path in (*inside, *beside) if path.is_file()]
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def preview(path: Path, how: Preview, columns: int, lines: int, _: Catalog) -> tuple[Image.Image, int, int]:
+    """A drawn picture, scaled to the cells there are. Raises UnidentifiedImageError, OSError."""
+    with Image.open(path) as picture:
+        return fitted(picture, how, columns, lines)
+
+
+def offered(catalog: Catalog) -> tuple[list[str], list[str]]:
+    """Names of the frozen cohorts, and the bases of trainings so far, the newest first."""
+    frozen = [one.name for one in cohort.list_all(catalog) if one.merkle_root is not None and not one.tainted]
+    return frozen, list(dict.fromkeys(str(job.args["base"]) for job in trainings(catalog) if "base" in job.args))
+
+
+def check_training(frozen: Sequence[str], answers: Answers) -> str | None:
+    """What is wrong with what was asked for, or None."""
+    if answers["cohort"] not in frozen:
+        return f"frozen cohorts: {', '.join(frozen)}" if frozen else "no cohort is frozen yet; Cohorts freezes one"
+    if not answers["base"] or not Path(answers["base"]).expanduser().exists():
+        return "name the base: a diffusers folder, or a checkpoint file"
+    if not answers["name"]:
+        return "give the models a name"
+    if wrong := [name for name in WHOLE_NUMBERS if answers[name] and not answers[name].isdecimal()]:
+        return f"{wrong[0]} is a whole number"
+    from core.training import recipe as recipes  # what checks it need not be loaded for the app to open
+
+    try:
+        asked = arguments(answers)
+        recipes.load(None if asked["recipe"] is None else Path(asked["recipe"]), asked["overrides"])
+    except KyodakuError as error:
+        return str(error)
+    return None
+
+
+def arguments(answers: Answers) -> dict[str, Any]:
+    """A `train` job's arguments."""
+    recipe = Path(answers["recipe"]).expanduser().resolve() if answers["recipe"] else None
+    return {
+        "cohort": answers["cohort"],
+        "base": str(Path(answers["base"]).expanduser().resolve()),
+        "name": answers["name"],
+        "mode": "pooled" if answers["pooled"] else "per-subject",
+        "recipe": None if recipe is None else str(recipe),
+        "overrides": {name: int(answers[name]) for name in WHOLE_NUMBERS if answers[name]},
+        "device": "auto",
+    }
