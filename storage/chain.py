@@ -71,6 +71,7 @@ class Chain:
     bad: int | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)  # of the last good event
     _last_redacted: bool = False
+    _break: int | None = None
     _unvouched: dict[int, str] = field(default_factory=dict)
 
     def follow(self, seq: int, body: object, event_hash: str) -> str | None:
@@ -90,9 +91,11 @@ class Chain:
         if not isinstance(fields, dict) or not isinstance(fields.get("details"), dict):
             return self._wrong(due, f"event {due} of the table is not one that Kyodaku writes")
         if fields.get("previous") != self.head or fields.get("seq") != due:
-            if self._last_redacted and whole:
+            if not self._last_redacted or fields.get("seq") != due:
+                return self._wrong(due, f"event {due} of the table does not follow the one before it")
+            if whole:
                 return self._wrong(self.seq, f"event {self.seq} does not have the hash that event {due} follows")
-            return self._wrong(due, f"event {due} of the table does not follow the one before it")
+            self._break = self._break or due  # of two that are redacted: their erasure tells which was changed
         if not whole:
             self._unvouched[due] = line_digest(body, event_hash)
         problem = self._vouched(fields["details"].get(REDACTED)) if fields.get("kind") == ERASURE else None
@@ -105,6 +108,8 @@ class Chain:
         if self._unvouched:
             seq = min(self._unvouched)
             return self._wrong(seq, f"the words of event {seq} are gone, and no erasure says so")
+        if self._break is not None:
+            return self._wrong(self._break, f"event {self._break} of the table does not follow the one before it")
         return None
 
     def _vouched(self, lines: object) -> str | None:

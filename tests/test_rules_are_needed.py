@@ -63,8 +63,8 @@ MUTATIONS = (
     Mutation(
         "the newest word counts, not the first",
         "core/consent.py",
-        "for event in reversed(events):",
-        "for event in events:",
+        "    for event in reversed(events):\n        if purpose not in",
+        "    for event in events:\n        if purpose not in",
         CONSENT,
     ),
     Mutation(

@@ -78,7 +78,7 @@ def lived(catalog: Catalog, made: Composite, tmp_path: Path) -> tuple[list[bytes
     consent_actions.grant(catalog, ["Ben"], [Purpose.PRINT], by="me", note=f"came with {NAME}")
     subjects.add(catalog, "Kid", minor=True, guardian=NAME, by=NAME)
     consent_actions.grant(catalog, ["Kid"], [Purpose.PRINT], by=NAME)
-    vector = np.random.default_rng(7).normal(size=128).astype("<f4")
+    vector = np.random.default_rng(7).normal(size=4).astype("<f4")
     shown = faces.photos_of_subject(catalog, person.id)
     rows = [NewFace(FACE, 0.99, vector, 0.5, 33.25, (1.0, 2.0, 3.0))]
     faces.replace_faces(catalog, shown[0], rows, SPACE)
