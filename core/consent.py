@@ -219,6 +219,15 @@ def age_then(subject: Subject, taken_at: datetime | None) -> AgeThen:
     return AgeThen.ADULT if _is_adult(subject.born, _day_taken(taken_at)) else AgeThen.UNDER_AGE
 
 
+def turns_of_age(subject: Subject) -> list[datetime]:
+    """The wall times, zoned or not, between two of which `age_then` says the same whenever a photograph was taken."""
+    if subject.born is None:
+        return []
+    days = [subject.born, *([] if (grown := _eighteenth(subject.born)) is None else [grown])]
+    born, *adult = (datetime(day.year, day.month, day.day) for day in days)
+    return [born, *adult, *(turn + ZONES for turn in adult if turn < datetime.max - ZONES)]
+
+
 def years_then(subject: Subject, taken_at: datetime | None) -> int | None:
     """A person's age in whole years when a photograph was taken, the least that it can be; None where nobody knows."""
     if subject.born is None or age_then(subject, taken_at) in (AgeThen.NOT_KNOWN, AgeThen.NOT_BORN):
@@ -234,11 +243,8 @@ def is_minor(subject: Subject, at: datetime) -> bool:
 
 def comes_of_age(born: date) -> datetime | None:
     """The instant from which a person is 18 everywhere on Earth; None past the calendar's end."""
-    if born.year + ADULT_AT > date.max.year:
-        return None
-    leap_day = (born.month, born.day) == (2, 29)
-    month, day = (3, 1) if leap_day else (born.month, born.day)
-    return datetime(born.year + ADULT_AT, month, day, tzinfo=UTC) - LATEST_ZONE
+    day = _eighteenth(born)
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC) - LATEST_ZONE
 
 
 def given_as_minor(subject: Subject, recorded_at: datetime, valid_from: datetime | None) -> bool:
@@ -304,6 +310,14 @@ def _day_taken(taken_at: datetime) -> date:
     if taken_at.tzinfo is not None:
         return taken_at.date()
     return (max(taken_at, datetime.min + ZONES) - ZONES).date()
+
+
+def _eighteenth(born: date) -> date | None:
+    """The first day on which `_is_adult`; None past the calendar's end."""
+    if born.year + ADULT_AT > date.max.year:
+        return None
+    leap_day = (born.month, born.day) == (2, 29)
+    return date(born.year + ADULT_AT, 3, 1) if leap_day else born.replace(year=born.year + ADULT_AT)
 
 
 def _is_adult(born: date, day: date) -> bool:

@@ -33,6 +33,7 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # and of every odd tag of a TIFF; what matters comes as an error
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
+GREEDY = "it takes more memory than is safe"
 _MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow's own line for a bomb, 179 megapixels
 _TAIL = 1 << 16  # bytes in which a PNG's last chunk is looked for
 _TURNS = {
@@ -104,14 +105,14 @@ def profile_of(source: Path | BinaryIO) -> bytes | None:
         return bytes(profile) if profile else None
 
 
-def load(path: bytes | Path | BinaryIO, orientation: int, *, longest: int | None = None) -> Image.Image:
+def load(source: bytes | Path | BinaryIO, orientation: int, *, longest: int | None = None) -> Image.Image:
     """The picture upright in RGB; with `longest`, shrunk so that its longer side is at most that.
 
     `orientation` is the photograph's, as indexed. A larger JPEG is then decoded at 1/2, 1/4 or 1/8
     scale, which is several times faster. Transparency is laid on white. Raises BadImage for what
     can't be decoded to its end.
     """
-    with _opened(path) as (image, _):
+    with _opened(source) as (image, _):
         if longest is not None and max(image.size) > longest:
             scale = longest / max(image.size)
             image.draft("RGB", (round(image.width * scale), round(image.height * scale)))
@@ -211,7 +212,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _formats(head: bytes) -> tuple[str, ...]:
@@ -257,7 +258,7 @@ def _opened(source: Path | bytes | BinaryIO) -> Iterator[tuple[Image.Image, raw.
         known = ", ".join((*FORMATS, *raw.FORMATS))
         raise BadImage(f"{name}it is no picture in a known format", f"known are {known}") from error
     except MemoryError as error:
-        raise BadImage(f"{name}it takes more memory than is safe") from error
+        raise BadImage(f"{name}{GREEDY}") from error
     except (Exception, RecursionError) as error:
         # Decoders raise anything at all on hostile bytes: OSError, ValueError, SyntaxError, struct.error …
         kind = str(error) or type(error).__name__

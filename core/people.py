@@ -78,6 +78,18 @@ class Belongs:
         return [f"{self.subject}: {self.faces:,} faces", *self.settled.lines()]
 
 
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A face as it is marked now, and what became of models that were trained on it."""
+
+    face: Face
+    settled: Settled = NOTHING
+
+    def lines(self) -> list[str]:
+        """For a person to read."""
+        return [f"face {self.face.id}: {self.face.mark or 'none'}", *self.settled.lines()]
+
+
 def cluster(
     catalog: Catalog, threshold: float | None = None, *, whole: bool | None = None, report: Report = silent
 ) -> ClusterResult:
@@ -266,9 +278,10 @@ def refuse_unsafe_merge(catalog: Catalog, stays: Subject, goes: Subject) -> None
         )
 
 
-def ignore(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: str) -> Face:
+def ignore(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: str) -> Marked:
     """Take a face out of the rules, or back in with None, with who says so and why on the ledger.
 
+    What was trained on it is taken out of use: a face that is marked is nobody's to train on.
     Raises NoSuchRecord, BadValue without a reason or a name.
     """
     if not why.strip() or not by.strip():
@@ -278,9 +291,9 @@ def ignore(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: 
         refuse_erased([before])
         if mark is FaceMark.ERASED:
             raise BadValue("a face is erased with its person", "kyodaku subject erase")
-        face = set_mark(catalog, face_id, mark, why.strip(), by.strip())
+        taken = set_mark(catalog, face_id, mark, why.strip(), by.strip())
         noting.note_mark(catalog, before, mark, why.strip(), by.strip())
-        return face
+    return Marked(faces.get(catalog, face_id), settle_taken(catalog, taken, remake=False))
 
 
 def refuse_erased(found: Iterable[Face]) -> None:
@@ -290,8 +303,11 @@ def refuse_erased(found: Iterable[Face]) -> None:
             raise Refused(f"face {face.id} is of a person who was erased", "it stays as it is")
 
 
-def set_mark(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: str) -> Face:
-    """Mark a face, or take its mark off, with its line in the ledger, in the caller's transaction."""
+def set_mark(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: str) -> TakenOut:
+    """Mark a face, or take its mark off, with its line in the ledger, in the caller's transaction.
+
+    Gives what was trained on it, which is taken out of use.
+    """
     with catalog.transaction():
         face = faces.get(catalog, face_id)
         photo = photos.get(catalog, face.photo_id)
@@ -304,7 +320,7 @@ def set_mark(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by
             "content_hash": photo.content_hash,
         }
         ledger.append(catalog, kind=EventKind.FACE_MARK, subject_uid=None, by=by, note=why, details=details)
-        return faces.get(catalog, face_id)
+        return TakenOut() if mark is None else take_out_faces(catalog, [face.id], mark)
 
 
 def _belongs(catalog: Catalog, subject: Subject, taken: TakenOut) -> Belongs:

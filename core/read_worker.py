@@ -1,32 +1,31 @@
-"""A process that reads files: `python -P -m core.read_worker DESCRIPTOR`, started by `core.readers`.
+"""A process that works on files: `python -P -m core.read_worker TARGET ROOM PULSE [MEMORY]`, started by `core.readers`.
 
-Chunks of shots come on stdin and readings go to stdout, each a length of four bytes and a pickle;
-`DESCRIPTOR` is the memory of `core.pulse`. It ends when its parent does, whatever it is at.
+Chunks of tasks come on stdin and what the function `TARGET` makes of each goes to stdout, each a length of four bytes
+and a pickle; `PULSE` is the memory of `core.pulse`, `MEMORY` holds `ROOM` bytes for each chunk that is under way. It
+ends when its parent does, whatever it is at.
 """
 
 from __future__ import annotations
 
+import importlib
+import mmap
 import os
 import pickle
 import resource
 import signal
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from core.companions import Shot
 from core.pulse import Pulse
-from core.reading import Reading, read_shot
-from storage.records import Photo
 
 MOST_MEMORY = 256 << 20  # bytes that reading may take beyond what the process has at its start
 
 _LEFT_ALONE = 60  # seconds without a byte after which it ends itself: nobody is there any more to do it
 _LENGTH = struct.Struct("<I")
-_FIELDS = attrgetter(*Photo.__dataclass_fields__)
 
 
 def main() -> None:
@@ -35,11 +34,18 @@ def main() -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process even inside a decoder's endless loop
     into, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not be taken for readings
-    pulse = _Heart(int(sys.argv[1]))
+    target, size, descriptor, *shared = sys.argv[1:]
+    module, name = target.split(":")
+    work, room = getattr(importlib.import_module(module), name), int(size)
+    memory = memoryview(mmap.mmap(int(shared[0]), 0) if shared else b"")
+    pulse = _Heart(int(descriptor))
     bound_memory()
     with suppress(BrokenPipeError):
-        while shots := _message(into):
-            reply = pickle.dumps([[*map(_plain, _read(shot, pulse))] for shot in pickle.loads(shots)])
+        while message := _message(into):
+            place, tasks = pickle.loads(message)
+            reply = pickle.dumps(
+                [_done(work, task, pulse, memory[place * room : (place + 1) * room]) for task in tasks]
+            )
             out.write(_LENGTH.pack(len(reply)) + reply)
             out.flush()
 
@@ -64,19 +70,14 @@ class _Heart(Pulse):
         super().beat()
 
 
-def _read(shot: Shot, pulse: Pulse) -> list[Reading]:
+def _done(work: Callable[[Any, Pulse, memoryview], Any], task: Any, pulse: Pulse, room: memoryview) -> Any:
     signal.alarm(_LEFT_ALONE)
     pulse.begin()
     try:
-        return read_shot(shot, pulse)
+        return work(task, pulse, room)
     finally:
         pulse.end()
         signal.alarm(0)
-
-
-def _plain(reading: Reading) -> tuple[Any, ...]:
-    """As a tuple: a pickled record takes several times as long."""
-    return _FIELDS(reading.photo), reading.warning
 
 
 def _message(source: BinaryIO) -> bytes:

@@ -1,22 +1,25 @@
-"""Processes that read the files of the archive, and one that hangs, grows or dies is replaced.
+"""Processes that read or decode the files of the archive, and one that hangs, grows or dies is replaced.
 
-A file costs its own row an error, and the run goes on: after `MOST_STILL` seconds in which no byte
-came, or when its process died of it twice. What memory a file may take is bounded in the process
-itself, see `core.read_worker`.
+`Processes` is for any work on files, which a `Work` describes; `Readers` are those of a scan. A file costs its own row
+an error, and the run goes on: after `MOST_STILL` seconds in which no byte came, or when its process died of it twice.
+What memory a file may take is bounded in the process itself, see `core.read_worker`.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 import pickle
 import selectors
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Generic, Self, TypeVar
 
 from core.companions import Shot
 from core.errors import JobFailed, UnreadablePath
@@ -42,43 +45,71 @@ _MOST_ABANDONED = 8  # processes that not even a kill ends: the disk they wait f
 _LENGTH = struct.Struct("<I")
 _PIPE = 1 << 20
 
+Task = TypeVar("Task")  # what is asked of one file
+Found = TypeVar("Found")  # what comes of it
+
+
+@dataclass(frozen=True, slots=True)
+class Work(Generic[Task, Found]):
+    """What processes do with files.
+
+    `target` is `module:function`, called there with a task, the pulse and the chunk's own `room` bytes of memory that
+    both sides see; what it gives is pickled, and `made` makes the findings of it, on this side. `blamed` makes one of
+    a task, what was seen of its file, and why no more came.
+    """
+
+    target: str
+    path: Callable[[Task], bytes]
+    weight: Callable[[Task], int]  # about how many bytes a task takes in a message
+    made: Callable[[Any, memoryview], list[Found]]
+    blamed: Callable[[Task, Sight, str], Found]
+    again: str  # what to do when a disk does not answer
+    stuck: str = STUCK
+    room: int = 0
+    ahead: int = _AHEAD
+
 
 @dataclass(slots=True)
-class _Chunk:
-    """What to read, and the readings once they are there; `told` holds, by path, what is known of files to blame."""
+class _Chunk(Generic[Task, Found]):
+    """What to read, and the findings once they are there; `told` holds, by path, what is known of files to blame."""
 
-    shots: list[Shot]
-    told: dict[bytes, Reading] = field(default_factory=dict)
-    readings: list[Reading] | None = None
+    work: Work[Task, Found]
+    tasks: list[Task]
+    told: dict[bytes, Found] = field(default_factory=dict)
+    findings: list[Found] | None = None
 
     @property
-    def left(self) -> list[Shot]:
-        return [shot for shot in self.shots if shot.path not in self.told]
+    def left(self) -> list[Task]:
+        return [task for task in self.tasks if self.work.path(task) not in self.told]
 
-    def finish(self, read: Iterable[list[Reading]]) -> None:
-        """Take the readings of each shot that was left."""
+    def finish(self, read: Iterable[list[Found]]) -> None:
+        """Take what came of each task that was left."""
         came = iter(read)
-        self.readings = []
-        for shot in self.shots:
-            told = self.told.get(shot.path)
-            self.readings += next(came) if told is None else [told]
+        self.findings = []
+        for task in self.tasks:
+            told = self.told.get(self.work.path(task))
+            self.findings += next(came) if told is None else [told]
 
 
-class _Worker:
+class _Worker(Generic[Task, Found]):
     """One process: what it was given, and when it was last seen to get on."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Work[Task, Found]) -> None:
+        self.work = work
         self.pulse = Pulse()
-        self.given: deque[tuple[_Chunk, list[Shot], int]] = deque()  # with what is left of it, and how many before it
-        self._files = 0
+        self.given: deque[tuple[_Chunk[Task, Found], list[Task], int, int]] = deque()  # left, files before, place
+        self._files = self._chunks = 0
+        self._shared = _memory(work.room * work.ahead) if work.room else None
+        descriptors = [self.pulse.descriptor, *([] if self._shared is None else [self._shared])]
+        self._memory = None if self._shared is None else mmap.mmap(self._shared, work.room * work.ahead)
         self._seen, self._still, self._looked = (-1, 0, False), 0.0, time.monotonic()
         self._came = bytearray()
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", WORKER, str(self.pulse.descriptor)],
+            [sys.executable, "-P", "-m", WORKER, work.target, str(work.room), *map(str, descriptors)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            pass_fds=[self.pulse.descriptor],
+            pass_fds=descriptors,
             bufsize=0,
             # a library's own threads would take memory that a picture may not have
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
@@ -87,12 +118,13 @@ class _Worker:
         assert self.process.stdout is not None
         self._into, self.out = self.process.stdin.fileno(), self.process.stdout.fileno()
 
-    def give(self, chunk: _Chunk) -> None:
+    def give(self, chunk: _Chunk[Task, Found]) -> None:
         """Have it read what is left of the chunk. Raises BrokenPipeError when it is dead."""
-        shots = chunk.left
-        self.given.append((chunk, shots, self._files))
-        self._files += len(shots)
-        message = pickle.dumps(shots)
+        tasks, place = chunk.left, self._chunks % self.work.ahead
+        self.given.append((chunk, tasks, self._files, place))
+        self._files += len(tasks)
+        self._chunks += 1
+        message = pickle.dumps((place, tasks))
         os.write(self._into, _LENGTH.pack(len(message)) + message)
 
     def receive(self) -> bool:
@@ -103,11 +135,10 @@ class _Worker:
             end = _LENGTH.size + _LENGTH.unpack_from(self._came)[0]
             if len(self._came) < end:
                 break
-            chunk, _, _ = self.given.popleft()
-            chunk.finish(
-                [Reading(Photo(*photo), warning) for photo, warning in several]
-                for several in pickle.loads(self._came[_LENGTH.size : end])
-            )
+            chunk, _, _, place = self.given.popleft()
+            room = memoryview(self._memory or b"")[place * self.work.room : (place + 1) * self.work.room]
+            chunk.finish(self.work.made(told, room) for told in pickle.loads(self._came[_LENGTH.size : end]))
+            room.release()
             del self._came[:end]
         return bool(came)
 
@@ -125,9 +156,9 @@ class _Worker:
     def at(self) -> tuple[bytes, Sight] | None:
         """The path it is reading, or was when it died, and what it knew of it."""
         sight = self.pulse.look()
-        for _, shots, before in self.given:
-            if sight.at_work and before < sight.file <= before + len(shots):
-                return shots[sight.file - before - 1].path, sight
+        for _, tasks, before, _ in self.given:
+            if sight.at_work and before < sight.file <= before + len(tasks):
+                return self.work.path(tasks[sight.file - before - 1]), sight
         return None
 
     def end(self) -> None:
@@ -137,22 +168,37 @@ class _Worker:
             assert pipe is not None
             pipe.close()
         self.pulse.close()
+        if self._memory is not None and self._shared is not None:
+            self._memory.close()
+            os.close(self._shared)
 
 
-class Readers:
-    """A queue of photographs that `jobs` processes read; readings come back in their order."""
+def _memory(size: int) -> int:
+    """A descriptor of so many bytes that processes can share; only what is used of them takes memory."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("kyodaku")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor
 
-    def __init__(self, jobs: int) -> None:
+
+class Processes(Generic[Task, Found]):
+    """A queue of work on files that `jobs` processes do; what they find comes back in its order."""
+
+    def __init__(self, jobs: int, work: Work[Task, Found]) -> None:
         self._jobs = jobs
-        self._queue: deque[_Chunk] = deque()
-        self._to_give: deque[_Chunk] = deque()
-        self._workers: list[_Worker] = []
+        self._work = work
+        self._queue: deque[_Chunk[Task, Found]] = deque()
+        self._to_give: deque[_Chunk[Task, Found]] = deque()
+        self._workers: list[_Worker[Task, Found]] = []
         self._ended: list[subprocess.Popen[bytes]] = []
         self._suspects: set[bytes] = set()  # a process has died of each once
         self._failures = 0
         self._selector = selectors.DefaultSelector()
 
-    def __enter__(self) -> Readers:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -174,18 +220,18 @@ class Readers:
         """Chunks that were submitted and not collected."""
         return len(self._queue)
 
-    def submit(self, shots: Sequence[Shot]) -> None:
+    def submit(self, tasks: Sequence[Task]) -> None:
         """Queue one chunk."""
-        chunk: list[Shot] = []
-        for shot in shots:
-            if chunk and sum(map(_weight, chunk)) + _weight(shot) > _MOST_BYTES:
+        weight, chunk = self._work.weight, list[Task]()
+        for task in tasks:
+            if chunk and sum(map(weight, chunk)) + weight(task) > _MOST_BYTES:
                 self._append(chunk)
                 chunk = []
-            chunk.append(shot)
+            chunk.append(task)
         self._append(chunk)
 
-    def _append(self, shots: list[Shot]) -> None:
-        chunk = _Chunk(shots)
+    def _append(self, tasks: list[Task]) -> None:
+        chunk = _Chunk(self._work, tasks)
         self._queue.append(chunk)
         self._to_give.append(chunk)
         self._give()
@@ -193,22 +239,22 @@ class Readers:
     @property
     def ready(self) -> bool:
         """The oldest chunk has been read."""
-        if self._queue and self._queue[0].readings is None:
+        if self._queue and self._queue[0].findings is None:
             self._look(0)
-        return bool(self._queue) and self._queue[0].readings is not None
+        return bool(self._queue) and self._queue[0].findings is not None
 
-    def collect(self) -> list[Reading]:
-        """The readings of the oldest chunk, waiting for them. Raises JobFailed, UnreadablePath."""
-        while (readings := self._queue[0].readings) is None:
+    def collect(self) -> list[Found]:
+        """What came of the oldest chunk, waiting for it. Raises JobFailed, UnreadablePath."""
+        while (findings := self._queue[0].findings) is None:
             self._look(_LOOK)
         self._queue.popleft()
-        return readings
+        return findings
 
     def _look(self, patience: float) -> None:
         """Take what was read, replace who hangs or died, and give out what is to be read."""
         self._give()
         for key, _ in self._selector.select(patience):
-            worker: _Worker = key.data
+            worker: _Worker[Task, Found] = key.data
             before = len(worker.given)
             if not worker.receive():
                 self._died(worker)
@@ -224,17 +270,17 @@ class Readers:
         while self._to_give:
             worker = min(self._workers, key=lambda worker: len(worker.given), default=None)
             if (worker is None or worker.given) and len(self._workers) < self._jobs:
-                worker = _Worker()
+                worker = _Worker(self._work)
                 self._workers.append(worker)
                 self._selector.register(worker.out, selectors.EVENT_READ, worker)
-            if worker is None or len(worker.given) >= _AHEAD:
+            if worker is None or len(worker.given) >= self._work.ahead:
                 return
             try:
                 worker.give(self._to_give.popleft())
             except BrokenPipeError:
                 self._died(worker)
 
-    def _died(self, worker: _Worker) -> None:
+    def _died(self, worker: _Worker[Task, Found]) -> None:
         at = worker.at()
         if at is None:
             self._fail()
@@ -253,39 +299,59 @@ class Readers:
                 "look for a limit on memory or processes (ulimit -a)",
             )
 
-    def _stuck(self, worker: _Worker) -> None:
+    def _stuck(self, worker: _Worker[Task, Found]) -> None:
         at = worker.at()
         if at is None:
             self._fail()
         else:
-            self._blame(worker, *at, SILENT if at[1].digest is None else STUCK)
+            self._blame(worker, *at, SILENT if at[1].digest is None else self._work.stuck)
         self._lose(worker)
         self._ended = [process for process in self._ended if process.poll() is None]
         if at is not None and len(self._ended) >= _MOST_ABANDONED:
             raise UnreadablePath(
                 f"the disk under {display(at[0])} does not answer",
-                "run kyodaku index again when it does; what was read is kept",
+                self._work.again,
             )
 
-    def _blame(self, worker: _Worker, path: bytes, sight: Sight, why: str) -> None:
-        """Put on record what is known of a file, and why no more is."""
-        size, mtime_ns, ctime_ns, inode = sight.stat or (0, 0, 0, 0)
-        photo = Photo(
-            0, path, display(path), size, mtime_ns, ctime_ns, inode, content_hash=sight.digest, error=why,
-            companions=(), tags=(),
-        )  # fmt: skip
-        chunk = next(chunk for chunk, shots, _ in worker.given if any(shot.path == path for shot in shots))
-        chunk.told[path] = Reading(photo)
+    def _blame(self, worker: _Worker[Task, Found], path: bytes, sight: Sight, why: str) -> None:
+        """Put down what is known of a file, and why no more is."""
+        for chunk, tasks, _, _ in worker.given:
+            for task in tasks:
+                if self._work.path(task) == path:
+                    chunk.told[path] = self._work.blamed(task, sight, why)
+                    return
 
-    def _lose(self, worker: _Worker) -> None:
+    def _lose(self, worker: _Worker[Task, Found]) -> None:
         """End a process; what it had is given to another."""
         self._workers.remove(worker)
         self._selector.unregister(worker.out)
-        self._to_give.extendleft(chunk for chunk, _, _ in reversed(worker.given))
+        self._to_give.extendleft(chunk for chunk, *_ in reversed(worker.given))
         worker.end()
         self._ended.append(worker.process)
 
 
-def _weight(shot: Shot) -> int:
-    """About how many bytes it takes in a message."""
-    return len(shot.path) + sum(len(companion.name) + 250 for companion in shot.beside)
+class Readers(Processes[Shot, Reading]):
+    """A queue of photographs that `jobs` processes read; readings come back in their order."""
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__(jobs, READING)
+
+
+def _unread(shot: Shot, sight: Sight, why: str) -> Reading:
+    size, mtime_ns, ctime_ns, inode = sight.stat or (0, 0, 0, 0)
+    return Reading(
+        Photo(
+            0, shot.path, display(shot.path), size, mtime_ns, ctime_ns, inode, content_hash=sight.digest, error=why,
+            companions=(), tags=(),
+        )
+    )  # fmt: skip
+
+
+READING: Work[Shot, Reading] = Work(
+    target="core.reading:read_in_process",
+    path=lambda shot: shot.path,
+    weight=lambda shot: len(shot.path) + sum(len(companion.name) + 250 for companion in shot.beside),
+    made=lambda several, _: [Reading(Photo(*photo), warning) for photo, warning in several],
+    blamed=_unread,
+    again="run kyodaku index again when it does; what was read is kept",
+)

@@ -11,7 +11,8 @@ import os
 import stat as stats
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import BinaryIO
+from operator import attrgetter
+from typing import Any, BinaryIO
 
 from blake3 import blake3
 
@@ -225,6 +226,14 @@ def read_shot(shot: Shot, pulse: Pulse | None = None) -> list[Reading]:
             if (alone := read_file(join(folder, other), beats)) is not None:
                 pairs.append((alone, own))
     return [_with_companions(read, own, found) for read, own in [(reading, group), *pairs]]
+
+
+_FIELDS = attrgetter(*Photo.__dataclass_fields__)
+
+
+def read_in_process(shot: Shot, pulse: Pulse, _: memoryview) -> list[tuple[Any, ...]]:
+    """`read_shot` for `core.readers`: each reading as a tuple, for a pickled record takes several times as long."""
+    return [(_FIELDS(reading.photo), reading.warning) for reading in read_shot(shot, pulse)]
 
 
 def _with_companions(reading: Reading, group: Group, found: Mapping[bytes, Beside]) -> Reading:

@@ -1,11 +1,14 @@
-"""Photographs' standings, ruled on in bulk by `core.consent`'s rules, asked once for all that are alike.
+"""Photographs' standings, ruled on by the set by `core.consent`'s rules, asked once for all that are alike.
 
 Ten thousand photographs of one person differ in what the rules ask only by how old the person was then and by
-whom else they show. So a ruling is kept under exactly what it was made from, and thousands of photographs ask few.
+whom else they show. So photographs are first put together that show the same people, taken between the same turns
+of their ages; one of each such set is ruled on, and that ruling too is kept under exactly what it was made from.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -14,7 +17,7 @@ from core.consent import AgeThen, PhotoRuling, Ruling
 from storage import claims, ledger, subjects
 from storage.catalog import Catalog
 from storage.records import Event, Face, FaceMark, Photo, Purpose, Rights, Subject
-from storage.statuses import FaceFacts, PhotoFacts, Standing
+from storage.statuses import FaceFacts, PhotoFacts, Standing, faces_of
 
 PURPOSES = tuple(Purpose)
 
@@ -24,6 +27,11 @@ _FaceKey = tuple[int | None, int, str | None, AgeThen]
 
 _PhotoKey = tuple[frozenset[int], str, int, int, str | None]
 """All that a standing is made from: classes of faces that are ruled on alike, rights, failed, sought, bars."""
+
+_SetKey = tuple[str, int, bool, str, int, int, str | None]
+"""What photographs have in common that are ruled on as one: the people, and between which turns of their ages."""
+
+_NO_TIME = -1
 
 
 class Ruler:
@@ -38,11 +46,20 @@ class Ruler:
         self._classes: dict[tuple[Ruling | None, ...], int] = {}
         self._rulings: list[tuple[Ruling | None, ...]] = []  # by class, in the order of purposes
         self._standings: dict[_PhotoKey, Standing] = {}
+        self._shown: dict[str, tuple[FaceFacts, ...]] = {}
+        self._turns: dict[str, list[datetime]] = {}
+        self._zoned: dict[tuple[int | None, str | None], bool] = {}
 
-    def standings(self, photographs: Sequence[PhotoFacts]) -> dict[int, Standing]:
-        """The standings of photographs, by id, in their order."""
+    def standings(self, photographs: Sequence[PhotoFacts]) -> dict[Standing, list[PhotoFacts]]:
+        """The standings of photographs, each with those that have it, in their order."""
         self._meet(photographs)
-        return {seen.id: self._standing(seen) for seen in photographs}
+        alike: dict[_SetKey, list[PhotoFacts]] = defaultdict(list)
+        for seen in photographs:
+            alike[self._set_of(seen)].append(seen)
+        found: dict[Standing, list[PhotoFacts]] = defaultdict(list)
+        for several in alike.values():
+            found[self._standing(several[0])] += several
+        return found
 
     def plainly(self, photographs: Sequence[PhotoFacts]) -> dict[int, Standing]:
         """As `standings`, by the rule for one photograph and nothing kept: slower, to hold the other against."""
@@ -51,13 +68,28 @@ class Ruler:
 
     def _meet(self, photographs: Sequence[PhotoFacts]) -> None:
         """Read the people shown, and what they said, of whom nothing was read yet."""
-        shown = {face.subject_id for seen in photographs for face in seen.faces if face.subject_id is not None}
+        new = {seen.shown for seen in photographs} - self._shown.keys()
+        self._shown |= {told: faces_of(told) for told in new}
+        shown = {face.subject_id for told in new for face in self._shown[told] if face.subject_id is not None}
         people = subjects.get_many(self._catalog, shown - self._people.keys())
         self._people |= people
         self._events |= ledger.events_of_many(self._catalog, [person.uid for person in people.values()])
+        for told in new:
+            there = [self._people.get(face.subject_id) for face in self._shown[told] if face.subject_id is not None]
+            self._turns[told] = sorted({turn for one in there if one is not None for turn in consent.turns_of_age(one)})
+
+    def _set_of(self, seen: PhotoFacts) -> _SetKey:
+        """The set that a photograph is ruled on with."""
+        turns, age, zoned = self._turns[seen.shown], _NO_TIME, False
+        if turns and seen.taken_at is not None:
+            age = bisect_right(turns, datetime.fromisoformat(seen.taken_at))
+            zone = (seen.taken_offset, seen.taken_source)
+            known = self._zoned.get(zone)
+            zoned = self._zoned.setdefault(zone, _is_zoned(*zone)) if known is None else known
+        return seen.shown, age, zoned, seen.rights, seen.failed, seen.sought, seen.barred
 
     def _ruling(self, seen: PhotoFacts, purpose: Purpose) -> PhotoRuling:
-        faces = [_face(number, face) for number, face in enumerate(seen.faces)]
+        faces = [_face(number, face) for number, face in enumerate(self._shown[seen.shown])]
         return consent.photo_ruling(_photo(seen), faces, self._people, self._events, purpose, self._at)
 
     def _standing(self, seen: PhotoFacts) -> Standing:
@@ -78,9 +110,10 @@ class Ruler:
 
     def _faces(self, seen: PhotoFacts) -> list[int]:
         """The classes of a photograph's faces."""
-        taken_at = _taken(seen) if seen.faces else None
+        shown = self._shown[seen.shown]
+        taken_at = _taken(seen) if shown else None
         found = []
-        for face in seen.faces:
+        for face in shown:
             person = self._people.get(face.subject_id) if face.subject_id is not None else None
             then = AgeThen.NOT_KNOWN if person is None else consent.age_then(person, taken_at)
             key = (*face, then)
@@ -105,6 +138,12 @@ class Ruler:
 
 def _standing_of(rulings: Sequence[Ruling | PhotoRuling]) -> Standing:
     return tuple((purpose, ruling.status, ruling.until) for purpose, ruling in zip(PURPOSES, rulings, strict=True))
+
+
+def _is_zoned(offset: int | None, source: str | None) -> bool:
+    """Whether a wall time with this offset is an instant."""
+    wall = consent.local(datetime(2000, 1, 1), offset, source)
+    return wall is not None and wall.tzinfo is not None
 
 
 def _taken(seen: PhotoFacts) -> datetime | None:

@@ -19,7 +19,7 @@ from storage.catalog import Catalog, open_catalog
 from storage.records import Purpose
 from storage.statuses import of_photos
 
-BATCH = 5000
+BATCH = 20_000
 SHOWN = 10  # photographs that `differing` names
 
 __all__ = ["Differing", "differing", "explain", "keep", "of_photos", "refresh", "rule_anew", "rulings"]
@@ -134,7 +134,7 @@ def _rule(catalog: Catalog, at: datetime) -> int:
         statuses.set_clock(catalog, at)
     ruler, done = Ruler(catalog, at), 0
     while batch := statuses.dirty(catalog, BATCH):
-        statuses.write(catalog, ruler.standings(batch), {seen.id: seen.standing for seen in batch})
+        statuses.write(catalog, ruler.standings(batch))
         done += len(batch)
     return done
 

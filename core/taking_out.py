@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from core import composition, consent, models
 from core.composition import LOST
 from core.selection import People, photographs
-from storage import artifacts, generated, ledger, subjects, unfinished
+from storage import artifacts, frozen_faces, generated, ledger, subjects, unfinished
 from storage.catalog import Catalog
 from storage.generated import Generated
-from storage.records import TRAIN_PURPOSES, Cohort, Model, ModelKind, ModelState, Purpose, Status, Subject
+from storage.records import TRAIN_PURPOSES, Cohort, FaceMark, Model, ModelKind, ModelState, Purpose, Status, Subject
 
 IN_USE = frozenset({ModelState.OK, ModelState.TAINTED})
 SETTLE = "settle"  # what `storage.unfinished` calls the work that follows a taking out
@@ -68,21 +68,27 @@ def take_out_lost(catalog: Catalog, person: Subject) -> TakenOut:
     return together(parts)
 
 
-def take_out_faces(catalog: Catalog, face_ids: Iterable[int]) -> TakenOut:
+def take_out_faces(catalog: Catalog, face_ids: Iterable[int], mark: FaceMark | None = None) -> TakenOut:
     """Take out what was trained on these faces as on those of people whose they are not, in the caller's transaction.
 
+    Or, where they were given this `mark`, as on anybody's. In copies of their photographs the same faces count too.
     The cohort that holds such a face is tainted, the models trained on it as its old owner's are quarantined,
     and merges of these remade without them: so that no withdrawal of the real owner's has to reach them.
     """
+
+    def not_whose(subject_id: int) -> str:
+        name = subjects.get(catalog, subject_id).name
+        return f"not {name}'s" if mark is None else f"marked {mark}, not {name}'s to train on"
+
     with catalog.transaction():
         taken = [
             _take_out(
                 catalog,
                 [artifacts.get_cohort(catalog, cohort_id)],
                 _with_made_of(catalog, _of_cohort(catalog, cohort_id, subject_id)),
-                f"trained on a face that is not {subjects.get(catalog, subject_id).name}'s",
+                f"trained on a face that is {not_whose(subject_id)}",
             )
-            for cohort_id, subject_id in artifacts.items_now_others(catalog, face_ids=face_ids)
+            for cohort_id, subject_id in frozen_faces.now_others(catalog, face_ids=face_ids)
         ]
     return together(taken)
 
@@ -109,7 +115,7 @@ def reached_models(catalog: Catalog, person: Subject, purposes: Iterable[Purpose
         trained_for = _trained_for(catalog, model)
         if meant in asked or (trained_for is not None and trained_for in asked):
             first.append(model.id)
-    for cohort_id, other in artifacts.items_now_others(catalog, subject_id=person.id):
+    for cohort_id, other in frozen_faces.now_others(catalog, subject_id=person.id):
         if artifacts.get_cohort(catalog, cohort_id).rules.purpose in asked:
             first += _of_cohort(catalog, cohort_id, other)
     return _with_made_of(catalog, first)
@@ -118,7 +124,7 @@ def reached_models(catalog: Catalog, person: Subject, purposes: Iterable[Purpose
 def reached_cohorts(catalog: Catalog, person: Subject, purposes: Iterable[Purpose]) -> list[Cohort]:
     """The frozen cohorts for one of these purposes that hold a picture of the person, under whatever name."""
     asked = set(purposes)
-    others = {cohort_id for cohort_id, _ in artifacts.items_now_others(catalog, subject_id=person.id)}
+    others = {cohort_id for cohort_id, _ in frozen_faces.now_others(catalog, subject_id=person.id)}
     held = {one.id for one in artifacts.cohorts_of_subject(catalog, person.id)}
     found = [artifacts.get_cohort(catalog, key) for key in sorted(held | others)]
     return [one for one in found if one.rules.purpose in asked]

@@ -170,24 +170,6 @@ def grants_of(catalog: Catalog, cohort_id: int, subject_ids: Iterable[int]) -> l
     return [row[0] for row in rows]
 
 
-def items_now_others(
-    catalog: Catalog, *, face_ids: Iterable[int] | None = None, subject_id: int | None = None
-) -> list[tuple[int, int]]:
-    """Frozen pictures whose face is somebody else's by now, or nobody's: each cohort and the subject it was frozen as.
-
-    Among these faces, or the faces that are the subject's now.
-    """
-    among = "f.subject_id = ?1" if face_ids is None else "f.id IN (SELECT value FROM json_each(?1))"
-    asked = subject_id if face_ids is None else json.dumps(list(face_ids))
-    rows = catalog.connection.execute(
-        "SELECT DISTINCT i.cohort_id, i.subject_id FROM faces f"
-        " JOIN cohort_items i ON i.photo_id = f.photo_id AND i.face_id = f.id"
-        f" WHERE {among} AND i.subject_id IS NOT f.subject_id ORDER BY 1, 2",
-        (asked,),
-    )
-    return [(row[0], row[1]) for row in rows]
-
-
 def subjects_of_cohorts(catalog: Catalog) -> list[int]:
     """Ids of everyone of whom a frozen cohort holds a picture."""
     return [row[0] for row in catalog.connection.execute("SELECT DISTINCT subject_id FROM cohort_items")]

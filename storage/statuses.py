@@ -12,14 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
 from typing import NamedTuple
 
 from storage.catalog import Catalog
 from storage.claims import BARRED
 from storage.instants import from_text, to_text
 from storage.records import Purpose, Status
+from storage.stretches import BITS
 
 Standing = tuple[tuple[Purpose, Status, datetime | None], ...]
 """For each purpose the status, and the instant from which time alone may change it."""
@@ -36,7 +35,8 @@ class FaceFacts(NamedTuple):
 class PhotoFacts(NamedTuple):
     """What a ruling asks of a photograph, and the number of the standing it has, None where it has none yet.
 
-    `taken_at` is ISO 8601 without offset, `taken_offset` in minutes.
+    `taken_at` is ISO 8601 without offset, `taken_offset` in minutes. `shown` are its faces, as `faces_of` reads
+    them: text, because thousands of photographs show the same people and each such text is read once.
     """
 
     id: int
@@ -48,16 +48,16 @@ class PhotoFacts(NamedTuple):
     sought: int  # faces were looked for
     barred: str | None  # by claims: as `claims.BARRED` gives it
     standing: int | None
-    faces: tuple[FaceFacts, ...]
+    shown: str
 
 
 _FACTS = """
     SELECT p.id, p.taken_at, p.taken_offset, p.taken_source, p.rights, p.error IS NOT NULL, p.faces_space IS NOT NULL,
-           {barred}, s.standing, f.id, f.subject_id, f.assigned_by_person, f.mark
-    FROM ({which}) AS which CROSS JOIN photos p ON p.id = which.id
-    LEFT JOIN photo_standing s ON s.photo_id = p.id LEFT JOIN faces f ON f.photo_id = p.id
+           {barred}, s.standing,
+           (SELECT json_group_array(json_array(f.subject_id, f.assigned_by_person, f.mark)) FROM faces f
+            WHERE f.photo_id = p.id)
+    FROM ({which}) AS which CROSS JOIN photos p ON p.id = which.id LEFT JOIN photo_standing s ON s.photo_id = p.id
 """
-_OF_PHOTO = len(PhotoFacts._fields) - 1  # columns before a face's
 _DIRTY = "SELECT photo_id AS id FROM status_dirty ORDER BY photo_id LIMIT ?"
 _AFTER = "SELECT id FROM photos WHERE id > ? ORDER BY id LIMIT ?"
 
@@ -80,14 +80,12 @@ def after(catalog: Catalog, photo_id: int, limit: int) -> list[PhotoFacts]:
 def _facts(catalog: Catalog, which: str, params: tuple[int, ...]) -> list[PhotoFacts]:
     cursor = catalog.connection.cursor()
     cursor.row_factory = None
-    rows = cursor.execute(_FACTS.format(which=which, barred=BARRED), params)
-    found = []
-    for _, group in groupby(rows, itemgetter(0)):
-        first, *more = group
-        facts, face = first[:_OF_PHOTO], first[_OF_PHOTO]
-        seen = () if face is None else tuple(FaceFacts._make(row[_OF_PHOTO + 1 :]) for row in (first, *more))
-        found.append(PhotoFacts._make((*facts, seen)))
-    return found
+    return list(map(PhotoFacts._make, cursor.execute(_FACTS.format(which=which, barred=BARRED), params)))
+
+
+def faces_of(shown: str) -> tuple[FaceFacts, ...]:
+    """The faces that `PhotoFacts.shown` tells of."""
+    return tuple(map(FaceFacts._make, json.loads(shown)))
 
 
 def count_stale(catalog: Catalog, at: datetime) -> int:
@@ -137,32 +135,37 @@ def forget(catalog: Catalog) -> None:
         db.execute("INSERT OR IGNORE INTO status_dirty SELECT id FROM photos")
 
 
-def write(catalog: Catalog, ruled: Mapping[int, Standing], before: Mapping[int, int | None]) -> int:
-    """Store photographs' standings, by id ascending, which are no longer noted then; how many differ.
+def write(catalog: Catalog, ruled: Mapping[Standing, Sequence[PhotoFacts]]) -> int:
+    """Store standings with the photographs that have them, all that wait up to the last; how many differ.
 
-    `before` are the numbers of the standings they had. No row is written that is as it was, and a standing
-    that no photograph has any more goes.
+    Nothing is written of a photograph whose standing is as it was; one that no photograph has any more goes. This is
+    the only way by which standings are written, so searches learn here which of their columns are old.
     """
-    numbers: dict[Standing, int] = {}
-    changed = []
+    last = 0
+    changed: list[tuple[int, int]] = []
+    left: set[int | None] = set()
     with catalog.transaction() as db:
-        for photo_id, standing in ruled.items():
-            number = numbers.get(standing)
-            if number is None:
-                number = numbers[standing] = _number(catalog, standing)
-            if number != before[photo_id]:
-                changed.append((photo_id, number))
+        for standing, photographs in ruled.items():
+            number = _number(catalog, standing)
+            changed += [(seen.id, number) for seen in photographs if seen.standing != number]
+            left |= {seen.standing for seen in photographs if seen.standing != number}
+            last = max(last, *(seen.id for seen in photographs))
+        changed.sort()
         db.executemany(
             "INSERT INTO photo_standing VALUES (?, ?) ON CONFLICT DO UPDATE SET standing = excluded.standing", changed
         )
-        left = {before[photo_id] for photo_id, _ in changed} - {None}
         db.execute(
             f"DELETE FROM standings WHERE id IN ({_AMONG})"
             " AND NOT EXISTS (SELECT 1 FROM photo_standing WHERE standing = standings.id)",
-            (json.dumps(list(left)),),
+            (json.dumps(list(left - {None})),),
+        )
+        db.executemany(
+            "INSERT INTO column_versions VALUES ('statuses', ?, random())"
+            " ON CONFLICT DO UPDATE SET version = excluded.version",
+            [(stretch,) for stretch in sorted({photo_id >> BITS for photo_id, _ in changed})],
         )
         # what is ruled on in order of id leaves nothing noted below the last
-        db.execute("DELETE FROM status_dirty WHERE photo_id <= ?", (max(ruled, default=0),))
+        db.execute("DELETE FROM status_dirty WHERE photo_id <= ?", (last,))
     return len(changed)
 
 

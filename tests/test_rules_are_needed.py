@@ -49,6 +49,8 @@ UNDO = "tests/core/decisions/test_undo.py"
 ACTIONS = "tests/core/test_consent_actions.py"
 STOPPING = "tests/core/test_stopping.py"
 ERASURE = "tests/core/test_erasure.py"
+CLAIMS = "tests/core/test_claims.py tests/core/interchange/test_assertions.py"
+STANDARDS = "tests/core/test_sidecars.py tests/core/test_export_photos.py tests/core/interchange/test_copies.py"
 
 MUTATIONS = (
     # Where a person stands
@@ -585,14 +587,14 @@ MUTATIONS = (
     ),
     Mutation(
         "an erased face is never anybody's again",
-        "storage/migrations/017_erasure.sql",
+        "storage/migrations/018_erasure.sql",
         "WHEN old.mark = 'erased' BEGIN",
         "WHEN 0 BEGIN",
         ERASURE,
     ),
     Mutation(
         "an erased face is never embedded again",
-        "storage/migrations/017_erasure.sql",
+        "storage/migrations/018_erasure.sql",
         "WHEN (SELECT mark FROM faces WHERE id = new.face_id) = 'erased' BEGIN",
         "WHEN 0 BEGIN",
         ERASURE,
@@ -789,6 +791,126 @@ MUTATIONS = (
         "        taken = take_out_faces(catalog, [face.id])\n",
         "        taken = TakenOut()\n",
         WITHDRAWAL,
+    ),
+    # What files say, and what leaves
+    Mutation(
+        "what a file claims bars what it speaks of",
+        "core/consent.py",
+        "    said += claim_rulings(photo, purpose)\n",
+        "",
+        CLAIMS,
+    ),
+    Mutation(
+        "a claim never grants",
+        "core/consent.py",
+        "(Bar.MINOR, ADULT_ONLY_PURPOSES, Status.AGE_UNSETTLED,",
+        "(Bar.MINOR, ADULT_ONLY_PURPOSES, Status.GRANTED,",
+        CLAIMS,
+    ),
+    Mutation(
+        "an age under 18 in a file bars",
+        "core/interchange/assertions.py",
+        "case ClaimField.MINOR_AGE if value in MINOR_AGES:",
+        "case ClaimField.MINOR_AGE if False:",
+        CLAIMS,
+    ),
+    Mutation(
+        "a claimed picture is in no cohort",
+        "core/selection.py",
+        "    if claimed:\n",
+        "    if False:\n",
+        CLAIMS,
+    ),
+    Mutation(
+        "a claim stops a frozen cohort",
+        "core/cohort.py",
+        "    for claimed in consent.claim_rulings(photo, purpose):\n",
+        "    for claimed in consent.claim_rulings(photo, purpose)[:0]:\n",
+        CLAIMS,
+    ),
+    Mutation(
+        "a claimed picture is not drawn from",
+        "core/start_picture.py",
+        "return [*faced, *claimed]",
+        "return faced",
+        CLAIMS,
+    ),
+    Mutation(
+        "another picture under the name has nothing settled",
+        "storage/photos.py",
+        "    claims.forget(db, ids)\n",
+        "",
+        CLAIMS,
+    ),
+    Mutation(
+        "what was there before our words stays a claim",
+        "core/sidecars.py",
+        "told.words() - foreign",
+        "told.words()",
+        STANDARDS,
+    ),
+    Mutation(
+        "names go into files only where catalogue is granted",
+        "core/interchange/statement.py",
+        "return face.assigned_by_person and ruling is not None and ruling.status is Status.GRANTED",
+        "return face.assigned_by_person",
+        STANDARDS,
+    ),
+    Mutation(
+        "training is said to be prohibited where it is not granted",
+        "core/interchange/statement.py",
+        "None if trains else NO_GENERATIVE_TRAINING",
+        "None",
+        STANDARDS,
+    ),
+    Mutation(
+        "only what may be published is exported",
+        "core/export_photos.py",
+        "if ruling.status is not Status.GRANTED:",
+        "if False:",
+        STANDARDS,
+    ),
+    Mutation(
+        "copies are of the file that was indexed",
+        "core/export_photos.py",
+        "if blake3(data).hexdigest() != photo.content_hash:",
+        "if False:",
+        STANDARDS,
+    ),
+    Mutation(
+        "positions are stripped",
+        "core/interchange/copies.py",
+        "if gps and (where :=",
+        "if (where :=",
+        STANDARDS,
+    ),
+    Mutation(
+        "maker notes are stripped",
+        "core/interchange/copies.py",
+        "for tag in _EXIF_TAGS if tag in inner",
+        "for tag in inner",
+        STANDARDS,
+    ),
+    Mutation(
+        "what tells of a JPEG is stripped",
+        "core/interchange/copies.py",
+        "        elif _makes_the_picture(marker, body):\n",
+        "        else:\n",
+        STANDARDS,
+    ),
+    Mutation(
+        "a face that is ignored takes out what it trained",
+        "core/people.py",
+        "return TakenOut() if mark is None else take_out_faces(catalog, [face.id], mark)",
+        "return TakenOut()",
+        "tests/core/test_copies.py",
+    ),
+    Mutation(
+        "a face put right in a copy takes out what the other trained",
+        "storage/frozen_faces.py",
+        "*_same_in_copies(db, among, asked)",
+        "",
+        "tests/core/test_copies.py",
     ),
     # People
     Mutation(

@@ -7,9 +7,12 @@ dimmed, never hidden, and asking for it says the sentence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
+
+from core.errors import BadValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,40 @@ SHOWN_KEYS = {
     "left": "←",
     "enter": "Enter",
 }
+
+
+EVERYWHERE = "everywhere"  # the room's name, in settings, of actions that every room has
+MOVING = frozenset(
+    {"down", "j", "up", "k", "pagedown", "ctrl+f", "pageup", "ctrl+b", "home", "g", "end", "G"}
+    | {"ctrl+q", "ctrl+c", "tab", "shift+tab"}
+)  # keys that move, or leave
+
+
+def rebound(keys: Mapping[str, Sequence[str]]) -> tuple[Action, ...]:
+    """The registry with other keys, by `room.action`. Raises BadValue for no action, or a key with two meanings."""
+    named = {f"{action.room or EVERYWHERE}.{action.name}": action for action in REGISTRY}
+    for name in keys:
+        if name not in named:
+            near = ", ".join(one for one in named if one.split(".")[0] == name.split(".")[0])
+            raise BadValue(f"keys: there is no action {name!r}", near or "archive.mine, everywhere.undo, …")
+    made = tuple(replace(action, keys=tuple(keys[name])) if name in keys else action for name, action in named.items())
+    for info in ROOMS:
+        digits = [*"0123456789"] if info.name in COUNTING else [one.key for one in ROOMS]
+        taken: dict[str, str] = dict.fromkeys(MOVING, "moving")
+        taken |= dict.fromkeys([*digits, *(f"f{one.key}" for one in ROOMS)], "rooms and counts")
+        for action in [one for one in made if one.room in (info.name, None)]:
+            for key in action.keys:
+                if taken.setdefault(key, action.name) != action.name and key != "ctrl+c":
+                    raise BadValue(
+                        f"keys: in {info.title} {key!r} would mean {taken[key]} and {action.name}", "give another key"
+                    )
+    return made
+
+
+def use(keys: Mapping[str, Sequence[str]]) -> None:
+    """Have these keys from here on; called before the rooms are loaded, which take theirs as they are."""
+    global REGISTRY  # noqa: PLW0603 # read by every room, written once, before there is any
+    REGISTRY = rebound(keys)
 
 
 def of_room(room: str) -> list[Action]:

@@ -21,6 +21,7 @@ from storage import jobs
 from storage.catalog import Catalog, open_catalog
 from storage.records import Face, JobState
 from tui import actions, registers, terminal
+from tui.config import Config
 from tui.desk import Desk
 from tui.screens.archive import ArchiveRoom
 from tui.screens.cohorts import CohortsRoom
@@ -138,8 +139,9 @@ class KyodakuApp(App[None]):
     }
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q,ctrl+c", "quit", show=False, priority=True)]
 
-    def __init__(self, folder: Path, preview: terminal.Preview | None = None) -> None:
+    def __init__(self, folder: Path, preview: terminal.Preview | None = None, settings: Config | None = None) -> None:
         super().__init__()
+        self._settings = settings or Config()
         self.desk = Desk(folder)
         self.preview = preview or terminal.Preview("halfblock", "not asked")
         self._version: int | None = None
@@ -151,14 +153,14 @@ class KyodakuApp(App[None]):
         self._typed: deque[events.Key] = deque()
         self._held = False
         self.registers = registers.Registers()
-        self.pen = ""  # who records decisions, once that was said
+        self.pen = self._settings.by  # who records decisions, once that was said
         self.advances = True  # whether the cursor goes on after a decision
         self.animation_level = "none"
 
     def on_mount(self) -> None:
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = "dark"
+        self.theme = self._settings.theme
         self.set_interval(TICK_S, self.look)
 
     def on_unmount(self) -> None:
@@ -307,9 +309,16 @@ class KyodakuApp(App[None]):
         room.status.show(job=self._job)
         if room.ROOM not in self._entered:
             self._entered.add(room.ROOM)
-            room.begin(room.load, group="load")
+            room.begin(partial(self._load_first, room), group="load")
         elif seen != self._version:
             room.begin(room.changed, group="load")
+
+    async def _load_first(self, room: Room) -> None:
+        """Read a room for the first time; what is changed from here on is seen at the next look."""
+        if self._version is None:
+            self._version = await self.desk.version()
+        self._seen[room.ROOM] = self._version
+        await room.load()
 
     def next_theme(self) -> None:
         """The next of dark, light and high contrast."""
@@ -319,10 +328,7 @@ class KyodakuApp(App[None]):
     async def look(self) -> None:
         """Has anyone (a job, the command line, this app) changed the catalog? Then read it again."""
         version = await self.desk.version()
-        first, changed = self._version is None, self._version != version
-        self._version = version
-        if first:  # what is on screen was read a moment ago
-            self._seen = dict.fromkeys(self._seen, version)
+        changed, self._version = self._version != version, version
         if changed:
             self._job = await self.desk.read(job_line)
         room = self.screen
@@ -338,13 +344,13 @@ def job_line(catalog: Catalog) -> str:
     return f"job {running[0].id} {running[0].kind} {running[0].progress:.0%}" if running else ""
 
 
-def run(catalog_folder: Path) -> int:
+def run(catalog_folder: Path, settings: Config | None = None) -> int:
     """Open the app on the catalog in `catalog_folder`; the exit status. Raises what `open_catalog` raises."""
     # Started under nohup the hang-up is ignored, and the app would read a line that has ended for ever.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with open_catalog(catalog_folder) as catalog:  # migrates an older one, and says at once what is wrong with it
         left_over.finish(catalog)
-    app = KyodakuApp(catalog_folder, terminal.ask())
+    app = KyodakuApp(catalog_folder, terminal.ask(), settings)
     try:
         app.run()
     except KyodakuError:

@@ -73,9 +73,13 @@ def main() -> None:
 
 def open_app(catalog: Path | None) -> int:
     """The terminal app on the catalog in force; its exit status."""
-    from tui.app import run
+    from tui import actions, config
 
-    return run(catalog_folder(catalog))
+    settings = config.read(config.path())
+    actions.use(settings.keys)
+    from tui.app import run  # its rooms take their keys as they are loaded
+
+    return run(catalog_folder(catalog), settings)
 
 
 def status_of(arguments: list[str]) -> int:

@@ -169,8 +169,7 @@ def _mark(catalog: Catalog, decision: Decision) -> Turned:
     if face.mark != stands:
         raise Refused(f"{decision.told}: it was marked otherwise since", "mark it instead: kyodaku people ignore")
     why = f"{'done again' if decision.undone else 'undone'}: {body['why']}"
-    people.set_mark(catalog, face.id, None if wanted is None else FaceMark(wanted), why, body["by"])
-    return body, TakenOut()
+    return body, people.set_mark(catalog, face.id, None if wanted is None else FaceMark(wanted), why, body["by"])
 
 
 def _age(catalog: Catalog, decision: Decision) -> Turned:

@@ -1,7 +1,7 @@
 """Find and embed the faces of an archive. Resumable: what is written is done, the rest is sought next time.
 
-Three stages overlap: threads decode at reduced scale, this thread detects on batches of pictures of one
-size, and processes describe the faces. Each window of photographs is written in one transaction.
+Three stages overlap: processes decode at reduced scale, this thread detects on batches of pictures of one
+size, and other processes describe the faces. Each window of photographs is written in one transaction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core import image
+from core.decoding import Decoders, ask
 from core.errors import BadImage, JobFailed
 from core.faces.describe import Description, cut, describe, get_ready
 from core.faces.detect import Detector, pick_device, torch_threads
@@ -38,7 +38,7 @@ from storage.records import Box, Photo
 LONGEST = 2000  # pixels of the reduced decode's longer side: half a 12-megapixel picture's, which JPEG decodes at once
 SMALLEST = 20  # pixels of a face in it; 40 in such a picture
 WINDOW = 1  # detector batches that are decoded, searched and written together: the sooner the workers have faces
-_READERS = 2
+_DECODERS = 2
 _WAITING = 8  # windows whose faces are being described while the next is searched
 
 _NEEDING = "p.state = 'present' AND p.error IS NULL AND p.faces_space IS NOT ?"
@@ -116,10 +116,15 @@ def index_faces(
         cores = _cores()
         searching = max(1, cores // 4)  # threads that search; the other cores describe, which costs more
         workers = workers or max(1, cores - searching)
-        with ThreadPoolExecutor(_READERS) as readers, _workers(workers, vectors) as pool, torch_threads(searching):
+        with (
+            Decoders(_DECODERS, LONGEST) as decoders,
+            ThreadPoolExecutor(1) as reader,  # it waits for the decoders while this thread searches
+            _workers(workers, vectors) as pool,
+            torch_threads(searching),
+        ):
             try:
                 detector = Detector(where, SMALLEST)
-                looks = _ahead(readers, _windows(catalog, wanted, WINDOW * detector.batch))
+                looks = _ahead(reader, decoders, _windows(catalog, wanted, WINDOW * detector.batch))
                 for searched in _searched(looks, detector, vectors, pool):
                     _write(catalog, vectors.space, searched, tally)
                     done = tally.photos + tally.errors + tally.skipped
@@ -128,6 +133,7 @@ def index_faces(
                 raise JobFailed("a process that describes faces was killed", "run it again: it goes on") from error
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                reader.shutdown(wait=False, cancel_futures=True)
                 raise
     seconds = round(time.monotonic() - started, 3)
     return FacesResult(tally.photos, tally.faces, seconds, vectors.space, tally.errors, tally.skipped)
@@ -165,29 +171,21 @@ def _windows(catalog: Catalog, wanted: Sequence[int], size: int) -> Iterator[lis
         yield photos.get_many(catalog, wanted[start : start + size])
 
 
-def _look(photo: Photo) -> _Look:
-    """Decode a photograph at reduced scale, if its file is the one that was indexed."""
-    try:
-        stat = os.stat(photo.path)  # noqa: PTH116 - the path is bytes
-    except OSError:
-        return _Look(photo, None)
-    if (stat.st_size, stat.st_mtime_ns) != (photo.size, photo.mtime_ns):
-        return _Look(photo, None)
-    try:
-        return _Look(photo, image.load(photo.path, photo.orientation, longest=LONGEST))
-    except BadImage as error:
-        return _Look(photo, None, error.message)
+def _look(decoders: Decoders, window: Sequence[Photo]) -> list[_Look]:
+    """Decode photographs at reduced scale, those whose files are the ones that were indexed."""
+    found = decoders.decode([ask(photo, LONGEST) for photo in window])
+    return [_Look(photo, one.picture, one.error) for photo, one in zip(window, found, strict=True)]
 
 
-def _ahead(readers: Executor, windows: Iterator[list[Photo]]) -> Iterator[list[_Look]]:
+def _ahead(reader: Executor, decoders: Decoders, windows: Iterator[list[Photo]]) -> Iterator[list[_Look]]:
     """Decoded windows, each while the one before it is searched."""
-    coming: deque[list[Future[_Look]]] = deque()
+    coming: deque[Future[list[_Look]]] = deque()
     for window in windows:
-        coming.append([readers.submit(_look, photo) for photo in window])
+        coming.append(reader.submit(_look, decoders, window))
         if len(coming) > 1:
-            yield [look.result() for look in coming.popleft()]
+            yield coming.popleft().result()
     for rest in coming:
-        yield [look.result() for look in rest]
+        yield rest.result()
 
 
 def _searched(

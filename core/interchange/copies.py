@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from PIL import Image
+from PIL import Image, TiffTags
 
 from core import image, jpeg
 from core.errors import BadImage
@@ -26,6 +26,12 @@ _EXIF_TAGS = (  # exposure, time, lens and what they are written with; no serial
     *(33434, 33437, 34850, 34855, 34864, 36864, 36867, 36880, 36881, 37377, 37378, 37380, 37383, 37385, 37386),
     *(37520, 37521, 40961, 41986, 41987, 41989, 42034, 42035, 42036),
 )
+_COMPONENTS = 0x9101
+_REQUIRED = {0x9000: b"0232", 0xA000: b"0100", 0xA001: 0xFFFF}  # versions; the colour space is not told
+_FIRST = {282: 72.0, 283: 72.0, 296: 2}  # a resolution, in inches, for a file that tells none
+_Tags = dict[int, bytes | int]
+# Pillow would write it as numbers: it does not know its type
+TiffTags.TAGS_V2_GROUPS[_EXIF][_COMPONENTS] = TiffTags.TagInfo(_COMPONENTS, "ComponentsConfiguration", 7, 1)
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # in a scan: neither a stuffed byte, nor fill, nor a restart
 _SOI, _EOI, _SOS, _COM, _APP0, _APP1, _APP2, _APP14, _APP15 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _XMP_NAME, _EXIF_NAME, _ICC_NAME = b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0", b"ICC_PROFILE\0"
@@ -53,11 +59,11 @@ def kept_orientation(format: str, orientation: int) -> int:
 
 def of(data: bytes, format: str, orientation: int, xmp: bytes, *, gps: bool) -> Copy:
     """A copy of a picture of this format with this packet; with `gps` its position stays. Raises BadImage."""
-    exif = _exif(data, kept_orientation(format, orientation), gps)
     try:
+        if format == "JPEG":
+            return Copy(_jpeg(data, _exif(data, orientation, gps, _of_jpeg(data)), xmp), ".jpg")
+        exif = _exif(data, kept_orientation(format, orientation), gps, {})
         match format:
-            case "JPEG":
-                return Copy(_jpeg(data, exif, xmp), ".jpg")
             case "PNG":
                 return Copy(_png(data, exif, xmp), ".png")
             case "WEBP":
@@ -66,13 +72,27 @@ def of(data: bytes, format: str, orientation: int, xmp: bytes, *, gps: bool) -> 
                 return Copy(_tiff(data, exif, xmp), ".tif")
     except (struct.error, IndexError, ValueError) as error:
         raise BadImage("its structure is damaged", "restore it from a backup") from error
-    return Copy(_encoded(data, orientation, exif, xmp), ".jpg", encoded=True)
+    coded = _encoded(data, orientation)
+    return Copy(_jpeg(coded, _exif(data, 1, gps, _of_jpeg(coded)), xmp), ".jpg", encoded=True)
 
 
-def _exif(data: bytes, orientation: int, gps: bool) -> bytes:
+def _of_jpeg(data: bytes) -> _Tags:
+    """What EXIF must tell of a JPEG."""
+    frame = jpeg.frame_of(data)
+    if frame is None:
+        raise ValueError("no frame")
+    return {_COMPONENTS: b"\1\2\3\0", 0xA002: frame.width, 0xA003: frame.height}
+
+
+def _exif(data: bytes, orientation: int, gps: bool, more: _Tags) -> bytes:
     """A TIFF structure of the listed fields of a picture's EXIF; where that can't be read, of the orientation alone."""
     kept = Image.Exif()
     kept[_ORIENTATION] = orientation
+    for tag, value in _FIRST.items():
+        kept[tag] = value
+    if _COMPONENTS in more:
+        kept[0x0213] = 1  # where a JPEG's colours are sampled: in the middle
+    kept.get_ifd(_EXIF).update(_REQUIRED | more)
     least = kept.tobytes()
     try:
         known = _known_exif(data)
@@ -201,7 +221,7 @@ def _webp(data: bytes, exif: bytes, xmp: bytes) -> bytes:
 
 
 def _tiff(data: bytes, exif: bytes, xmp: bytes) -> bytes:
-    """The first picture's pixels, upright, deflated."""
+    """The first picture's pixels, upright, uncompressed: of what is compressed libtiff keeps no EXIF."""
     known = Image.Exif()
     known.load(exif)
     known[700] = xmp
@@ -213,16 +233,17 @@ def _tiff(data: bytes, exif: bytes, xmp: bytes) -> bytes:
             if opened.palette is not None:
                 plain.putpalette(opened.palette)
             profile = opened.info.get("icc_profile")
-            plain.save(out, "TIFF", compression="tiff_adobe_deflate", exif=known, icc_profile=profile)
+            plain.save(out, "TIFF", compression="raw", exif=known, icc_profile=profile)
     except (Exception, RecursionError) as error:
         # decoders raise anything at all
         raise BadImage("this kind of TIFF can't be copied", "export it by another program, as JPEG or PNG") from error
     return out.getvalue()
 
 
-def _encoded(data: bytes, orientation: int, exif: bytes, xmp: bytes) -> bytes:
+def _encoded(data: bytes, orientation: int) -> bytes:
+    """The upright picture as a JPEG, in its own colours."""
     picture = image.load(io.BytesIO(data), orientation)
     out = io.BytesIO()
     profile = image.profile_of(io.BytesIO(data))
     picture.save(out, "JPEG", quality=_QUALITY, subsampling=0, icc_profile=profile)
-    return _jpeg(out.getvalue(), exif, xmp)
+    return out.getvalue()

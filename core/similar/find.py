@@ -23,7 +23,7 @@ from storage.catalog import Catalog
 from storage.records import Photo
 from storage.similar import Placing
 
-_CHUNK = 32  # photographs that a process looks at before it answers
+_CHUNK = 8  # photographs that a process looks at before it answers
 _TRIES = 5
 
 

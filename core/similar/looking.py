@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from core import image
-from core.errors import BadImage, JobFailed
+from core.decoding import AGAIN, STUCK, Ask, ask, load
+from core.errors import BadImage
+from core.pulse import Pulse
+from core.readers import Processes, Work
 from core.similar.hashing import LONGEST, perceptual_hash
 from storage.records import Photo
 
-CRASHES = "decoding it crashes the decoder"
-_AHEAD = 2  # chunks waiting for each process
+_RECORD = 400  # bytes of a task in a message, its path left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,77 +27,46 @@ class Look:
     stale: bool = False
 
 
-def look(photo: Photo) -> Look:
-    """Decode a photograph at reduced scale and hash it."""
-    content = photo.content_hash or ""
-    try:
-        stat = os.stat(photo.path)  # noqa: PTH116 - the path is bytes
-    except OSError:
-        return Look(photo.id, content, stale=True)
-    if (stat.st_size, stat.st_mtime_ns) != (photo.size, photo.mtime_ns):
-        return Look(photo.id, content, stale=True)
-    try:
-        return Look(photo.id, content, perceptual_hash(image.load(photo.path, photo.orientation, longest=LONGEST)))
-    except BadImage as error:
-        return Look(photo.id, content, error=error.message)
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a process is told of a photograph."""
+
+    photo: int
+    content_hash: str
+    ask: Ask
 
 
 def looks(chunks: Iterable[list[Photo]], jobs: int) -> Iterator[list[Look]]:
-    """Each chunk looked at, in order, by `jobs` processes. Raises JobFailed where processes can't be had."""
-    pool, waiting = _pool(jobs), deque[tuple[list[Photo], Future[list[Look]]]]()
+    """Each chunk looked at, in order, by `jobs` processes. Raises JobFailed, UnreadablePath."""
     source = iter(chunks)
-    try:
+    with Processes(jobs, _LOOKING) as queue:
         while True:
-            while len(waiting) < _AHEAD * jobs and (chunk := next(source, None)) is not None:
-                waiting.append((chunk, pool.submit(_look_at, chunk)))
-            if not waiting:
+            while not queue.busy and (chunk := next(source, None)) is not None:
+                queue.submit([_Task(photo.id, photo.content_hash or "", ask(photo, LONGEST)) for photo in chunk])
+            if not len(queue):
                 return
-            chunk, future = waiting.popleft()
-            try:
-                found = future.result()
-            except BrokenProcessPool:
-                pool.shutdown(wait=True, cancel_futures=True)
-                found = [_apart(photo) for photo in chunk]
-                pool = _pool(jobs)
-                waiting = deque((lost, pool.submit(_look_at, lost)) for lost, _ in waiting)
-            yield found
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+            yield queue.collect()
 
 
-def _look_at(photos: list[Photo]) -> list[Look]:
-    return [look(photo) for photo in photos]
+def look_in_process(task: _Task, pulse: Pulse, _: memoryview) -> Look:
+    """Decode a photograph at reduced scale and hash it."""
+    try:
+        picture = load(task.ask, pulse)
+        if picture is None:
+            return Look(task.photo, task.content_hash, stale=True)
+        return Look(task.photo, task.content_hash, perceptual_hash(picture))
+    except BadImage as error:
+        return Look(task.photo, task.content_hash, error=error.message)
+    except MemoryError:
+        return Look(task.photo, task.content_hash, error=image.GREEDY)
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    # spawn: a forked child would share the catalog's connection and other threads' locks
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_get_ready)
-
-
-def _apart(photo: Photo) -> Look:
-    """A photograph in a process of its own: it, or another of its chunk, killed the last one."""
-    with _pool(1) as alone:
-        try:
-            alone.submit(_look_at, []).result()
-        except BrokenProcessPool as error:
-            raise JobFailed(
-                "the processes that decode photographs die at once",
-                "look for a limit on memory or processes (ulimit -a)",
-            ) from error
-        try:
-            return alone.submit(look, photo).result()
-        except BrokenProcessPool:
-            return Look(photo.id, photo.content_hash or "", error=CRASHES)
-
-
-def _get_ready() -> None:
-    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def end_with_parent() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
+_LOOKING: Work[_Task, Look] = Work(
+    target="core.similar.looking:look_in_process",
+    path=lambda task: task.ask.path,
+    weight=lambda task: len(task.ask.path) + _RECORD,
+    made=lambda found, _: [found],
+    blamed=lambda task, _, why: Look(task.photo, task.content_hash, error=why),
+    again=AGAIN,
+    stuck=STUCK,
+)

@@ -217,7 +217,7 @@ def test_pictures_in_a_frozen_cohort_stay_within_reach_of_their_withdrawal(catal
 
 def test_a_mark_is_on_the_ledger_with_who_and_why(catalog: Catalog) -> None:
     [face_id] = add_photos(catalog, [0])
-    face = people.ignore(catalog, face_id, FaceMark.UNRECOGNISABLE, "seen from behind", "Mika")
+    face = people.ignore(catalog, face_id, FaceMark.UNRECOGNISABLE, "seen from behind", "Mika").face
     assert face.mark is FaceMark.UNRECOGNISABLE
     [event] = ledger.all(catalog)
     assert (event.kind, event.by, event.note) == (EventKind.FACE_MARK, "Mika", "seen from behind")
@@ -226,7 +226,7 @@ def test_a_mark_is_on_the_ledger_with_who_and_why(catalog: Catalog) -> None:
         face_id,
         "abc",
     )
-    assert people.ignore(catalog, face_id, None, "she can be known by her coat", "Mika").mark is None
+    assert people.ignore(catalog, face_id, None, "she can be known by her coat", "Mika").face.mark is None
     assert [event.details["mark"] for event in ledger.all(catalog)] == ["unrecognisable", None]
 
 

@@ -167,7 +167,7 @@ def test_no_process_is_left_behind(paths: list[bytes]) -> None:
 def test_a_process_ends_with_its_parent() -> None:
     pulse = Pulse()
     worker = subprocess.Popen(
-        [sys.executable, "-P", "-m", readers.WORKER, str(pulse.descriptor)],
+        [sys.executable, "-P", "-m", readers.WORKER, readers.READING.target, "0", str(pulse.descriptor)],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[pulse.descriptor],
         env={**os.environ, "PYTHONPATH": str(Path(scan.__file__).parents[1])},
     )  # fmt: skip

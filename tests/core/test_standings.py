@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,7 +16,7 @@ from storage import catalog as catalogs
 from storage import subjects
 from storage.catalog import Catalog
 from storage.records import FaceMark, Purpose, Rights
-from storage.statuses import FaceFacts, PhotoFacts
+from storage.statuses import PhotoFacts
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 BORN = date(2001, 2, 28)
@@ -38,8 +39,8 @@ def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
 
 
 taken = st.none() | st.integers(-60, 60).map(lambda hours: (GROWN + timedelta(hours=hours)).isoformat())
-face = st.builds(
-    FaceFacts, st.sampled_from([None, 1, 2, 3, 4, 5, 99]), st.integers(0, 1), st.sampled_from([None, None, *FaceMark])
+face = st.tuples(
+    st.sampled_from([None, 1, 2, 3, 4, 5, 99]), st.integers(0, 1), st.sampled_from([None, None, *FaceMark])
 )
 photograph = st.tuples(
     taken | st.just("1990-01-01T00:00:00"),
@@ -49,7 +50,7 @@ photograph = st.tuples(
     st.sampled_from([0, 0, 1]),
     st.sampled_from([1, 1, 0]),
     st.sampled_from([None, None, "minor", "prohibited", "unreleased", "minor,unreleased"]),
-    st.lists(face, max_size=3).map(tuple),
+    st.lists(face, max_size=3).map(json.dumps),
 )
 
 
@@ -57,7 +58,10 @@ photograph = st.tuples(
 @given(drawn=st.lists(photograph, min_size=2, max_size=40))
 def test_bulk_and_plain_rulings_are_the_same(peopled: Catalog, drawn: list[tuple[object, ...]]) -> None:
     rows = [PhotoFacts._make((number, *facts[:7], None, facts[7])) for number, facts in enumerate(drawn)]
-    assert Ruler(peopled, NOW).standings(rows) == Ruler(peopled, NOW).plainly(rows)
+    found = Ruler(peopled, NOW).standings(rows)
+    assert {seen.id: standing for standing, several in found.items() for seen in several} == (
+        Ruler(peopled, NOW).plainly(rows)
+    )
 
 
 def test_alike_photographs_share_one_standing(peopled: Catalog) -> None:
@@ -66,11 +70,10 @@ def test_alike_photographs_share_one_standing(peopled: Catalog) -> None:
             number,
             f"2020-01-{1 + number % 28:02}T12:00:00",
             *(0, "gps", "unknown", 0, 1, None, None),
-            (FaceFacts(1, 1, None),),
+            "[[1, 1, null]]",
         )
         for number in range(100)
     ]
     found = Ruler(peopled, NOW).standings(rows)
-    assert len(found) == 100
-    assert len(set(found.values())) == 1
+    assert list(found.values()) == [rows]
     assert statuses.refresh(peopled) == 0

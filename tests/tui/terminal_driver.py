@@ -52,14 +52,24 @@ class Terminal:
             pass
         return len(self.seen) - before
 
+    def read_some(self) -> None:
+        """Read what is there, so that the app is never held up by a full line."""
+        while self._read(0.0):
+            pass
+
+    def settle_long(self) -> None:
+        """As `settle`, where much was typed ahead."""
+        while self._read(2.0):
+            pass
+
     def answer(self, data: bytes) -> None:
         """Send bytes as the terminal itself would."""
         os.write(self._master, data)
 
     def wait_end(self) -> int:
         """Read to the end; the app's exit status."""
-        while self._read(PATIENCE_S) is not None:
-            pass
+        while (read := self._read(PATIENCE_S)) is not None:
+            assert read, f"the app did not end: {self.seen[-500:]!r}"
         _, status = os.waitpid(self.pid, 0)
         self.status = os.waitstatus_to_exitcode(status)
         return self.status

@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import big_catalog
+from core import listing, tagging
+from storage import decisions, photos
+from storage.catalog import open_catalog
+from storage.records import Rights
 from tests.tui.terminal_driver import Terminal
 
 STEPS = 8
@@ -17,7 +22,7 @@ BYTES_A_STEP = 1500
 def test_it_starts_without_torch_and_leaves_the_terminal_as_it_was(sample: Path) -> None:
     with Terminal(sample) as terminal:
         terminal.wait_for("60 photographs")
-        for key in "23456":
+        for key in ("\x1bOQ", *"34567"):  # F2, then the rooms' numbers
             terminal.press(key)
             terminal.settle()
         assert "libtorch" not in Path(f"/proc/{terminal.pid}/maps").read_text()
@@ -52,6 +57,93 @@ def test_a_step_costs_few_bytes_and_rest_costs_none(sample: Path) -> None:
             written += terminal.settle()
         assert written / STEPS < BYTES_A_STEP
         assert terminal.settle() == 0
+        terminal.press("Q")
+        assert terminal.wait_end() == 0
+
+
+def test_nothing_that_a_file_says_commands_the_terminal(sample: Path) -> None:
+    """Camera, caption, town and keyword of a file hold C0, C1, bidi, markup and a combining flood."""
+    wild = "a\x1b[31m\x9b41m\u202e\u2066[red]b[/red]\r\n\x07" + "\u0301" * 40
+    with open_catalog(sample) as catalog, catalog.transaction() as db:
+        db.execute("UPDATE photos SET camera = ?1, lens = ?1, caption = ?1, place = ?1, error = ?1", (wild,))
+        db.execute("INSERT INTO tags(photo_id, tag) SELECT id, ? FROM photos", (wild,))
+    with Terminal(sample, columns=200) as terminal:
+        terminal.wait_for("60 photographs")
+        for keys in ("j", "\x1bOQ", "2", "3", "4", "5", "6", "7", "1", ":", "\x1b", "?"):
+            terminal.press(keys)
+            terminal.settle()
+        terminal.press("\x1b")
+        terminal.settle()  # else Esc and Q are one key
+        terminal.press("Q")
+        terminal.wait_end()
+    assert b"\\x1b[31m" in terminal.seen, "it is shown, escaped"
+    assert b"[red]b[/red]" in terminal.seen, "what looks like markup is text"
+    assert b"\x1b[31m" not in terminal.seen
+    for letter in ("\x9b", "\u202e", "\u2066"):
+        assert letter.encode() not in terminal.seen
+
+
+def test_two_apps_and_the_command_line_see_each_other_and_lose_nothing(sample: Path) -> None:
+    with Terminal(sample) as one, Terminal(sample) as other:
+        for terminal in (one, other):
+            terminal.wait_for("60 photographs")
+            terminal.settle()
+        for number, terminal in enumerate((one, other, one)):
+            watching = other if terminal is one else one
+            terminal.press(f"t{'abc'[number]}\r")
+            terminal.wait_for("tag")
+            watching.settle()
+        one.press("l")
+        other.press("j")
+        with open_catalog(sample) as catalog:
+            tagging.give_keyword(catalog, [1, 2], "by command")
+            photo_id = next(photos.ids(catalog))
+            photos.set_errors(catalog, {photo_id: "it was eaten"})
+        for terminal in (one, other):
+            terminal.press("G")
+            terminal.wait_for("no time")
+            terminal.settle()
+    with open_catalog(sample, readonly=True) as catalog:
+        told = [decision.told for decision in decisions.newest(catalog)]
+    assert sorted(told) == sorted(
+        [f"1 photograph: tagged {word}" for word in "abc"]
+        + ["1 photograph: licensed", "2 photographs: tagged by command"]
+    )
+
+
+def test_a_change_made_elsewhere_comes_by_itself(sample: Path) -> None:
+    with Terminal(sample) as terminal:
+        terminal.wait_for("60 photographs")
+        terminal.settle()
+        with open_catalog(sample) as catalog:
+            tagging.set_rights(catalog, [58], Rights.MINE)  # the third row: nobody is seen
+        terminal.wait_for("granted")
+
+
+@pytest.mark.slow
+def test_a_thousand_photographs_are_tagged_one_key_each_and_all_of_it_is_undone(tmp_path: Path) -> None:
+    big_catalog.build(tmp_path / "catalog", 1000).close()
+    keys = [key for number in range(250) for key in ("l", "m", "l", ".")]
+    assert len(keys) == 1000
+    with Terminal(tmp_path / "catalog") as terminal:
+        terminal.wait_for("1,000 photographs")
+        terminal.settle()
+        for key in keys:
+            terminal.press(key)
+            terminal.read_some()
+        terminal.settle_long()
+        with open_catalog(tmp_path / "catalog", readonly=True) as catalog:
+            ids = list(listing.ids(catalog, ""))
+            now = [photos.get(catalog, one).rights for one in ids]
+            made = len(decisions.newest(catalog, 2000))
+        assert now == [{"l": "licensed", "m": "mine", ".": "licensed"}[key] for key in keys]
+        assert made == 1000
+        for _ in keys:
+            terminal.press("u")
+            terminal.read_some()
+        terminal.settle_long()
+        with open_catalog(tmp_path / "catalog", readonly=True) as catalog:
+            assert {photos.get(catalog, one).rights for one in ids} == {"unknown"}
         terminal.press("Q")
         assert terminal.wait_end() == 0
 

@@ -187,5 +187,6 @@ def ignore(
     if mark not in known:
         raise BadValue(f"--mark {mark!r} is unknown", "one of " + ", ".join(known))
     with opened(context) as catalog:
-        people.ignore(catalog, face, None if mark == "none" else FaceMark(mark), why, by or getpass.getuser())
-    emit({"subject": None, "faces": 1, "face": face, "mark": mark}, f"face {face}: {mark}", as_json=as_json)
+        done = people.ignore(catalog, face, None if mark == "none" else FaceMark(mark), why, by or getpass.getuser())
+    told = {"subject": None, "faces": 1, "face": face, "mark": mark, "settled": done.settled}
+    emit(told, done.lines(), as_json=as_json)

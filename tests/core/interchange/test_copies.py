@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from core import image
 from core.errors import BadImage
 from core.interchange import copies, packet, xmp
-from tests.core.interchange.test_packet import SAID
+from tests.core.interchange.test_packet import SAID, exiftool
 
 SECRET = b"SECRET-51.5N"
 GPS = {1: b"N", 2: ((51, 1), (30, 1), (0, 1)), 3: b"W", 4: ((0, 1), (7, 1), (30, 1))}
@@ -168,3 +169,15 @@ def test_damaged_files_are_copied_or_refused(format: str, data: st.DataObject) -
 
 
 SOUND = {format: picture(format) for format in ("JPEG", "PNG", "WEBP", "TIFF")}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_exiftool_reads_a_copy_without_a_warning(tmp_path: Path, format: str) -> None:
+    data = picture(format)
+    facts = image.probe(io.BytesIO(data))
+    copy = copies.of(data, facts.format, facts.orientation, PACKET, gps=False)
+    path = tmp_path / f"a{copy.suffix}"
+    path.write_bytes(copy.data)
+    [told] = exiftool("-gps*", "-all", path)
+    assert not {key for key in told if key.startswith(("Warning", "Error", "GPS"))}, told
+    assert told["ModelReleaseStatus"] == "Limited or Incomplete Model Releases"
