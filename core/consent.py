@@ -258,7 +258,7 @@ def _person(
     ruling = _age_ruling(subject, taken_at, at) if purpose in ADULT_ONLY_PURPOSES else None
     if ruling is None:
         ruling = _by_events(events, purpose, at, subject)
-    return replace(ruling, why=f"{subject.name}: {ruling.why}")
+    return Ruling(ruling.status, ruling.event_hash, ruling.until, f"{subject.name}: {ruling.why}")
 
 
 def _by_events(events: Sequence[Event], purpose: Purpose, at: datetime, subject: Subject | None) -> Ruling:
@@ -272,7 +272,7 @@ def _by_events(events: Sequence[Event], purpose: Purpose, at: datetime, subject:
             begins = max(begins, event.valid_from)
         if begins <= at:
             ruling = _decided(event, purpose, at)
-            return replace(ruling, until=_earliest(next_begins, ruling.until))
+            return ruling if next_begins is None else replace(ruling, until=_earliest(next_begins, ruling.until))
         next_begins = _earliest(next_begins, begins)
     return Ruling(Status.UNKNOWN, None, next_begins, f"nothing is recorded about {purpose}")
 

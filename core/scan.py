@@ -68,7 +68,6 @@ def index(
     catalog.
     """
     wanted = targets(catalog, roots)
-    photos.make_room(catalog)
     run = _Run(Settler(catalog, dry_run), report)
     with Readers(jobs or len(os.sched_getaffinity(0))) as readers:
         run.go(catalog, wanted, readers)

@@ -16,7 +16,7 @@ from core import consent
 from core.consent import AgeThen, PhotoRuling, Ruling
 from storage import claims, ledger, subjects
 from storage.catalog import Catalog
-from storage.records import Event, Face, FaceMark, Photo, Purpose, Rights, Subject
+from storage.records import Event, Face, FaceMark, Photo, Purpose, Rights, Status, Subject
 from storage.statuses import FaceFacts, PhotoFacts, Standing, faces_of
 
 PURPOSES = tuple(Purpose)
@@ -27,6 +27,11 @@ _FaceKey = tuple[int | None, int, str | None, AgeThen]
 
 _PhotoKey = tuple[frozenset[int], str, int, int, str | None]
 """All that a standing is made from: classes of faces that are ruled on alike, rights, failed, sought, bars."""
+
+_Said = tuple[Status, datetime | None]
+"""Of a ruling all that a standing holds: the status, and until when time alone can't change it."""
+
+_WeighKey = tuple[Purpose, frozenset[_Said | None], str, int, int, str | None]
 
 _SetKey = tuple[str, int, bool, str, int, int, str | None]
 """What photographs have in common that are ruled on as one: the people, and between which turns of their ages."""
@@ -43,9 +48,10 @@ class Ruler:
         self._people: dict[int, Subject] = {}
         self._events: dict[str, list[Event]] = {}
         self._class_of: dict[_FaceKey, int] = {}
-        self._classes: dict[tuple[Ruling | None, ...], int] = {}
-        self._rulings: list[tuple[Ruling | None, ...]] = []  # by class, in the order of purposes
+        self._classes: dict[tuple[_Said | None, ...], int] = {}
+        self._said: list[tuple[_Said | None, ...]] = []  # by class, in the order of purposes
         self._standings: dict[_PhotoKey, Standing] = {}
+        self._weighed: dict[_WeighKey, Ruling] = {}
         self._shown: dict[str, tuple[FaceFacts, ...]] = {}
         self._turns: dict[str, list[datetime]] = {}
         self._zoned: dict[tuple[int | None, str | None], bool] = {}
@@ -96,16 +102,24 @@ class Ruler:
         key = (frozenset(self._faces(seen)), seen.rights, seen.failed, seen.sought, seen.barred)
         known = self._standings.get(key)
         if known is None:
-            counted = [self._rulings[number] for number in key[0]]
-            photo = _photo(seen)
+            counted = [self._said[number] for number in key[0]]
             known = self._standings[key] = _standing_of(
                 [
-                    consent.weigh([ruling for ruling in of_purpose if ruling is not None], photo, purpose)
+                    self._weigh(purpose, frozenset(of_purpose), seen)
                     for purpose, of_purpose in zip(
                         PURPOSES, zip(*counted, strict=True) if counted else [()] * len(PURPOSES), strict=True
                     )
                 ]
             )
+        return known
+
+    def _weigh(self, purpose: Purpose, said: frozenset[_Said | None], seen: PhotoFacts) -> Ruling:
+        """What a photograph permits of whose faces this is said, as often as it may be."""
+        key = (purpose, said, seen.rights, seen.failed, seen.sought, seen.barred)
+        known = self._weighed.get(key)
+        if known is None:
+            rulings = [Ruling(one[0], None, one[1], "") for one in said if one is not None]
+            known = self._weighed[key] = consent.weigh(rulings, _photo(seen), purpose)
         return known
 
     def _faces(self, seen: PhotoFacts) -> list[int]:
@@ -128,10 +142,10 @@ class Ruler:
             consent.face_ruling(_face(0, face), person, events, purpose, taken_at, self._at) for purpose in PURPOSES
         )
         # for a standing nothing but status and end counts: people of whom these are the same make one class
-        alike = tuple(None if one is None else Ruling(one.status, None, one.until, "") for one in rulings)
-        number = self._classes.setdefault(alike, len(self._rulings))
-        if number == len(self._rulings):
-            self._rulings.append(alike)
+        alike = tuple(None if one is None else (one.status, one.until) for one in rulings)
+        number = self._classes.setdefault(alike, len(self._said))
+        if number == len(self._said):
+            self._said.append(alike)
         self._class_of[key] = number
         return number
 

@@ -33,8 +33,6 @@ _COLUMNS = (
 )
 _TAKEN_AT = _READ.index("taken_at")
 _HALF = 1 << 63
-_CACHE_KB = 64 << 10
-_LOG_PAGES = 8_000  # 32 MB
 _FOLDERS_A_TIME = 500
 _IDS_A_PAGE = 10_000
 _PATHS_A_QUERY = 10_000  # two parameters each; SQLite takes 32,766
@@ -312,15 +310,6 @@ def at_paths(catalog: Catalog, paths: Sequence[bytes]) -> dict[bytes, KnownFile]
         )
         found |= {join(row[0], row[1]): KnownFile._make(row[2:]) for row in rows}
     return found
-
-
-def make_room(catalog: Catalog) -> None:
-    """Let this connection write many rows: keep the indexes' pages in memory, and the log longer before it is merged.
-
-    A row of a new photograph touches a page far off in each index; with SQLite's 2 MB every one is read again.
-    """
-    catalog.connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
-    catalog.connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
 
 
 def newest_id(catalog: Catalog) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import starmap
 from typing import NamedTuple
 
 from storage.catalog import Catalog
@@ -80,7 +81,7 @@ def after(catalog: Catalog, photo_id: int, limit: int) -> list[PhotoFacts]:
 def _facts(catalog: Catalog, which: str, params: tuple[int, ...]) -> list[PhotoFacts]:
     cursor = catalog.connection.cursor()
     cursor.row_factory = None
-    return list(map(PhotoFacts._make, cursor.execute(_FACTS.format(which=which, barred=BARRED), params)))
+    return list(starmap(PhotoFacts, cursor.execute(_FACTS.format(which=which, barred=BARRED), params)))
 
 
 def faces_of(shown: str) -> tuple[FaceFacts, ...]:

@@ -41,6 +41,7 @@ WITHDRAWAL = "tests/core/test_withdrawal.py"
 GENERATE = "tests/core/test_generate.py"
 VERDICT = "tests/core/test_audit_verdict.py"
 STRANGERS = "tests/core/test_audit_strangers.py"
+RELEASE = "tests/core/test_release.py"
 SAFETY = "tests/core/test_safety_checker.py"
 MERGING = "tests/core/merging/test_catalogued.py"
 PEOPLE = "tests/core/test_people.py"
@@ -65,8 +66,8 @@ MUTATIONS = (
     Mutation(
         "the newest word counts, not the first",
         "core/consent.py",
-        "    for event in reversed(events):\n        if purpose not in",
-        "    for event in events:\n        if purpose not in",
+        "for event in reversed(events):\n        if purpose not in event.purposes",
+        "for event in events:\n        if purpose not in event.purposes",
         CONSENT,
     ),
     Mutation(
@@ -587,14 +588,14 @@ MUTATIONS = (
     ),
     Mutation(
         "an erased face is never anybody's again",
-        "storage/migrations/018_erasure.sql",
+        "storage/migrations/019_erasure.sql",
         "WHEN old.mark = 'erased' BEGIN",
         "WHEN 0 BEGIN",
         ERASURE,
     ),
     Mutation(
         "an erased face is never embedded again",
-        "storage/migrations/018_erasure.sql",
+        "storage/migrations/019_erasure.sql",
         "WHEN (SELECT mark FROM faces WHERE id = new.face_id) = 'erased' BEGIN",
         "WHEN 0 BEGIN",
         ERASURE,
@@ -734,6 +735,64 @@ MUTATIONS = (
         '"patches": ratio <= COPY,',
         '"patches": False,',
         "tests/core/test_audit_copies.py",
+    ),
+    # What leaves the catalog
+    Mutation(
+        "a model leaves only with everyone's word",
+        "core/release.py",
+        "        if ruling.status is not Status.GRANTED:\n            missing",
+        "        if False:\n            missing",
+        RELEASE,
+        vital=True,
+    ),
+    Mutation(
+        "everyone in the lineage is asked",
+        "core/release.py",
+        "everyone = {person for one in ids for person in artifacts.shares_of(catalog, one)}",
+        "everyone = set(list(artifacts.shares_of(catalog, model.id))[:1])",
+        RELEASE,
+    ),
+    Mutation(
+        "one person's model stays",
+        "core/release.py",
+        "if model.kind not in COMPOSITES or len(shares) < 2 or max(shares.values()) >= ONE_PERSON:",
+        "if False:",
+        RELEASE,
+    ),
+    Mutation(
+        "what was not audited stays",
+        "core/release.py",
+        "    if audit.bytes_hash != bytes_hash:\n",
+        "    if False:\n",
+        RELEASE,
+    ),
+    Mutation(
+        "what did not pass its audit stays",
+        "core/release.py",
+        "    if audit.verdict != NOBODY_VERDICT:\n",
+        "    if False:\n",
+        RELEASE,
+    ),
+    Mutation(
+        "what no safety checker saw stays",
+        "core/release.py",
+        "    if audit.checker is None:\n",
+        "    if False:\n",
+        RELEASE,
+    ),
+    Mutation(
+        "a tainted model stays",
+        "core/release.py",
+        "    require_ok([model])\n    shares",
+        "    shares",
+        RELEASE,
+    ),
+    Mutation(
+        "no minor's photographs are looked at for membership",
+        "core/membership.py",
+        "    _require_adult(catalog, person)\n    require_ok",
+        "    require_ok",
+        "tests/core/test_membership.py",
     ),
     # What leaves the models
     Mutation(

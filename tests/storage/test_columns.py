@@ -153,7 +153,7 @@ class Changes(RuleBasedStateMachine):
             if gone:
                 db.execute("DELETE FROM tags WHERE photo_id = ?", (self.ids[at],))
             else:
-                db.execute("INSERT OR IGNORE INTO tags VALUES (?, ?)", (self.ids[at], tag))
+                db.execute("INSERT OR IGNORE INTO tags(photo_id, tag) VALUES (?, ?)", (self.ids[at], tag))
 
     @rule()
     def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""generate and audit: pictures from a model, and whether they look like anyone."""
+"""generate, audit, membership: pictures from a model, whether they look like anyone, and whose it was trained on."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     app.command()(generate)
     app.command()(audit)
+    app.command()(membership)
 
 
 def generate(
@@ -88,3 +89,22 @@ def audit(
     emit(plain(report), report.lines(), as_json=as_json)
     if report.verdict != "nobody":
         raise typer.Exit(REFUSED)
+
+
+def membership(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="A model's name.")],
+    subject: Annotated[str, typer.Argument(help="Id or exact name of a person who is in it, or was.")],
+    seed: int = 0,
+    device: str = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Can the model be told to have been trained on a person's photographs? Ask before and after taking them out.
+
+    Its loss on their pictures, beside the base's, is compared with that on pictures of people who are not in it.
+    """
+    from core.membership import membership as ask  # torch is loaded only where it is used
+
+    with opened(context) as catalog, Progress() as progress:
+        told = ask(catalog, model, subject, seed=seed, device=device, report=progress)
+    emit(told, told.lines(), as_json=as_json)

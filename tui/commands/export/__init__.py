@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from tui.commands.export import photos
+from tui.commands.export import model, photos
 
-SUBCOMMANDS = (photos,)
+SUBCOMMANDS = (model, photos)
 
 
 def register(app: typer.Typer) -> None:
