@@ -98,7 +98,7 @@ def trained(catalog: Catalog, model: Model, resolution: int, space: str, report:
     for number, item in enumerate(items):
         report(Step("reading what was trained on", number, len(items)))
         try:
-            picture = picture_of(known[item.photo_id], item, resolution)[0]
+            picture = picture_of(known[item.photo_id], item, (resolution, resolution))[0]
         except (BadImage, KeyError):  # moved, changed or gone: told of as not compared
             continue
         for view in (picture, ImageOps.mirror(picture)):

@@ -140,6 +140,14 @@ def _require_enough(cohort: Cohort, people: int) -> None:
         )
 
 
+def frozen_items(catalog: Catalog, name: str) -> list[CohortItem]:
+    """A frozen cohort's pictures, by pseudonym and leaf. Raises NoSuchRecord, BadValue where it is not frozen."""
+    cohort = artifacts.get_cohort(catalog, name)
+    if cohort.merkle_root is None:
+        raise BadValue(f"cohort {name!r} is not frozen", f"freeze it: kyodaku cohort freeze {name}")
+    return list(artifacts.cohort_items(catalog, cohort.id))
+
+
 def root_of(items: Iterable[CohortItem]) -> str:
     """The Merkle root over these pictures, hex; over one person's it depends on that person alone."""
     return proofs.tree(items).root

@@ -269,6 +269,7 @@ def _kept_files(catalog: Catalog, rest: Rest) -> list[Path]:
         *(path for digest in rest.thumbs for path in catalog.thumbs.glob(f"{digest[:2]}/{digest}-*")),
         *(path for digest in rest.evidence for path in catalog.evidence.glob(f"{digest}*")),
         *catalog.models.glob("*.audit"),
+        *catalog.jobs.glob("*/previews"),  # a pooled LoRA's too
         *(path for path in catalog.cache.iterdir() if path.name != LATENTS),
     ]
 

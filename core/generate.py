@@ -171,15 +171,17 @@ def draw(
     pipe: Any = base.pipe
     extra: dict[str, Any] = {"height": size or base.resolution, "width": size or base.resolution}
     if start is not None:
-        from diffusers import StableDiffusionImg2ImgPipeline
+        from diffusers import AutoPipelineForImage2Image
 
-        pipe = StableDiffusionImg2ImgPipeline(**base.pipe.components, requires_safety_checker=False)
+        pipe = AutoPipelineForImage2Image.from_pipe(base.pipe)
         pipe.set_progress_bar_config(disable=True)
         extra = {"image": start, "strength": strength}
     for first in range(0, len(texts), BATCH):
         part = list(texts[first : first + BATCH])
         noise = [torch.Generator().manual_seed(seed + first + number) for number in range(len(part))]
-        with torch.inference_mode():
+        dtype = pipe.unet.dtype
+        halved = torch.autocast(base.device.type, dtype=dtype, enabled=dtype is not torch.float32)
+        with torch.inference_mode(), halved:
             drawn = pipe(
                 part,
                 negative_prompt=[negative] * len(part),

@@ -29,7 +29,8 @@ from core.errors import BadImage, Refused
 from core.generate import NO_AGE, open_model
 from core.progress import Report, Step, silent
 from core.selection import People, photographs
-from core.training.dataset import embed_captions, picture_of
+from core.training.dataset import picture_of
+from core.training.words import encode_each
 from storage import artifacts, faces, ledger, photos, subjects
 from storage.catalog import Catalog
 from storage.records import CohortItem, Purpose, Status, Subject
@@ -191,7 +192,7 @@ def _read(catalog: Catalog, items: Iterable[CohortItem], side: int) -> list[Imag
             break
         (photo,) = photos.get_many(catalog, [item.photo_id])
         try:
-            found.append(picture_of(photo, item, side)[0])
+            found.append(picture_of(photo, item, (side, side))[0])
         except BadImage:  # gone or changed since: the others tell
             continue
     return found
@@ -202,7 +203,8 @@ def _losses(
 ) -> list[Floats]:
     """Each picture's mean denoising loss [n] of each group, over the same noise for every model."""
     words = CAPTION.replace("{trigger}", trigger)
-    caption = embed_captions(base, [" ".join(words.split())])
+    text = " ".join(words.split())
+    caption = encode_each(base, [text])[text].tokens
     levels = base.pipe.scheduler.alphas_cumprod.float()
     when = torch.linspace(0, len(levels) - 1, LEVELS + 2).long()[1:-1]
     total, done = sum(len(group) for group in groups), 0

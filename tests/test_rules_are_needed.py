@@ -333,7 +333,7 @@ MUTATIONS = (
     ),
     Mutation(
         "consent is asked before a person's pictures are read",
-        "core/training/loop.py",
+        "core/training/one.py",
         "        look_at_consent()\n        items = [",
         "        items = [",
         LOOP,
@@ -348,8 +348,8 @@ MUTATIONS = (
     Mutation(
         "consent is asked before a model is on record",
         "core/training/loop.py",
-        "            _look_at_consent(catalog, settings.cohort, task)\n            permit_base(",
-        "            permit_base(",
+        "            _look_at_all(catalog, settings.cohort, message.base_hash, task)\n",
+        "",
         LOOP,
     ),
     Mutation(
@@ -374,6 +374,27 @@ MUTATIONS = (
         f"{LOOP} {DATASET}",
     ),
     Mutation(
+        "captions of a file are held to the rule of prompts",
+        "core/training/captions.py",
+        "            check_caption(rest[0], where)\n",
+        "            pass\n",
+        "tests/core/training/test_captions.py",
+    ),
+    Mutation(
+        "a place that no prompt may name is in no caption",
+        "core/training/captions.py",
+        ' and not (asked and prompts.find(text.replace(TRIGGER, "")))',
+        "",
+        "tests/core/training/test_captions.py",
+    ),
+    Mutation(
+        "held-out pictures are not learned from",
+        "core/training/one.py",
+        "learned = [at for at in range(len(items)) if at not in held]",
+        "learned = list(range(len(items)))",
+        "tests/core/training/test_watching.py",
+    ),
+    Mutation(
         "masked pixels carry no loss",
         "core/training/dataset.py",
         "free[top:bottom, left:right] = 0",
@@ -390,8 +411,8 @@ MUTATIONS = (
     Mutation(
         "what is around the crop is cut before anything is resampled",
         "core/training/dataset.py",
-        "crop = whole.crop(square).resize((resolution, resolution), Image.Resampling.LANCZOS)",
-        "crop = whole.resize((resolution, resolution), Image.Resampling.LANCZOS, box=square)",
+        "crop = whole.crop(cut).resize(size, Image.Resampling.LANCZOS)",
+        "crop = whole.resize(size, Image.Resampling.LANCZOS, box=cut)",
         DATASET,
     ),
     # What may be made of models, and drawn with them
@@ -538,7 +559,7 @@ MUTATIONS = (
     # Work under way, and what a crash leaves
     Mutation(
         "training stops within a step",
-        "core/training/loop.py",
+        "core/training/one.py",
         "            watch()\n",
         "",
         STOPPING,
@@ -546,8 +567,8 @@ MUTATIONS = (
     Mutation(
         "training on a model stops with it",
         "core/training/loop.py",
-        "        permit_base(catalog, base.unet_hash)\n\n    watch",
-        "\n    watch",
+        "    permit_base(catalog, base_hash)\n",
+        "",
         STOPPING,
     ),
     Mutation(

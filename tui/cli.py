@@ -30,6 +30,7 @@ def command_line() -> typer.Typer:
         models,
         people,
         pictures,
+        recipes,
         similar,
         standards,
         subjects,
@@ -45,7 +46,7 @@ def command_line() -> typer.Typer:
     commands.callback()(root)
     for room in (
         *(archive, cohorts, consent, decisions, export, jobs, ledger, models, people),
-        *(pictures, similar, standards, subjects, training, upkeep),
+        *(pictures, recipes, similar, standards, subjects, training, upkeep),
     ):
         room.register(commands)
     return commands

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from core.errors import BadLora
+from core.merging.layer_names import of_diffusers
 from storage.errors import BadTensorFile
 from storage.tensors import TensorFile, TensorSpec, read_header, read_tensor, write_tensors
 from storage.whole_files import whole_file
@@ -33,6 +34,7 @@ TORCH: Mapping[str, torch.dtype] = {
     "BF16": torch.bfloat16,
     "I64": torch.int64,
     "I32": torch.int32,
+    "U8": torch.uint8,
 }
 
 _KOHYA = re.compile(r"(lora_(?:unet|te\d?)_.+)\.(lora_down\.weight|lora_up\.weight|alpha)")
@@ -157,7 +159,7 @@ def _find_layers(header: TensorFile) -> dict[str, _Keys]:
     found: dict[str, _Keys] = {}
     for key, spec in header.specs.items():
         if match := _KOHYA.fullmatch(key):
-            keys = found.setdefault(match[1], _Keys())
+            keys = found.setdefault(of_diffusers(match[1]), _Keys())
             kind = match[2]
             if kind == "alpha":
                 keys.alpha_key = key
@@ -259,17 +261,19 @@ def read_lora(path: Path) -> dict[str, LoraLayer]:
         return {name: lora.layer(name) for name in lora.layers}
 
 
-def layers_from_peft(state: Mapping[str, Tensor], alpha: float, part: str = "unet") -> dict[str, LoraLayer]:
-    """Layers from what peft's `get_peft_model_state_dict(unet)` gives, all with the same `alpha`.
+def layers_from_peft(
+    state: Mapping[str, Tensor], alpha: float, part: str = "unet", *, two_encoders: bool = False
+) -> dict[str, LoraLayer]:
+    """Layers from what peft's `get_peft_model_state_dict(module)` gives, all with the same `alpha`.
 
-    Raises BadLora for a key that is no half of a LoRA layer.
+    `part` says which module it is, as in `kohya_name`. Raises BadLora for a key that is no half of a LoRA layer.
     """
     halves: dict[str, dict[str, Tensor]] = {}
     for key, tensor in state.items():
         place = _peft_place(key)
         if place is None:
             raise BadLora(f"{key!r} belongs to no plain LoRA", "train without DoRA and biases")
-        halves.setdefault(kohya_name(place[1], part), {})[place[2]] = tensor
+        halves.setdefault(kohya_name(place[1], part, two_encoders=two_encoders), {})[place[2]] = tensor
     return {name: LoraLayer(both["down"], both["up"], alpha) for name, both in sorted(halves.items())}
 
 

@@ -23,55 +23,93 @@ from storage.catalog import Catalog
 from storage.records import Box, CohortItem, Photo
 from storage.whole_files import file_hash
 
+Size = tuple[int, int]  # width and height
+Frame = tuple[int, int, int, int, int, int]
+
 FILL = (127, 127, 127)  # stands for other people's pixels before encoding
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
-    """One group's pictures, encoded: latents and their mirror images [n, c, h, w], loss weights [n, 1, h, w], 0..1."""
+class Picture:
+    """One picture, encoded: its latent and that of its mirror image [c, h, w], loss weights [1, h, w] in 0..1.
 
-    latents: Tensor
+    `frame` is what SDXL is told of it: height and width before it was resized, top and left of the cut, and height
+    and width it was resized to, in pixels.
+    """
+
+    latent: Tensor
     mirrored: Tensor
-    weights: Tensor
+    weight: Tensor
+    frame: Frame
 
-    def __len__(self) -> int:
-        return int(self.latents.shape[0])
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of its latent; pictures of one shape go through the network together."""
+        return tuple(self.latent.shape)
 
 
 def prepare(
-    catalog: Catalog, base: Base, items: Sequence[CohortItem], resolution: int, background: float = 1.0
-) -> Pictures:
+    catalog: Catalog,
+    base: Base,
+    items: Sequence[CohortItem],
+    resolution: int,
+    background: float = 1.0,
+    *,
+    buckets: bool = False,
+) -> list[Picture]:
     """Encode the items, in their order, or read them from the cache; what is not the face weighs `background`.
 
+    With `buckets` a crop keeps its shape, as near as the base's grain allows, at the area of `resolution` squared.
     Raises BadImage for a photograph that is gone, or whose bytes are no longer those that were frozen.
     """
     known = {photo.id: photo for photo in photos.get_many(catalog, sorted({item.photo_id for item in items}))}
-    encoded = []
+    boxes = {face.id: framing.around(face.box) for face in faces.get_many(catalog, {item.face_id for item in items})}
+    pictures = []
     for item in items:
-        kept = latent_cache.path_of(catalog, item, resolution, base.vae_hash)
+        size = size_of(item.crop, resolution, grain_of(base)) if buckets else (resolution, resolution)
+        kept = latent_cache.path_of(catalog, item, size, base.vae_hash)
         arrays = latent_cache.read(kept)
         if arrays is None:
-            arrays = _encode(base, *picture_of(known[item.photo_id], item, resolution))
+            arrays = encode(base, *picture_of(known[item.photo_id], item, size))
             latent_cache.write(kept, *arrays)
-        encoded.append(arrays)
-    latents, mirrored, free = (torch.from_numpy(np.stack(column)) for column in zip(*encoded, strict=True))
-    weights = free * _face_weights(catalog, items, int(free.shape[-1]), background)
-    return Pictures(latents.to(base.device), mirrored.to(base.device), weights.to(base.device))
-
-
-def _face_weights(catalog: Catalog, items: Sequence[CohortItem], side: int, background: float) -> Tensor:
-    """1 where an item's face with its margin lies, `background` around it: [n, 1, side, side]."""
-    boxes = {face.id: framing.around(face.box) for face in faces.get_many(catalog, {item.face_id for item in items})}
-    weights = torch.full((len(items), 1, side, side), background)
-    for weight, item in zip(weights, items, strict=True):
+        latent, mirrored, free = (torch.from_numpy(np.array(array)) for array in arrays)
+        cut = cut_of(item.crop, size)
         box = boxes.get(item.face_id, item.crop)  # a face that was sought again since has another number
-        left, top, right, bottom = _within(box, _square(item.crop), side, reach=0)
-        weight[:, top:bottom, left:right] = 1
-    return weights
+        weight = free * _face_weight(box, cut, (int(free.shape[2]), int(free.shape[1])), background)
+        frame = (cut[3] - cut[1], cut[2] - cut[0], 0, 0, size[1], size[0])
+        device = base.device
+        pictures.append(Picture(latent.to(device), mirrored.to(device), weight.to(device), frame))
+    return pictures
 
 
-def picture_of(photo: Photo, item: CohortItem, resolution: int) -> tuple[Image.Image, Array]:
-    """The item's crop, RGB, `resolution` a side, others' pixels filled, and where they are: float32 [h, w], 1 is free.
+def grain_of(base: Base) -> int:
+    """Pixels that a side of a picture must be a multiple of."""
+    return int(base.pixels_a_latent * 2 ** (len(base.pipe.unet.config.block_out_channels) - 1))
+
+
+def size_of(crop: Box, resolution: int, grain: int) -> Size:
+    """Width and height, in multiples of the grain, of the shape nearest to the crop's at no more than the area.
+
+    Of equally near ones the larger; sides between half and twice the resolution (the buckets of NovelAI, 2022).
+    """
+    ratio = math.log((crop[2] - crop[0]) / (crop[3] - crop[1]))
+    sides = range(max(grain, resolution // 2 // grain * grain), 2 * resolution + 1, grain)
+    fits = [(w, min(resolution * resolution // w, 2 * resolution) // grain * grain) for w in sides]
+    square = (resolution, resolution)
+    shapes = [square, *((w, h) for w, h in fits if h >= sides.start and (w, h) != square)]
+    return min(shapes, key=lambda shape: (abs(math.log(shape[0] / shape[1]) - ratio), -shape[0] * shape[1], shape))
+
+
+def _face_weight(box: Box, cut: Box, places: Size, background: float) -> Tensor:
+    """1 where a face's box lies, `background` around it: [1, places high, places wide]."""
+    weight = torch.full((1, places[1], places[0]), background)
+    left, top, right, bottom = _within(box, cut, places, reach=0)
+    weight[:, top:bottom, left:right] = 1
+    return weight
+
+
+def picture_of(photo: Photo, item: CohortItem, size: Size) -> tuple[Image.Image, Array]:
+    """The item's crop, RGB, of that size, others' pixels filled, and where they are: float32 [h, w], 1 is free.
 
     Raises BadImage.
     """
@@ -84,42 +122,43 @@ def picture_of(photo: Photo, item: CohortItem, resolution: int) -> tuple[Image.I
         ) from error
     if not same:
         raise BadImage(f"{photo.path_text} changed since the cohort was frozen", "index again, then freeze again")
-    square = _square(item.crop)
+    cut = cut_of(item.crop, size)
     # Cut before anything is resampled: a filter, the decoder's own at a reduced scale too, reads beyond its box.
     whole = image.load(path, photo.orientation)
-    crop = whole.crop(square).resize((resolution, resolution), Image.Resampling.LANCZOS)
-    free = np.ones((resolution, resolution), dtype=np.float32)
+    crop = whole.crop(cut).resize(size, Image.Resampling.LANCZOS)
+    free = np.ones((size[1], size[0]), dtype=np.float32)
     for mask in item.masks:
-        left, top, right, bottom = _within(mask, square, resolution)
+        left, top, right, bottom = _within(mask, cut, size)
         if left < right and top < bottom:
             free[top:bottom, left:right] = 0
             crop.paste(FILL, (left, top, right, bottom))
     return crop, free
 
 
-def _square(crop: Box) -> Box:
-    """The largest square of whole pixels in the middle of a crop."""
+def cut_of(crop: Box, size: Size) -> Box:
+    """The largest box of whole pixels in the middle of a crop that has the shape of `size`: width, height."""
     x0, y0, x1, y1 = crop
-    side = min(x1 - x0, y1 - y0)
-    left, top = x0 + (x1 - x0 - side) // 2, y0 + (y1 - y0 - side) // 2
-    return left, top, left + side, top + side
+    width = min(x1 - x0, max(1, (y1 - y0) * size[0] // size[1]))
+    height = min(y1 - y0, max(1, (x1 - x0) * size[1] // size[0]))
+    left, top = x0 + (x1 - x0 - width) // 2, y0 + (y1 - y0 - height) // 2
+    return left, top, left + width, top + height
 
 
-def _within(box: Box, square: Box, resolution: int, reach: int | None = None) -> Box:
-    """A box in the pixels of the resized crop, widened by `reach`: the Lanczos kernel's, 3 of the coarser pixels."""
-    scale = resolution / (square[2] - square[0])
-    reach = math.ceil(3 * max(1.0, scale)) if reach is None else reach
-    left, top = ((box[axis] - square[axis]) * scale for axis in (0, 1))
-    right, bottom = ((box[axis + 2] - square[axis]) * scale for axis in (0, 1))
+def _within(box: Box, cut: Box, size: Size, reach: int | None = None) -> Box:
+    """A box in the pixels of the resized cut, widened by `reach`: the Lanczos kernel's, 3 of the coarser pixels."""
+    scales = [size[axis] / (cut[axis + 2] - cut[axis]) for axis in (0, 1)]
+    wide = [math.ceil(3 * max(1.0, scale)) if reach is None else reach for scale in scales]
+    left, top = ((box[axis] - cut[axis]) * scales[axis] for axis in (0, 1))
+    right, bottom = ((box[axis + 2] - cut[axis]) * scales[axis] for axis in (0, 1))
     return (
-        max(0, math.floor(left) - reach),
-        max(0, math.floor(top) - reach),
-        min(resolution, math.ceil(right) + reach),
-        min(resolution, math.ceil(bottom) + reach),
+        max(0, math.floor(left) - wide[0]),
+        max(0, math.floor(top) - wide[1]),
+        min(size[0], math.ceil(right) + wide[0]),
+        min(size[1], math.ceil(bottom) + wide[1]),
     )
 
 
-def _encode(base: Base, crop: Image.Image, free: Array) -> tuple[Array, Array, Array]:
+def encode(base: Base, crop: Image.Image, free: Array) -> latent_cache.Arrays:
     """Latent, latent of the mirror image, and the weights at the latents' size: 0 where a masked pixel reaches."""
     pixels = torch.from_numpy(np.asarray(crop, dtype=np.float32).copy()).permute(2, 0, 1) / 127.5 - 1
     vae = base.pipe.vae
@@ -133,18 +172,3 @@ def _encode(base: Base, crop: Image.Image, free: Array) -> tuple[Array, Array, A
     taken = torch.nn.functional.max_pool2d(taken, base.pixels_a_latent)
     taken = torch.nn.functional.max_pool2d(taken, 3, stride=1, padding=1)  # the encoder sees past a latent's own pixels
     return latents[0], latents[1], (1 - taken[0]).numpy()
-
-
-def embed_captions(base: Base, captions: Sequence[str]) -> Tensor:
-    """What the UNet is told for each caption: [n, tokens, width]."""
-    tokenizer, encoder = base.pipe.tokenizer, base.pipe.text_encoder
-    tokens = tokenizer(
-        list(captions),
-        padding="max_length",
-        truncation=True,
-        max_length=tokenizer.model_max_length,
-        return_tensors="pt",
-    )
-    with torch.inference_mode():
-        embedded: Tensor = encoder(tokens.input_ids.to(base.device))[0]
-    return embedded.clone()

@@ -3,78 +3,98 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from blake3 import blake3
-from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
 from torch import Tensor
 
 from core.base_model import Base
-from core.errors import BadBase
-from core.merging.formats import LoraLayer, layers_from_peft
+from core.merging.formats import LoraLayer
 from core.training import checkpoint
-from core.training.dataset import Pictures, embed_captions
-from core.training.order import epoch_steps, pick, seed_of
-from core.training.recipe import SHARED_TRIGGER, Recipe
+from core.training.adapter import LoraAdapter
+from core.training.batches import Batches, Group, Rows
+from core.training.checkpoint import Kept
+from core.training.objective import Diffusion, errors
+from core.training.optimisers import Optimiser, rate
+from core.training.order import epoch_steps
+from core.training.recipe import Recipe
+from core.training.words import Words
 
-ADAPTER = "kyodaku"
-LAYERS = {
-    "attention": ("to_q", "to_k", "to_v", "to_out.0"),
-    "ff": ("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
-    "conv": ("conv1", "conv2"),
-}
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """One person's share of a run: their pictures and the word that stands for them."""
+class Told:
+    """What one step tells: steps done, the loss, each group's share of it, the gradient's norm and the rate.
 
-    uid: str
-    trigger: str
-    pictures: Pictures
-    leaves: tuple[str, ...]  # what the pictures are, for the checkpoint to know its run
+    `groups` gives by group number the sum of its pictures' errors and how many they were; prior pictures are not in
+    it. The norm is from before it was clipped. `micro` is how many pictures went through at once.
+    """
+
+    step: int
+    loss: float
+    groups: Mapping[int, tuple[float, int]]
+    gradient: float
+    rate: float
+    micro: int
 
 
 @dataclass(slots=True)
 class Fit:
-    """One LoRA under training on a base that other runs use after it. `step` counts what is done."""
+    """One LoRA under training on a base that other runs use after it. `step` counts what is done.
+
+    `micro` is how many pictures go through the network at once: the recipe's batch, or less since memory ran out.
+    `best` is the score that the weights kept as the best had, None before there is one.
+    """
 
     base: Base
     recipe: Recipe
     groups: Sequence[Group]
     key: str
+    prior: Group | None = None
     step: int = 0
-    parameters: dict[str, Tensor] = field(default_factory=dict)
-    optimiser: Any = None
-    captions: Tensor = field(default_factory=lambda: torch.empty(0))
-    levels: Tensor = field(default_factory=lambda: torch.empty(0))
+    micro: int = 0
+    best: float | None = None
+    adapter: LoraAdapter = field(init=False)
+    optimiser: Optimiser = field(init=False)
+    batches: Batches = field(init=False)
+    diffusion: Diffusion = field(init=False)
+    scaler: Any = None
+    _mean: dict[str, Tensor] = field(default_factory=dict)
+    _best: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _attach(self.base, self.recipe)
-        unet = self.base.pipe.unet
-        self.parameters = {name: p for name, p in sorted(unet.named_parameters()) if p.requires_grad}
-        self._initialise()
         recipe = self.recipe
-        self.optimiser = torch.optim.AdamW(
-            list(self.parameters.values()), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
-        )
-        texts = [recipe.caption.format(trigger=group.trigger) for group in self.groups]
-        texts += [recipe.caption.format(trigger=SHARED_TRIGGER), ""]
-        self.captions = embed_captions(self.base, texts)
-        self.levels = self.base.pipe.scheduler.alphas_cumprod.float()
+        self.adapter = LoraAdapter(self.base, recipe)
+        self.adapter.initialise(self.key, recipe.seed)
+        self.optimiser = Optimiser(recipe, self.adapter.rates())
+        self.batches = Batches(self.base, recipe, self.groups, self.key, self.prior, learns_words=self.adapter.text)
+        self.diffusion = Diffusion.of(self.base.pipe.scheduler)
+        self.micro = recipe.batch
+        if recipe.precision == "fp16":
+            self.scaler = torch.amp.GradScaler(self.base.device.type)
+        if recipe.ema is not None:
+            self._mean = {name: parameter.detach().clone() for name, parameter in self.adapter.named.items()}
+        unet = self.base.pipe.unet
+        if recipe.gradient_checkpointing:
+            unet.enable_gradient_checkpointing()
+        else:
+            unet.disable_gradient_checkpointing()  # of a run before
+        if recipe.compile:
+            unet.compile()
 
     @property
     def fingerprint(self) -> str:
         """What a checkpoint must agree on to be this run's."""
-        people = [[group.uid, *group.leaves] for group in self.groups]
-        told = [self.recipe.model_dump(), self.base.unet_hash, self.base.vae_hash, self.key, people]
+        people = [[group.uid, *group.leaves, *group.captions] for group in self.groups]
+        hashes = [self.base.unet_hash, self.base.vae_hash, self.base.text_hash]
+        told = [self.recipe.told(), *hashes, self.key, people]
         return str(blake3(json.dumps(told, sort_keys=True).encode()).hexdigest())
 
     @property
@@ -82,11 +102,12 @@ class Fit:
         """Steps between two looks at consent: one pass over the pictures."""
         return epoch_steps([len(g.pictures) for g in self.groups], self.recipe.batch * self.recipe.accumulate)
 
-    def steps(self, *, before_epoch: Callable[[], None], kept: Path | None) -> Iterator[tuple[int, float]]:
-        """Train to the last step, from the checkpoint at `kept` if it is this run's; gives steps done and the loss.
+    def steps(self, *, before_epoch: Callable[[], None], kept: Path | None) -> Iterator[Told]:
+        """Train to the last step, from the checkpoint at `kept` if it is this run's; tells of each step.
 
         `before_epoch` is called before the first step, on resume too, and before each pass over the pictures; what it
-        raises stops the run.
+        raises stops the run. A checkpoint is written when the step has been told of, so that it holds what the caller
+        made of it (`note`).
         """
         if kept is not None:
             self._resume(kept)
@@ -94,131 +115,160 @@ class Fit:
         while self.step < self.recipe.steps:
             if self.step and self.step % self.epoch == 0:
                 before_epoch()
-            loss = self._step()
-            self.step += 1
+            told = self._step()
+            yield told
             if kept is not None and self.step < self.recipe.steps and self.step % self.recipe.checkpoint_every == 0:
                 people = [group.uid for group in self.groups]
-                checkpoint.save(kept, self._state(), step=self.step, fingerprint=self.fingerprint, people=people)
-            yield self.step, loss
+                checkpoint.save(kept, self._state(), fingerprint=self.fingerprint, people=people)
 
     def layers(self) -> dict[str, LoraLayer]:
-        """The LoRA as it stands, by kohya's layer names, copied."""
-        state = get_peft_model_state_dict(self.base.pipe.unet, adapter_name=ADAPTER)
-        state = {name: tensor.detach().float().cpu().clone() for name, tensor in state.items()}
-        return layers_from_peft(state, self.recipe.scale_alpha)
+        """The LoRA to be used, by kohya's layer names: the best that was noted, else as it stands."""
+        with self.written():
+            return self.adapter.layers()
 
-    def _initialise(self) -> None:
-        """Down: uniform within 1/sqrt(inputs), as peft and kohya do; up: nothing, so training starts from the base."""
-        for name, parameter in self.parameters.items():
-            values = torch.zeros(parameter.shape)
-            if "lora_A" in name:
-                generator = torch.Generator().manual_seed(seed_of(self.key, self.recipe.seed, "start", name))
-                bound = 1 / math.sqrt(math.prod(parameter.shape[1:]))
-                values = torch.rand(parameter.shape, generator=generator) * (2 * bound) - bound
-            parameter.data.copy_(values)
-            parameter.grad = None
+    def note(self, score: float) -> bool:
+        """Keep the weights as they are if this score is the least yet; tells whether it is."""
+        if self.best is not None and score >= self.best:
+            return False
+        self.best = score
+        with self.in_use():
+            self._best = {name: parameter.detach().clone() for name, parameter in self.adapter.named.items()}
+        return True
 
-    def _step(self) -> float:
+    @contextmanager
+    def written(self) -> Iterator[None]:
+        """Within the block the weights are those that are written at the end: the best noted, else those in use."""
+        with self._holding(self._best) if self._best else self.in_use():
+            yield
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Within the block the weights are those that would be written now; then again what they were, to the bit."""
+        if self._mean:
+            with self._holding(self._mean):
+                yield
+        else:
+            with self.optimiser.averaged():
+                yield
+
+    @torch.no_grad()
+    def error_of(self, rows: Rows) -> list[float]:
+        """How wrong the weights in use are about pictures that are not learned from, each."""
+        with self.in_use():
+            return [float(each) for each in self._errors(rows)]
+
+    @contextmanager
+    def _holding(self, values: Mapping[str, Tensor]) -> Iterator[None]:
+        before = {name: parameter.detach().clone() for name, parameter in self.adapter.named.items()}
+        self._put(values)
+        try:
+            yield
+        finally:
+            self._put(before)
+
+    def _put(self, values: Mapping[str, Tensor]) -> None:
+        for name, parameter in self.adapter.named.items():
+            parameter.data.copy_(values[name])
+
+    def _step(self) -> Told:
+        parameters = list(self.adapter.named.values())
+        while True:
+            try:
+                loss, by_group = self._gradients()
+                break
+            except torch.OutOfMemoryError:
+                if self.micro == 1:
+                    raise
+                self._halve()
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimiser.inner)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
+        self.optimiser.step(self.step, self.scaler)
+        if self.scaler is not None:
+            self.scaler.update()
+        self.step += 1
+        self._follow()
+        return Told(self.step, loss, by_group, float(norm), self.optimiser.own_rate, self.micro)
+
+    def _gradients(self) -> tuple[float, dict[int, tuple[float, int]]]:
+        """Gradients of one step, and what they were of; a pass is taken apart where memory or shapes ask for it."""
+        self.optimiser.clear()
         recipe = self.recipe
-        for settings in self.optimiser.param_groups:
-            settings["lr"] = recipe.lr * rate(recipe, self.step)
-        self.optimiser.zero_grad(set_to_none=True)
-        total = 0.0
-        for part in range(recipe.accumulate):
-            loss = self._loss(self.step * recipe.accumulate + part) / recipe.accumulate
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
-        torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), recipe.clip)
-        self.optimiser.step()
-        return total
+        pictures = recipe.batch * recipe.accumulate
+        seen: list[tuple[int, Tensor]] = []
+        total = torch.zeros((), device=self.base.device)
+        for number in range(self.step * recipe.accumulate, (self.step + 1) * recipe.accumulate):
+            for rows, weight in self.batches.parts(number, self.micro):
+                each = self._errors(rows)
+                loss = each.sum() * (weight / pictures)
+                (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+                total += loss.detach()
+                seen += [(group, error) for group, error in zip(rows.groups, each.detach(), strict=True) if group >= 0]
+        values = torch.stack([total, *(error for _, error in seen)]).tolist()
+        by_group: dict[int, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
+        for (group, _), error in zip(seen, values[1:], strict=True):
+            by_group[group] = (by_group[group][0] + error, by_group[group][1] + 1)
+        return values[0], dict(by_group)
 
-    def _loss(self, number: int) -> Tensor:
-        """Denoising loss of batch `number` of the run (Ho et al., "Denoising Diffusion Probabilistic Models", 2020)."""
-        scheduler, device = self.base.pipe.scheduler, self.base.device
-        latents, weights, captions = self._batch(number)
-        chance = torch.Generator().manual_seed(seed_of(self.key, self.recipe.seed, "noise", number))
-        noise = torch.randn(latents.shape, generator=chance).to(device)
-        when = torch.randint(0, scheduler.config.num_train_timesteps, (len(latents),), generator=chance)
-        signal = self.levels[when].to(device).view(-1, 1, 1, 1)
-        noisy = signal.sqrt() * latents + (1 - signal).sqrt() * noise
-        told = self.base.pipe.unet(noisy, when.to(device), captions).sample
-        wrong = (told.float() - _target(self.base.predicts, latents, noise, signal)).square() * weights
-        each = wrong.sum(dim=(1, 2, 3)) / (weights.sum(dim=(1, 2, 3)) * latents.shape[1]).clamp(min=1)
-        loss: Tensor = (each * _snr_weights(self.recipe.min_snr_gamma, self.base.predicts, signal.flatten())).mean()
-        return loss
+    def _errors(self, rows: Rows) -> Tensor:
+        """The denoising loss of each picture [n], weighed by its noise level."""
+        noisy, signal = self.diffusion.noisy(rows.latents, rows.noise, rows.when)
+        dtype = DTYPES[self.recipe.precision]
+        with torch.autocast(self.base.device.type, dtype=dtype, enabled=dtype is not torch.float32):
+            words = self.batches.words_of(rows)
+            told = self.base.pipe.unet(
+                noisy, rows.when.to(noisy.device), words.tokens, added_cond_kwargs=_added(words, rows)
+            ).sample
+        each = errors(told, self.diffusion.target(rows.latents, rows.noise, signal), rows.weights)
+        return each * self.diffusion.weights(self.recipe.min_snr_gamma, signal)
 
-    def _batch(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        recipe = self.recipe
-        sizes = [len(group.pictures) for group in self.groups]
-        chance = torch.Generator().manual_seed(seed_of(self.key, self.recipe.seed, "views", number))
-        draws = torch.rand((recipe.batch, 3), generator=chance).tolist()
-        latents, weights, captions = [], [], []
-        for place, (mirror, shared, empty) in enumerate(draws):
-            group, index = pick(sizes, f"{self.key}/{recipe.seed}", number * recipe.batch + place)
-            pictures = self.groups[group].pictures
-            mirrored = recipe.flip and mirror < 0.5
-            latents.append((pictures.mirrored if mirrored else pictures.latents)[index])
-            weights.append(pictures.weights[index].flip(-1) if mirrored else pictures.weights[index])
-            text = len(self.groups) if shared < recipe.shared_trigger else group
-            captions.append(self.captions[-1 if empty < recipe.caption_dropout else text])
-        return torch.stack(latents), torch.stack(weights), torch.stack(captions)
+    def _halve(self) -> None:
+        """Half as many pictures at once: the same step in more passes."""
+        self.optimiser.clear()
+        self.micro = (self.micro + 1) // 2
+        if self.base.device.type == "cuda":
+            torch.cuda.empty_cache()
 
-    def _state(self) -> dict[str, Tensor]:
-        state = {}
-        for name, parameter in self.parameters.items():
-            state[f"value/{name}"] = parameter.data
-            for moment in _MOMENTS:
-                state[f"{moment}/{name}"] = self.optimiser.state[parameter][moment]
-        return state
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Let the running mean follow; it starts quickly, as diffusers' does."""
+        keep = min(self.recipe.ema or 0.0, (1 + self.step) / (10 + self.step))
+        for name, mean in self._mean.items():
+            mean.lerp_(self.adapter.named[name].data, 1 - keep)
+
+    def _state(self) -> Kept:
+        tensors = {f"value/{name}": parameter.data for name, parameter in self.adapter.named.items()}
+        tensors |= {f"mean/{name}": mean for name, mean in self._mean.items()}
+        tensors |= {f"best/{name}": value for name, value in self._best.items()}
+        memory, plain = self.optimiser.state()
+        tensors |= {f"optimiser/{name}": value for name, value in memory.items()}
+        scaler = None if self.scaler is None else self.scaler.state_dict()
+        told = {"optimiser": plain, "scaler": scaler, "micro": self.micro, "best": self.best}
+        return Kept(self.step, tensors, told)
 
     def _resume(self, kept: Path) -> None:
         found = checkpoint.load(kept, self.fingerprint)
         if found is None:
             return
-        self.step, state = found
-        for name, parameter in self.parameters.items():
-            parameter.data.copy_(state[f"value/{name}"])
-            moments = {moment: state[f"{moment}/{name}"].to(parameter.device) for moment in _MOMENTS}
-            steps = torch.tensor(float(self.step), device=parameter.device)
-            self.optimiser.state[parameter] = {"step": steps, **moments}
+        self.step, device = found.step, self.base.device
+        parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
+        for name, tensor in found.tensors.items():
+            part, _, rest = name.partition("/")
+            parts[part][rest] = tensor
+        self._put(parts["value"])
+        self._mean = {name: tensor.to(device) for name, tensor in parts["mean"].items()}
+        self._best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
+        self.optimiser.restore(parts["optimiser"], found.plain["optimiser"])
+        if self.scaler is not None:
+            self.scaler.load_state_dict(found.plain["scaler"])
+        self.micro, self.best = found.plain["micro"], found.plain["best"]
 
 
-def rate(recipe: Recipe, step: int) -> float:
-    """The learning rate's share of its height at a step, 0..1: up over the warm-up, then as the schedule says."""
-    if step < recipe.warmup:
-        return (step + 1) / recipe.warmup
-    if recipe.schedule == "constant":
-        return 1.0
-    passed = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    return 1 - passed if recipe.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * passed))
+def _added(words: Words, rows: Rows) -> dict[str, Tensor] | None:
+    """What SDXL's UNet is told beside the words."""
+    if words.pooled is None:
+        return None
+    return {"text_embeds": words.pooled, "time_ids": rows.frames}
 
 
-def _attach(base: Base, recipe: Recipe) -> None:
-    """Give the UNet this recipe's LoRA layers, in place of those of a run before."""
-    unet = base.pipe.unet
-    if ADAPTER in getattr(unet, "peft_config", {}):
-        unet.delete_adapters(ADAPTER)
-    names = [name for kind in recipe.targets.split("+") for name in LAYERS[kind]]
-    config = LoraConfig(r=recipe.rank, lora_alpha=recipe.scale_alpha, target_modules=names, init_lora_weights=False)
-    unet.requires_grad_(False)
-    try:
-        unet.add_adapter(config, adapter_name=ADAPTER)
-    except ValueError as error:
-        raise BadBase(f"{base.path}: its UNet has no layer to train: {error}", "choose other targets") from error
-
-
-def _target(predicts: str, latents: Tensor, noise: Tensor, signal: Tensor) -> Tensor:
-    """What the UNet should say: the noise, the picture, or v of Salimans and Ho, "Progressive Distillation", 2022."""
-    if predicts == "epsilon":
-        return noise
-    if predicts == "sample":
-        return latents
-    return signal.sqrt() * noise - (1 - signal).sqrt() * latents
-
-
-def _snr_weights(gamma: float | None, predicts: str, signal: Tensor) -> Tensor:
-    if gamma is None:
-        return torch.ones_like(signal)
-    snr = (signal / (1 - signal)).clamp(min=1e-8)  # nothing but noise at the last level of some schedules
-    least = snr.clamp(max=gamma)
-    return {"epsilon": least / snr, "sample": least}.get(predicts, least / (snr + 1))
+__all__ = ["Fit", "Group", "Told", "rate"]

@@ -6,6 +6,7 @@ A file is named by all that decides what is in it: the photograph's bytes, crop,
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ from storage.tensors import TensorSpec, read_header, read_tensor, write_tensors
 from storage.whole_files import erase, whole_file
 
 Array = NDArray[np.float32]
+Arrays = tuple[Array, Array, Array]
 CHECKPOINT = ".checkpoint"  # suffix of what a run keeps in its job's folder
-VERSION = 2  # of how a picture is cut and resized; files of another are not read
+VERSION = 3  # of how a picture is cut and resized; files of another are not read
 NAMES = ("latent", "mirrored", "weight")
 
 
@@ -30,11 +32,12 @@ def folder_of(catalog: Catalog, subject_uid: str) -> Path:
 
 
 def erase_subject(catalog: Catalog, subject_uid: str) -> list[Path]:
-    """Remove from disk all encoded pictures of a person and every checkpoint that has seen them; gives what went.
+    """Remove from disk all encoded pictures of a person, every checkpoint that has seen them and what their LoRA drew.
 
     A run under way must have been stopped, or it may write them anew until it next looks at consent.
     """
     gone = [path for path in (folder_of(catalog, subject_uid),) if path.exists()]
+    gone += catalog.jobs.glob(f"*/previews/*.{subject_uid[:8]}-*.png")  # what their LoRA drew on the way
     for path in catalog.jobs.glob(f"*/*{CHECKPOINT}"):
         try:
             people = read_header(path).metadata.get("people", "").split()
@@ -47,30 +50,48 @@ def erase_subject(catalog: Catalog, subject_uid: str) -> list[Path]:
     return gone
 
 
-def path_of(catalog: Catalog, item: CohortItem, resolution: int, vae_hash: str) -> Path:
-    """The file for this picture at this size under this encoder."""
-    told = json.dumps([VERSION, item.content_hash, item.crop, item.masks, resolution, vae_hash])
+def path_of(catalog: Catalog, item: CohortItem, size: tuple[int, int], vae_hash: str) -> Path:
+    """The file for this picture at this width and height under this encoder."""
+    told = json.dumps([VERSION, item.content_hash, item.crop, item.masks, size, vae_hash])
     return folder_of(catalog, item.subject_uid) / f"{blake3(told.encode()).hexdigest()}.safetensors"
 
 
-def read(path: Path) -> tuple[Array, Array, Array] | None:
-    """Latent, mirrored latent and loss weights; None when they are not there or the file is damaged."""
+def words_path(catalog: Catalog, subject_uid: str, *told: str) -> Path:
+    """The file for the words of a text under these encoders: `told` is the encoders' hash, precision and the text.
+
+    It lies with the person's pictures, since a caption may tell where and when they were.
+    """
+    name = blake3(json.dumps([VERSION, *told]).encode()).hexdigest()
+    return folder_of(catalog, subject_uid) / f"{name}.words.safetensors"
+
+
+def read_named(path: Path) -> dict[str, Array] | None:
+    """The float32 arrays in a file; None when it is not there or damaged."""
     try:
         header = read_header(path)
         with path.open("rb") as file:
-            arrays = [
-                np.frombuffer(read_tensor(file, header, name), dtype="<f4").reshape(header.specs[name].shape)
-                for name in NAMES
-            ]
+            return {
+                name: np.frombuffer(read_tensor(file, header, name), dtype="<f4").reshape(spec.shape)
+                for name, spec in header.specs.items()
+            }
     except (BadTensorFile, FileNotFoundError):
         return None
-    return arrays[0], arrays[1], arrays[2]
+
+
+def read(path: Path) -> Arrays | None:
+    """Latent, mirrored latent and loss weights; None when they are not there or the file is damaged."""
+    found = read_named(path)
+    return None if found is None or set(found) != set(NAMES) else (found["latent"], found["mirrored"], found["weight"])
 
 
 def write(path: Path, latent: Array, mirrored: Array, weight: Array) -> None:
     """Keep latents float32 [c, h, w] and loss weights float32 [1, h, w], whole or not at all."""
+    write_named(path, dict(zip(NAMES, (latent, mirrored, weight), strict=True)))
+
+
+def write_named(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Keep arrays as float32, whole or not at all."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    arrays = dict(zip(NAMES, (latent, mirrored, weight), strict=True))
     specs = [TensorSpec(name, "F32", array.shape) for name, array in arrays.items()]
     with whole_file(path) as file:
         write_tensors(file, specs, {}, lambda spec: [np.ascontiguousarray(arrays[spec.name], "<f4").tobytes()])

@@ -2,72 +2,35 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
-from core.base_model import Base, pick_device
 from core.base_model import load as load_base
-from core.cohort import recheck, root_of
+from core.base_model import pick_device
+from core.cohort import recheck
 from core.errors import BadValue, ConsentLost, NameTaken, NoSuchRecord, Refused, Tainted
 from core.generate import permit_base
 from core.generated_checks import Checker
-from core.merging.formats import write_lora
 from core.progress import Report, Step, silent
-from core.training import latent_cache, preview
-from core.training.dataset import prepare
-from core.training.fit import Fit, Group
-from core.training.recipe import SHARED_TRIGGER, Recipe, trigger_of
+from core.training import checkpoint, latent_cache, preview
+from core.training.fit import DTYPES
+from core.training.one import WEIGHTS, train_one
+from core.training.recipe import SHARED_TRIGGER, Recipe, require_optimiser, trigger_of
 from core.training.recipe import load as load_recipe
+from core.training.task import Settings, Task
+from core.training.watching import Watch
 from core.training.workers import Message, Workers, share_out
-from core.watch import Watch
 from storage import artifacts, jobs, whole_files
 from storage import catalog as catalogs
 from storage.catalog import Catalog
-from storage.records import Cohort, CohortItem, Job, Model, ModelKind, Purpose
+from storage.records import Cohort, Job, Model, ModelKind, Purpose
 
 MODES = ("per-subject", "pooled")
-METADATA_VERSION = "1"
-WEIGHTS = ".safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One LoRA to be trained. `key` seeds it: the person's pseudonym, or the pooled cohort's root."""
-
-    name: str
-    kind: ModelKind
-    key: str
-    trigger: str
-    subject_id: int | None  # None: everybody's
-    items: tuple[CohortItem, ...]
-
-    @property
-    def people(self) -> list[tuple[int, str]]:
-        """Ids and pseudonyms of whose pictures these are, by pseudonym."""
-        return sorted({(item.subject_id, item.subject_uid) for item in self.items}, key=lambda person: person[1])
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What all LoRAs of one run share; can be sent to another process."""
-
-    catalog: Path
-    cohort: Cohort
-    base: Path
-    recipe: Recipe
-    device: str
-    threads: int
-    folder: Path | None  # for checkpoints
-
-    def checkpoint(self, task: Task) -> Path | None:
-        """Where a task's checkpoint lies; None: none is kept."""
-        return None if self.folder is None else self.folder / f"{task.name}{latent_cache.CHECKPOINT}"
 
 
 def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
@@ -110,6 +73,7 @@ def train(
     """
     if mode not in MODES:
         raise BadValue(f"there is no way of training {mode!r}", f"one of: {', '.join(MODES)}")
+    require_optimiser(recipe or Recipe())
     cohort = _cohort(catalog, cohort_name)
     recheck(catalog, cohort)
     tasks = _tasks(catalog, cohort, name, mode)
@@ -127,13 +91,14 @@ def serve(settings: Settings, tasks: Iterator[Task]) -> Iterator[Message]:
     import torch
 
     torch.set_num_threads(settings.threads)
-    base = load_base(settings.base, settings.device)
+    base = load_base(settings.base, settings.device, DTYPES[settings.recipe.precision])
     checker = Checker(str(base.device), base.path) if settings.recipe.previews else None
     with closing(catalogs.open_catalog(settings.catalog, readonly=True)) as catalog, ExitStack() as unregistered:
         permit_base(catalog, base.unet_hash)
         for task in tasks:  # one is asked for when the one before is registered
             unregistered.close()
-            yield from _train_one(catalog, settings, base, checker, task, unregistered)
+            look = partial(_look_at_all, catalog, settings.cohort, base.unet_hash, task)
+            yield from train_one(catalog, settings, base, checker, task, look, unregistered)
 
 
 def _run(
@@ -149,18 +114,31 @@ def _run(
     ready = total - len(tasks)
     at = {task.name: 0 for task in tasks}
     named = {task.name: task for task in tasks}
-    try:
-        with closing(Workers(serve, settings, tasks, processes)) as workers, closing(workers.messages()) as messages:
-            for message in messages:
-                at[message.task] = message.step
-                if message.done:
-                    ready += 1
-                    _register(catalog, settings, named[message.task], message, job)
-                note = f"{ready} of {total} LoRAs ready, loss {message.loss:.4f}"
-                done = (total - len(tasks)) * steps + sum(at.values())
-                report(Step("training", done, total * steps, note))
-    finally:
-        whole_files.sweep_parts(catalog.models)  # of processes that were ended
+    # It is watched from here, where all processes' steps come together: one file, in the order of time.
+    with ExitStack() as open_:
+        open_.callback(whole_files.sweep_parts, catalog.models)  # of processes that were ended
+        watch = open_.enter_context(closing(Watch(settings.folder, board=settings.recipe.board)))
+        workers = open_.enter_context(closing(Workers(serve, settings, tasks, processes)))
+        smooth = 0.0
+        for message in open_.enter_context(closing(workers.messages())):
+            at[message.task] = message.step
+            if message.done:
+                ready += 1
+                _register(catalog, settings, named[message.task], message, job)
+            else:
+                smooth = watch.saw(message.task, message.step, message.figures)
+            note = f"{ready} of {total} LoRAs ready, loss {smooth:.4f}{_said(message.figures)}"
+            done = (total - len(tasks)) * steps + sum(at.values())
+            report(Step("training", done, total * steps, note))
+
+
+def _said(figures: Mapping[str, Any]) -> str:
+    """A step's other numbers, for the line that people read."""
+    if "rate" not in figures:
+        return ""
+    parts = [f"rate {figures['rate']:.2e}", f"{figures['seconds']:.2f} s/step", f"{figures['memory']:.0f} MB"]
+    parts += [f"{name} {figures[name]:.4f}" for name in ("validation", "likeness") if name in figures]
+    return ", " + ", ".join(parts)
 
 
 def _cohort(catalog: Catalog, name: str) -> Cohort:
@@ -203,51 +181,10 @@ def _is_made(catalog: Catalog, task: Task, cohort: Cohort, job: int | None) -> b
     raise NameTaken(f"there is a model {task.name!r} already", "train under another --name, or delete it")
 
 
-def _train_one(
-    catalog: Catalog, settings: Settings, base: Base, checker: Checker | None, task: Task, unregistered: ExitStack
-) -> Iterator[Message]:
-    recipe = settings.recipe
-    resolution = recipe.resolution or base.resolution
-    kept = settings.checkpoint(task)
-
-    def look_at_consent() -> None:
-        _look_at_consent(catalog, settings.cohort, task)
-        permit_base(catalog, base.unet_hash)
-
-    watch = Watch(catalog, look_at_consent)
-    loss = 0.0
-    try:
-        groups = list(_groups(catalog, base, recipe, task, resolution, look_at_consent))
-        fit = Fit(base, recipe, groups, task.key)
-        for step, loss in fit.steps(before_epoch=look_at_consent, kept=kept):
-            yield Message(task.name, step, loss)
-            watch()
-        look_at_consent()
-    except Refused:
-        for _, uid in task.people:  # what a withdrawal erased may have been written again since
-            latent_cache.erase_subject(catalog, uid)
-        raise
-    # What is made stays under a name of nobody's until it is registered: a run that dies leaves what is swept.
-    made = unregistered.enter_context(whole_files.staged(catalog.models / f"{task.name}{WEIGHTS}"))
-    write_lora(made, fit.layers(), _metadata(base, recipe, task, resolution))
-    drawn = None
-    if checker is not None and preview.may_draw(catalog, base.unet_hash, [subject_id for subject_id, _ in task.people]):
-        drawn = unregistered.enter_context(whole_files.staged(preview.path_of(catalog, task.name)))
-        if not preview.draw_preview(base, checker, drawn, recipe, task.name, task.trigger):
-            drawn = None
-    yield Message(task.name, recipe.steps, loss, done=True, base_hash=base.unet_hash, weights=made, preview=drawn)
-
-
-def _groups(
-    catalog: Catalog, base: Base, recipe: Recipe, task: Task, resolution: int, look_at_consent: Callable[[], None]
-) -> Iterator[Group]:
-    """Each person's pictures, encoded; consent is looked at before anything of theirs is read."""
-    for subject_id, uid in task.people:
-        look_at_consent()
-        items = [item for item in task.items if item.subject_id == subject_id]
-        pictures = prepare(catalog, base, items, resolution, recipe.background)
-        trigger = task.trigger if task.kind is ModelKind.LORA else trigger_of(uid)
-        yield Group(uid, trigger, pictures, tuple(item.leaf for item in items))
+def _look_at_all(catalog: Catalog, cohort: Cohort, base_hash: str, task: Task) -> None:
+    """`_look_at_consent`, and whether a base that is a model of the catalog may be trained on. Raises Refused too."""
+    _look_at_consent(catalog, cohort, task)
+    permit_base(catalog, base_hash)
 
 
 def _look_at_consent(catalog: Catalog, cohort: Cohort, task: Task) -> None:
@@ -269,8 +206,7 @@ def _register(catalog: Catalog, settings: Settings, task: Task, message: Message
     try:
         with catalog.transaction():
             # Under the write lock: a withdrawal comes before this, and is seen here, or after, and finds the model.
-            _look_at_consent(catalog, settings.cohort, task)
-            permit_base(catalog, message.base_hash)
+            _look_at_all(catalog, settings.cohort, message.base_hash, task)
             artifacts.add_model(
                 catalog,
                 Model(
@@ -297,27 +233,7 @@ def _register(catalog: Catalog, settings: Settings, task: Task, message: Message
             whole_files.erase(place)
         raise
     if (kept := settings.checkpoint(task)) is not None:
-        whole_files.erase(kept)
+        checkpoint.erase_all(kept)
 
 
-def _metadata(base: Base, recipe: Recipe, task: Task, resolution: int) -> dict[str, str]:
-    """What the file says of itself: how it was made and from which pictures by their root; no name, path or time."""
-    return {
-        "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.architecture": "stable-diffusion-v1/lora",
-        "modelspec.implementation": "https://github.com/huggingface/diffusers",
-        "modelspec.title": "LoRA trained by Kyodaku",
-        "modelspec.resolution": f"{resolution}x{resolution}",
-        "modelspec.prediction_type": {"v_prediction": "v"}.get(base.predicts, base.predicts),
-        "modelspec.trigger_phrase": task.trigger,
-        "kyodaku.version": METADATA_VERSION,
-        "kyodaku.kind": task.kind.value,
-        "kyodaku.subject_root" if task.kind is ModelKind.LORA else "kyodaku.cohort_root": root_of(task.items),
-        "kyodaku.people": str(len(task.people)),
-        "kyodaku.pictures": str(len(task.items)),
-        "kyodaku.base": base.unet_hash,
-        "kyodaku.recipe": json.dumps(recipe.model_dump(), sort_keys=True, separators=(",", ":")),
-    }
-
-
-__all__ = ["Settings", "Task", "latent_cache", "run_job", "serve", "train"]
+__all__ = ["latent_cache", "run_job", "serve", "train"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from core import consent, prompts
 from core.base_model import Base
 from core.composition import ONE_PERSON
@@ -12,7 +14,8 @@ from core.errors import Refused
 from core.generate import checked_by, checks_of, contact_sheet, draw, guidance_of, permit_base
 from core.generated_checks import Checker
 from core.generated_marks import Origin, save
-from core.training.recipe import Recipe
+from core.training import captions
+from core.training.recipe import TRIGGER, Recipe
 from storage import ledger, subjects
 from storage.catalog import Catalog
 from storage.records import Purpose, Status
@@ -44,12 +47,14 @@ def may_draw(catalog: Catalog, base_hash: str, subject_ids: Sequence[int]) -> bo
     return all(ruling.status is Status.GRANTED for ruling in rulings)
 
 
-def draw_preview(base: Base, checker: Checker, path: Path, recipe: Recipe, model: str, trigger: str) -> int:
-    """Draw with the LoRA that the UNet wears, and keep what the checks let pass as one sheet; gives how many.
+def draw_preview(
+    base: Base, checker: Checker, path: Path | None, recipe: Recipe, model: str, trigger: str
+) -> list[Image.Image]:
+    """Draw with the LoRA that the UNet wears; what the checks let pass is given, and kept as one sheet at a path.
 
     The file carries no hash of the model: it is drawn before there is one. Raises PromptRefused.
     """
-    text = recipe.caption.format(trigger=trigger)
+    text = captions.fill(recipe.caption, {}).replace(TRIGGER, trigger)
     prompts.check(text)
     kept, notes = [], []
     for batch in draw(base, [text] * recipe.previews, seed=SEED, steps=STEPS):
@@ -57,9 +62,9 @@ def draw_preview(base: Base, checker: Checker, path: Path, recipe: Recipe, model
             if seen.withheld is None:
                 kept.append(picture)
                 notes.append(checks_of(seen, checker))
-    if kept:
+    if kept and path is not None:
         sheet = contact_sheet(kept, note=checker.unchecked)
         sampler = type(base.pipe.scheduler).__name__.removesuffix("Scheduler")
         origin = Origin(model, "", text, "", SEED, STEPS, guidance_of(base, None), sampler, sheet.size)
         save(sheet, path, origin, {"pictures": notes, **checked_by(checker)})
-    return len(kept)
+    return kept

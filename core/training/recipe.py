@@ -4,95 +4,188 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from blake3 import blake3
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core import prompts
-from core.errors import BadRecipe, PromptRefused
+from core.errors import BadRecipe, MissingDependency, PromptRefused
 
 SHARED_TRIGGER = "kyodaku"  # half the captions say this in place of the person's own word: a composite answers to it
 TRIGGER = "{trigger}"  # stands in a caption for that word
+ATTRIBUTES = ("place", "year", "framing")  # what else a caption may hold in braces: what the catalog knows
+LIBRARIES = {"adamw8bit": "bitsandbytes", "prodigy": "prodigyopt", "schedule-free": "schedulefree"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 Targets = Literal["attention", "attention+ff", "attention+conv", "attention+ff+conv"]
+Rate = Annotated[float, Field(gt=0, le=10)]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a field is counted in, for whoever reads the recipe."""
+
+    name: str
 
 
 class Recipe(BaseModel):
     """How one LoRA is trained. Frozen; unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
-    rank: Annotated[int, Field(ge=1, le=1024)] = 8
-    """Rank of each layer's change."""
-    alpha: Annotated[float, Field(gt=0)] | None = None
-    """The change is scaled by alpha / rank; None: alpha is the rank."""
-    targets: Targets = "attention"
+    # What learns
+    rank: Annotated[int, Field(ge=1, le=1024), Unit("dimensions")] = 8
+    """Rank of each layer's change: how much a LoRA can hold, and how large its file is."""
+    alpha: Annotated[float, Field(gt=0), Unit("dimensions")] | None = None
+    """The change is scaled by alpha / rank; none: alpha is the rank."""
+    targets: Annotated[Targets, Unit("layers")] = "attention"
     """Layers that learn: attention's projections, with +ff also its feed-forward, with +conv the convolutions."""
-    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 800
-    """Optimiser steps of one LoRA."""
-    batch: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Pictures in one pass through the network."""
-    accumulate: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Passes whose gradients make one step."""
-    lr: Annotated[float, Field(gt=0, le=1)] = 1e-4
-    """Learning rate at its height."""
-    schedule: Literal["constant", "linear", "cosine"] = "cosine"
-    """How the rate falls after the warm-up, to nothing at the last step."""
-    warmup: Annotated[int, Field(ge=0)] = 10
-    """Steps over which the rate rises."""
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-2
-    """AdamW's decoupled decay."""
-    clip: Annotated[float, Field(gt=0)] = 1.0
-    """Largest norm of the gradient of one step."""
-    min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
-    """Weight of each noise level (Hang et al., "Min-SNR Weighting", 2023); None: all weigh the same."""
-    background: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Weight in the loss of what is around the face: less of it, and a LoRA learns the person before the place."""
-    caption: Annotated[str, Field(min_length=1, max_length=1000)] = "photo of {trigger} person"
-    """What every picture is called; {trigger} is the person's word."""
-    shared_trigger: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of captions that say the word all LoRAs share, which an average of them answers to."""
-    caption_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of captions left empty."""
-    flip: bool = False
-    """Show pictures mirrored half of the time; faces are not symmetric, so only where asked."""
-    resolution: Annotated[int, Field(ge=8, le=4096)] | None = None
-    """Pixels a side; None: the base's own."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """With the person's pseudonym it decides every random number of the run."""
-    checkpoint_every: Annotated[int, Field(ge=1)] = 50
-    """Steps between checkpoints."""
-    previews: Annotated[int, Field(ge=0, le=64)] = 4
-    """Pictures drawn with the finished LoRA, where the person allows pictures of themselves alone."""
+    text_encoder_lr: Annotated[Rate, Unit("per step")] | None = None
+    """Learning rate of the text encoders' attention; none: they don't learn, and captions are encoded once."""
 
-    @field_validator("caption")
+    # How it learns
+    steps: Annotated[int, Field(ge=1, le=1_000_000), Unit("steps")] = 800
+    """Optimiser steps of one LoRA."""
+    batch: Annotated[int, Field(ge=1, le=1024), Unit("pictures")] = 4
+    """Pictures in one pass through the network; what memory allows."""
+    accumulate: Annotated[int, Field(ge=1, le=1024), Unit("passes")] = 1
+    """Passes whose gradients make one step: a larger batch in the same memory."""
+    optimiser: Annotated[Literal["adamw", "adamw8bit", "prodigy", "schedule-free"], Unit("name")] = "adamw"
+    """AdamW; in 8 bits (bitsandbytes) for less memory; Prodigy, which finds its rate; schedule-free AdamW."""
+    lr: Annotated[Rate, Unit("per step")] = 1e-4
+    """Learning rate at its height; with prodigy a factor of the rate it finds, so 1."""
+    beta1: Annotated[float, Field(ge=0, lt=1), Unit("share")] = 0.9
+    """How much of the gradients before goes into a step."""
+    beta2: Annotated[float, Field(ge=0, lt=1), Unit("share")] = 0.999
+    """The same for their squares."""
+    weight_decay: Annotated[float, Field(ge=0, le=1), Unit("per step and rate")] = 1e-2
+    """AdamW's decoupled decay: pulls the change towards nothing."""
+    schedule: Annotated[Literal["constant", "linear", "cosine", "restarts"], Unit("name")] = "cosine"
+    """How the rate falls after the warm-up, to nothing at the last step; restarts: a cosine anew each cycle."""
+    cycles: Annotated[int, Field(ge=1, le=1000), Unit("cycles")] = 1
+    """Cycles of `restarts`."""
+    warmup: Annotated[int, Field(ge=0), Unit("steps")] = 10
+    """Steps over which the rate rises: the first gradients say little."""
+    clip: Annotated[float, Field(gt=0), Unit("norm")] = 1.0
+    """Largest norm of the gradient of one step: one odd picture moves no mountain."""
+    ema: Annotated[float, Field(gt=0, lt=1), Unit("share")] | None = None
+    """What is written is a running mean of the weights that keeps this share of itself each step; none: the last."""
+    seed: Annotated[int, Field(ge=0, lt=2**63), Unit("number")] = 0
+    """With the person's pseudonym it decides every random number of the run."""
+
+    # What counts in the loss
+    min_snr_gamma: Annotated[float, Field(gt=0), Unit("signal to noise")] | None = None
+    """Weight of each noise level (Hang et al., "Min-SNR Weighting", 2023; 5 is usual); none: all weigh the same."""
+    noise_offset: Annotated[float, Field(ge=0, le=1), Unit("share of the noise")] = 0.0
+    """Noise common to a whole channel, for darker and brighter pictures; not for bases with zero terminal SNR."""
+    background: Annotated[float, Field(gt=0, le=1), Unit("weight")] = 1.0
+    """Weight in the loss of what is around the face: less of it, and a LoRA learns the person before the place."""
+    prior_weight: Annotated[float, Field(ge=0, le=10), Unit("weight")] = 0.0
+    """Weight of prior preservation (Ruiz et al., "DreamBooth", 2023): pictures by the base itself; 0: none."""
+    prior_pictures: Annotated[int, Field(ge=1, le=10_000), Unit("pictures")] = 32
+    """How many pictures the base draws for it; they are never photographs."""
+    prior_caption: Annotated[str, Field(min_length=1, max_length=1000), Unit("text")] = "photo of a person"
+    """What the base is asked for, and what those pictures are called."""
+
+    # What is shown
+    caption: Annotated[str, Field(min_length=1, max_length=1000), Unit("text")] = "photo of {trigger} person"
+    """What every picture is called; {trigger} is the person's word, {place}, {year}, {framing} what is known."""
+    captions: Annotated[str, Field(min_length=1), Unit("path")] | None = None
+    """A file of captions, one a picture, as `kyodaku recipe captions` writes it; none: all have `caption`."""
+    shared_trigger: Annotated[float, Field(ge=0, le=1), Unit("share")] = 0.5
+    """Share of captions that say the word all LoRAs share, which an average of them answers to."""
+    caption_dropout: Annotated[float, Field(ge=0, lt=1), Unit("share")] = 0.0
+    """Share of captions left empty: what classifier-free guidance needs."""
+    caption_shuffle: Annotated[bool, Unit("yes or no")] = False
+    """Shuffle what stands between a caption's commas each time: no word leans on its place."""
+    caption_keep: Annotated[int, Field(ge=0, le=100), Unit("parts")] = 1
+    """Parts at the front of a caption that a shuffle leaves there."""
+    flip: Annotated[bool, Unit("yes or no")] = False
+    """Show pictures mirrored half of the time; faces are not symmetric, so only where asked."""
+    resolution: Annotated[int, Field(ge=8, le=4096), Unit("pixels a side")] | None = None
+    """Size of what is shown; none: the base's own."""
+    buckets: Annotated[bool, Unit("yes or no")] = False
+    """Keep the shape of crops that are not square, at the same area; no: their middle square."""
+
+    # What it costs
+    precision: Annotated[Literal["fp32", "bf16", "fp16"], Unit("format")] = "fp32"
+    """Numbers of the frozen base and of the passes; what learns is fp32. bf16 for GPUs that have it, else fp16."""
+    gradient_checkpointing: Annotated[bool, Unit("yes or no")] = False
+    """Compute activations twice instead of keeping them: about a third slower in much less memory."""
+    compile: Annotated[bool, Unit("yes or no")] = False
+    """torch.compile the UNet: minutes at the start for faster steps; the last bits of a result may differ."""
+    checkpoint_every: Annotated[int, Field(ge=1), Unit("steps")] = 50
+    """Steps between checkpoints: what a kill can cost."""
+
+    # What is watched
+    previews: Annotated[int, Field(ge=0, le=64), Unit("pictures")] = 4
+    """Pictures drawn with the finished LoRA, where the person allows pictures of themselves alone."""
+    preview_every: Annotated[int, Field(ge=0), Unit("steps")] = 0
+    """Steps between previews on the way, with the likeness of their faces; 0: only at the end."""
+    validation: Annotated[float, Field(ge=0, le=0.5), Unit("share")] = 0.0
+    """Share of each person's pictures that is held out and never learned from, to see over-fitting."""
+    validate_every: Annotated[int, Field(ge=1), Unit("steps")] = 50
+    """Steps between looks at the held-out pictures."""
+    format: Annotated[Literal["kohya", "diffusers"], Unit("name")] = "kohya"
+    """Keys of the file: kohya's with alpha, which all programs read, or those of diffusers and peft."""
+    board: Annotated[bool, Unit("yes or no")] = False
+    """Write TensorBoard's files into the job's folder too (kyodaku[board])."""
+    keep: Annotated[Literal["last", "validation", "likeness"], Unit("name")] = "last"
+    """Which weights are written: the last, those of the least validation loss, or those most like the person."""
+
+    @field_validator("caption", "prior_caption")
     @classmethod
-    def _caption_is_decent(cls, caption: str) -> str:
-        """Raises PromptRefused for what no prompt may ask for: a preview is drawn from the caption."""
-        if TRIGGER not in caption:
-            raise ValueError(f"must hold {TRIGGER}")
-        text = caption.replace(TRIGGER, SHARED_TRIGGER)
-        if "{" in text or "}" in text:
-            raise ValueError(f"holds a brace other than {TRIGGER}'s")
-        if (finding := prompts.find(text)) is not None:
-            raise PromptRefused(
-                f"caption: it names {finding.asked}: {finding.word!r}", "Kyodaku draws adults, and decently"
-            )
+    def _caption_is_decent(cls, caption: str, info: Any) -> str:
+        """Raises PromptRefused for what no prompt may ask for: a picture is drawn from it."""
+        own = info.field_name == "caption"
+        check_caption(caption, info.field_name, attributes=ATTRIBUTES if own else (), trigger=own)
         return caption
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        if self.keep == "validation" and not self.validation:
+            raise ValueError('keep = "validation" needs validation above 0')
+        if self.keep == "likeness" and not (self.preview_every and self.previews):
+            raise ValueError('keep = "likeness" needs previews and preview_every above 0')
+        return self
 
     @property
     def scale_alpha(self) -> float:
         """alpha as it is written to the file."""
         return float(self.rank) if self.alpha is None else self.alpha
 
+    def told(self) -> dict[str, Any]:
+        """The fields as they may leave this machine: without a path."""
+        return {name: value for name, value in self.model_dump().items() if name != "captions"}
+
+
+def check_caption(caption: str, where: str, *, attributes: tuple[str, ...] = ATTRIBUTES, trigger: bool = True) -> None:
+    """Raises ValueError for braces that stand for nothing, and PromptRefused for what no prompt may ask for."""
+    if trigger and TRIGGER not in caption:
+        raise ValueError(f"must hold {TRIGGER}")
+    text = caption
+    if trigger:
+        text = text.replace(TRIGGER, SHARED_TRIGGER)
+        for name in attributes:
+            text = text.replace(f"{{{name}}}", name)
+    if "{" in text or "}" in text:
+        allowed = ", ".join([TRIGGER, *(f"{{{name}}}" for name in attributes)]) if trigger else "none"
+        raise ValueError(f"holds a brace other than {TRIGGER}'s (allowed: {allowed})")
+    if (finding := prompts.find(text)) is not None:
+        raise PromptRefused(
+            f"{where}: it names {finding.asked}: {finding.word!r}", "Kyodaku draws adults, and decently"
+        )
+
 
 def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe in a TOML file, or the default one, with some fields given otherwise.
 
-    Raises BadRecipe naming the file and the field, PromptRefused for a caption that no prompt may be.
+    A path in the file is taken from where the file lies. Raises BadRecipe naming the file and the field, PromptRefused
+    for a caption that no prompt may be.
     """
     fields: dict[str, Any] = {}
     if path is not None:
@@ -102,6 +195,8 @@ def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -
             raise BadRecipe(f"{path} can't be read: {error.strerror}", "check the path") from error
         except ValueError as error:
             raise BadRecipe(f"{path} is no TOML: {error}", "see https://toml.io") from error
+        if isinstance(fields.get("captions"), str):
+            fields["captions"] = str(path.parent.resolve() / fields["captions"])
     try:
         return Recipe.model_validate({**fields, **(overrides or {})})
     except ValidationError as error:
@@ -110,9 +205,21 @@ def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -
         ) from error
 
 
+def require_optimiser(recipe: Recipe) -> None:
+    """Raises MissingDependency when the library of the recipe's optimiser is not installed; loads none."""
+    library = LIBRARIES.get(recipe.optimiser)
+    if library is not None and find_spec(library) is None:
+        raise MissingDependency(
+            f"optimiser {recipe.optimiser!r} needs {library}, which is not installed",
+            "pip install 'kyodaku[optimisers]', or choose adamw",
+        )
+
+
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in fault["loc"]) or "recipe"
+    field = ".".join(str(part) for part in fault["loc"])
+    if not field:
+        return str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         return f"there is no field {field!r}"
     return f"{field}: {fault['msg']} (it is {fault['input']!r})"

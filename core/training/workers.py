@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -21,11 +21,11 @@ TaskT = TypeVar("TaskT")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a process tells: a step done on a task, and at the end where the LoRA is staged, and its preview if any."""
+    """What a process tells: a step done on a task, as numbers; at the end where the LoRA and its preview are staged."""
 
     task: str
     step: int
-    loss: float
+    figures: Mapping[str, Any]
     done: bool = False
     base_hash: str = ""
     weights: Path | None = None

@@ -87,7 +87,7 @@ def test_training_pictures_are_read_as_they_were_cut(archive: SmallArchive, mode
     assert (len(read.items), len(read.looks), read.unread) == (24, 24, 0)
     item = read.items[0]
     (photo,) = photos.get_many(archive.catalog, [item.photo_id])
-    assert look_of(picture_of(photo, item, 32)[0]).hash == read.looks[0].hash
+    assert look_of(picture_of(photo, item, (32, 32))[0]).hash == read.looks[0].hash
     assert np.isfinite(read.vectors).all()
     (archive.folder / "1-2.png").unlink()
     assert trained(archive.catalog, model, 32, small_archive.SPACE, silent).unread == 1

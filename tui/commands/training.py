@@ -22,14 +22,19 @@ def register(app: typer.Typer) -> None:
 def train(
     context: typer.Context,
     cohort: Annotated[str, typer.Argument(help="A frozen cohort.")],
-    base: Annotated[Path, typer.Option(help="The base: a diffusers folder (SD 1.x or 2.x).")],
+    base: Annotated[
+        Path, typer.Option(help="The base (SD 1.x, 2.x, SDXL): a diffusers folder or a .safetensors file.")
+    ],
     name: Annotated[str, typer.Option(help="What the models are called.")],
     per_subject: Annotated[bool, typer.Option("--per-subject", help="One LoRA a person (the default).")] = False,
     pooled: Annotated[bool, typer.Option("--pooled", help="One LoRA on everybody's pictures.")] = False,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe, TOML.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe, TOML: see kyodaku recipe new.")] = None,
     rank: Annotated[int | None, typer.Option(min=1)] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps a LoRA.")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
+    keys: Annotated[
+        str | None, typer.Option("--format", help="Keys of the file: kohya (all programs read it) or diffusers.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; `kyodaku jobs follow` watches.")] = False,
     as_json: AsJson = False,
@@ -40,7 +45,7 @@ def train(
     """
     if per_subject and pooled:
         raise BadValue("--per-subject and --pooled exclude each other")
-    overrides = {"rank": rank, "steps": steps, "seed": seed}
+    overrides = {"rank": rank, "steps": steps, "seed": seed, "format": keys}
     arguments = {
         "cohort": cohort,
         "base": str(base.resolve()),

@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from core import base_model, framing
 from core.base_model import Base
 from core.training import latent_cache
-from core.training.dataset import FILL, embed_captions, picture_of, prepare
+from core.training.dataset import FILL, picture_of, prepare, size_of
+from core.training.words import encode
 from storage import artifacts, photos, whole_files
 from storage.records import CohortItem
-from storage.whole_files import file_hash
 from tests.small_archive import FACE, SIDE, SmallArchive
 
 
@@ -35,16 +37,16 @@ def item(archive: SmallArchive) -> CohortItem:
 def test_masked_pixels_are_filled_and_carry_no_loss(archive: SmallArchive, base: Base, item: CohortItem) -> None:
     masked = replace(item, crop=(0, 0, SIDE, SIDE), masks=((0, 0, 20, 20),))
     photo = photos.get(archive.catalog, item.photo_id)
-    picture, free = picture_of(photo, masked, 32)
+    picture, free = picture_of(photo, masked, (32, 32))
     pixels = np.asarray(picture)
     assert (pixels[:10, :10] == FILL).all()
     assert free[:10, :10].max() == 0
     assert free[20:, 20:].min() == 1
-    whole, _ = picture_of(photo, replace(masked, masks=()), 32)
+    whole, _ = picture_of(photo, replace(masked, masks=()), (32, 32))
     assert (np.asarray(whole)[20:, 20:] == pixels[20:, 20:]).all()
-    pictures = prepare(archive.catalog, base, [masked], 32)
-    assert pictures.weights[0, 0, :5, :5].max() == 0
-    assert pictures.weights[0, 0, 10:, 10:].min() == 1
+    (found,) = prepare(archive.catalog, base, [masked], 32)
+    assert found.weight[0, :5, :5].max() == 0
+    assert found.weight[0, 10:, 10:].min() == 1
 
 
 @pytest.mark.parametrize(("width", "height"), [(601, 401), (1023, 683), (683, 1024)])
@@ -59,9 +61,9 @@ def test_a_crop_at_the_edge_fits_whatever_the_decoder_rounds(
     )
     for side in (40, 180, min(width, height)):
         at_edge = replace(
-            item, content_hash=file_hash(path), crop=(width - side, height - side, width, height), masks=()
+            item, content_hash=whole_files.file_hash(path), crop=(width - side, height - side, width, height), masks=()
         )
-        picture, free = picture_of(photo, at_edge, 64)
+        picture, free = picture_of(photo, at_edge, (64, 64))
         assert picture.size == (64, 64)
         assert free.min() == 1
 
@@ -79,7 +81,7 @@ def test_no_masked_pixel_shows_through_the_resampling(archive: SmallArchive, ite
         image.save(path)
         masked = replace(item, crop=(3, 3, 61, 61), masks=((30, 30, 44, 50),), content_hash=whole_files.file_hash(path))
         own = replace(photo, path=str(path).encode())
-        shown.append(np.asarray(picture_of(own, masked, resolution)[0], dtype=int))
+        shown.append(np.asarray(picture_of(own, masked, (resolution, resolution))[0], dtype=int))
     assert (shown[0] == shown[1]).all()
 
 
@@ -98,8 +100,8 @@ def test_nothing_around_the_crop_shows_in_it(
         path = tmp_path / f"{colour[0]}{suffix}"
         whole.save(path, **({"quality": 95, "subsampling": 0} if suffix == ".jpg" else {}))
         photo = replace(photos.get(archive.catalog, item.photo_id), path=bytes(path), width=512, height=480)
-        own = replace(item, content_hash=file_hash(path), crop=crop, masks=())
-        shown.append(np.asarray(picture_of(photo, own, resolution)[0], dtype=int))
+        own = replace(item, content_hash=whole_files.file_hash(path), crop=crop, masks=())
+        shown.append(np.asarray(picture_of(photo, own, (resolution, resolution))[0], dtype=int))
     assert (shown[0] == shown[1]).all()
     assert shown[0].max() - shown[0].min() > 50
 
@@ -107,34 +109,57 @@ def test_nothing_around_the_crop_shows_in_it(
 def test_the_face_weighs_more_than_what_is_around_it(archive: SmallArchive, base: Base, item: CohortItem) -> None:
     """`background` weighs what lies outside the face with its margin; under a mask nothing weighs anything."""
     own = replace(item, crop=(0, 0, SIDE, SIDE), masks=((0, 0, 6, 6),))
-    (weights,) = prepare(archive.catalog, base, [own], 32, 0.25).weights
+    weights = prepare(archive.catalog, base, [own], 32, 0.25)[0].weight
     left, top, right, bottom = (edge / 4 for edge in framing.around(FACE))  # 64 pixels a side are 16 latents
     inside = weights[0, max(0, math.floor(top)) : math.ceil(bottom), max(0, math.floor(left)) : math.ceil(right)]
     assert set(inside.unique().tolist()) <= {0.0, 1.0}
     assert inside[-1, -1] == 1
     assert weights[0, -1, -1] == weights[0, -1, 0] == 0.25
     assert weights[0, 0, 0] == 0
-    (even,) = prepare(archive.catalog, base, [own], 32).weights
+    even = prepare(archive.catalog, base, [own], 32)[0].weight
     assert set(even.unique().tolist()) == {0.0, 1.0}
 
 
 def test_latents_are_read_again_only_under_the_same_key(archive: SmallArchive, base: Base, item: CohortItem) -> None:
-    first = prepare(archive.catalog, base, [item], 32)
-    kept = latent_cache.path_of(archive.catalog, item, 32, base.vae_hash)
+    (first,) = prepare(archive.catalog, base, [item], 32)
+    kept = latent_cache.path_of(archive.catalog, item, (32, 32), base.vae_hash)
     assert kept.parent.name == item.subject_uid
     (archive.folder / "0-0.png").unlink()  # from here on only the cache can answer
     (archive.folder / "0-1.png").unlink()
     (archive.folder / "0-2.png").unlink()
-    assert torch.equal(prepare(archive.catalog, base, [item], 32).latents, first.latents)
+    assert torch.equal(prepare(archive.catalog, base, [item], 32)[0].latent, first.latent)
     for other in (replace(item, masks=((1, 1, 5, 5),)), replace(item, crop=(0, 0, 10, 10))):
-        assert latent_cache.path_of(archive.catalog, other, 32, base.vae_hash) != kept
-    assert latent_cache.path_of(archive.catalog, item, 64, base.vae_hash) != kept
-    assert latent_cache.path_of(archive.catalog, item, 32, "another encoder") != kept
+        assert latent_cache.path_of(archive.catalog, other, (32, 32), base.vae_hash) != kept
+    assert latent_cache.path_of(archive.catalog, item, (64, 64), base.vae_hash) != kept
+    assert latent_cache.path_of(archive.catalog, item, (32, 32), "another encoder") != kept
     kept.write_bytes(kept.read_bytes()[:-1])
     assert latent_cache.read(kept) is None
 
 
 def test_captions(base: Base) -> None:
-    told = embed_captions(base, ["photo of kyoabcde person", "photo of kyofghij person", ""])
+    told = encode(base, ["photo of kyoabcde person", "photo of kyofghij person", ""]).tokens
     assert told.shape[0] == 3
     assert not torch.equal(told[0], told[1])
+
+
+@given(st.integers(1, 4000), st.integers(1, 4000), st.sampled_from([(512, 64), (1024, 64), (768, 64), (32, 4)]))
+def test_a_bucket_is_the_nearest_shape_at_no_more_than_the_area(
+    width: int, height: int, base_of: tuple[int, int]
+) -> None:
+    resolution, grain = base_of
+    wide, high = size_of((7, 9, 7 + width, 9 + height), resolution, grain)
+    assert wide % grain == high % grain == 0
+    assert wide * high <= resolution * resolution
+    assert max(wide, high) <= 2 * resolution
+    if width == height:
+        assert (wide, high) == (resolution, resolution)
+    off = abs(math.log(wide / high) - math.log(width / height))
+    assert off <= abs(math.log(width / height))  # no worse than the square
+
+
+def test_a_picture_in_a_bucket_keeps_its_shape(archive: SmallArchive, base: Base, item: CohortItem) -> None:
+    wide = replace(item, crop=(0, 16, 64, 48))
+    (found,) = prepare(archive.catalog, base, [wide], 32, buckets=True)
+    assert found.shape[1:] == (10, 22)
+    assert found.weight.shape[1:] == found.shape[1:]
+    assert found.frame[4:] == (20, 44)

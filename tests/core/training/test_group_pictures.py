@@ -121,20 +121,20 @@ def test_of_others_nothing_reaches_the_loss(
         items = taken(catalog, group)
         photo = photos.get(catalog, photo_id)
         for item in items:
-            picture, free = picture_of(photo, item, resolution)
+            picture, free = picture_of(photo, item, (resolution, resolution))
             assert not colour(np.asarray(picture)).any()
             # the same pixels with nothing filled show where the others were
-            x0, y0, x1, y1 = dataset._square(item.crop)
+            x0, y0, x1, y1 = dataset.cut_of(item.crop, (1, 1))
             upright = Image.new("RGB", (WIDTH, HEIGHT), GREY)
             for box, _ in others:
                 upright.paste(RED, framing.clipped(framing.around(box), WIDTH, HEIGHT))
             bare = upright.crop((x0, y0, x1, y1)).resize((resolution, resolution), Image.Resampling.LANCZOS)
             leaks = colour(np.asarray(bare))
             assert not (leaks & (free > 0)).any()
-            pictures = prepare(catalog, base, [item], resolution)
-            side = pictures.weights.shape[-1]
+            (found,) = prepare(catalog, base, [item], resolution)
+            side = found.weight.shape[-1]
             cells = leaks.reshape(side, resolution // side, side, resolution // side).any((1, 3))
-            assert not (torch.from_numpy(cells) & (pictures.weights[0, 0] > 0)).any()
+            assert not (torch.from_numpy(cells) & (found.weight[0] > 0)).any()
             if group is GroupRule.CROP:
                 assert not item.masks
                 assert not leaks.any()
@@ -147,16 +147,17 @@ def test_what_is_mirrored_hides_the_mirrored_place(base: Base, tmp_path: Path) -
         (item,) = taken(catalog, GroupRule.MASK)
         assert item.masks
         pictures = prepare(catalog, base, [item], 32)
-        assert pictures.weights.min() == 0 < pictures.weights.max()
+        (only,) = pictures
+        assert only.weight.min() == 0 < only.weight.max()
         recipe = Recipe(rank=1, steps=1, batch=16, flip=True, previews=0)
-        fit = Fit(base, recipe, [Group("uid", "kyo", pictures, (item.leaf,))], "key")
-        latents, weights, _ = fit._batch(0)
+        fit = Fit(base, recipe, [Group("uid", "kyo", pictures, ["{trigger}"], (item.leaf,))], "key")
+        ((rows, _),) = fit.batches.parts(0, 16)
         flipped = 0
-        for latent, weight in zip(latents, weights, strict=True):
-            mirrored = torch.equal(latent, pictures.mirrored[0])
+        for latent, weight in zip(rows.latents, rows.weights, strict=True):
+            mirrored = torch.equal(latent, only.mirrored)
             flipped += mirrored
-            assert mirrored or torch.equal(latent, pictures.latents[0])
-            assert torch.equal(weight, pictures.weights[0].flip(-1) if mirrored else pictures.weights[0])
+            assert mirrored or torch.equal(latent, only.latent)
+            assert torch.equal(weight, only.weight.flip(-1) if mirrored else only.weight)
         assert 0 < flipped < 16
 
 

@@ -11,7 +11,7 @@ import pytest
 from core.errors import BadImage, BadValue, ConsentLost, NameTaken, Refused, Tainted
 from core.merging.formats import LoraFile, LoraLayer, read_lora, write_lora
 from core.progress import Step
-from core.training import latent_cache, loop
+from core.training import headers, latent_cache
 from core.training.loop import train
 from core.training.recipe import Recipe, trigger_of
 from storage import artifacts, jobs
@@ -160,7 +160,7 @@ def test_a_withdrawal_while_the_file_is_written_keeps_it_off_the_record(
         write_lora(path, layers, metadata)
         archive.withdraw(archive.people[0])
 
-    monkeypatch.setattr(loop, "write_lora", written_and_withdrawn)
+    monkeypatch.setattr(headers, "write_lora", written_and_withdrawn)
     with pytest.raises(ConsentLost, match="Person 0"):
         train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1)
     assert artifacts.all_models(archive.catalog) == []

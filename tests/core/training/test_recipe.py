@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadRecipe, PromptRefused
+from core.errors import BadRecipe, MissingDependency, PromptRefused
 from core.training import recipe
-from core.training.fit import rate
+from core.training.optimisers import rate
 from core.training.recipe import Recipe
+from core.training.recipe_text import table_of, toml_of
 
 
 def test_toml_and_overrides(tmp_path: Path) -> None:
@@ -76,3 +77,33 @@ def test_the_rate_rises_then_falls_as_asked(schedule: str) -> None:
     assert max(rates) == pytest.approx(1.0)
     assert rates == sorted(rates[:10]) + sorted(rates[10:], reverse=True)
     assert (rates[-1] == 1.0) is (schedule == "constant")
+
+
+def test_a_recipe_as_text_gives_the_same_recipe_back(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    for one in (
+        Recipe(),
+        Recipe(alpha=3.5, text_encoder_lr=1e-5, min_snr_gamma=5, caption='a "{trigger}", ü', ema=0.99),
+    ):
+        path.write_text(toml_of(one), encoding="utf-8")
+        assert recipe.load(path) == one
+
+
+def test_every_field_says_why_and_in_what_unit() -> None:
+    for field in table_of(Recipe()):
+        assert field["why"], field
+        assert field["unit"], field
+        assert field["range"] or field["unit"] in {"yes or no", "text", "path"}, field
+
+
+def test_fields_that_need_each_other() -> None:
+    for fields, said in (({"keep": "validation"}, "validation above 0"), ({"keep": "likeness"}, "preview_every")):
+        with pytest.raises(BadRecipe, match=said):
+            recipe.load(overrides=fields)
+
+
+def test_an_optimiser_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(recipe.LIBRARIES, "prodigy", "no_such_library")
+    with pytest.raises(MissingDependency, match=r"'prodigy' needs no_such_library"):
+        recipe.require_optimiser(Recipe(optimiser="prodigy"))
+    recipe.require_optimiser(Recipe())

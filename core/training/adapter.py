@@ -1,0 +1,106 @@
+"""The LoRA layers that a run trains: put on the base, started, and read off it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+
+from core.base_model import Base
+from core.errors import BadBase
+from core.merging.formats import LoraLayer, layers_from_peft
+from core.training.optimisers import Named
+from core.training.order import seed_of
+from core.training.recipe import Recipe
+
+NAME = "kyodaku"
+LAYERS = {
+    "attention": ("to_q", "to_k", "to_v", "to_out.0"),
+    "ff": ("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
+    "conv": ("conv1", "conv2"),
+}
+TEXT_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj")
+ENCODERS = ("text_encoder", "text_encoder_2")
+
+
+class LoraAdapter:
+    """LoRA layers on a base that other runs use after this one. Their values are float32."""
+
+    def __init__(self, base: Base, recipe: Recipe) -> None:
+        """Raises BadBase when the base has no layer of those asked for."""
+        self._base, self._recipe = base, recipe
+        self.text = recipe.text_encoder_lr is not None
+        self._parts = {"unet": base.pipe.unet}
+        if self.text:
+            found = {part: getattr(base.pipe, part, None) for part in ENCODERS}
+            self._parts |= {part: module for part, module in found.items() if module is not None}
+        take_off(base)
+        for part, module in self._parts.items():
+            self._put_on(part, module)
+        self.named: dict[str, torch.nn.Parameter] = {}
+        for part in self._parts:
+            self.named.update(self._own(part))
+
+    def rates(self) -> Mapping[str, tuple[Named, float]]:
+        """Parameters and the height of their learning rate, by part."""
+        text = self._recipe.text_encoder_lr or self._recipe.lr
+        return {part: (self._own(part), self._recipe.lr if part == "unet" else text) for part in self._parts}
+
+    def initialise(self, key: str, seed: int) -> None:
+        """Down: uniform within 1/sqrt(inputs), as peft and kohya do; up: nothing, so training starts from the base."""
+        for name, parameter in self.named.items():
+            values = torch.zeros(parameter.shape)
+            if "lora_A" in name:
+                generator = torch.Generator().manual_seed(seed_of(key, seed, "start", name))
+                bound = 1 / math.sqrt(math.prod(parameter.shape[1:]))
+                values = torch.rand(parameter.shape, generator=generator) * (2 * bound) - bound
+            parameter.data.copy_(values)
+            parameter.grad = None
+
+    def layers(self) -> dict[str, LoraLayer]:
+        """The LoRA as it stands, by kohya's layer names, copied."""
+        found: dict[str, LoraLayer] = {}
+        for part, module in self._parts.items():
+            state = get_peft_model_state_dict(module, adapter_name=NAME)
+            state = {name: tensor.detach().float().cpu().clone() for name, tensor in state.items()}
+            two = len(self._parts) > 2
+            found |= layers_from_peft(state, self._recipe.scale_alpha, part, two_encoders=two)
+        return dict(sorted(found.items()))
+
+    def _own(self, part: str) -> dict[str, torch.nn.Parameter]:
+        module = self._parts[part]
+        return {f"{part}.{name}": p for name, p in sorted(module.named_parameters()) if p.requires_grad}
+
+    def _put_on(self, part: str, module: Any) -> None:
+        names = [name for kind in self._recipe.targets.split("+") for name in LAYERS[kind]]
+        config = LoraConfig(
+            r=self._recipe.rank,
+            lora_alpha=self._recipe.scale_alpha,
+            target_modules=names if part == "unet" else list(TEXT_LAYERS),
+            init_lora_weights=False,
+        )
+        module.requires_grad_(False)
+        try:
+            module.add_adapter(config, adapter_name=NAME)
+        except ValueError as error:
+            raise BadBase(
+                f"{self._base.path}: its {part} has no layer to train: {error}", "choose other targets"
+            ) from error
+        for parameter in module.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
+
+
+def take_off(base: Base) -> None:
+    """Remove what a run before has put on the base."""
+    for part in ("unet", *ENCODERS):
+        module = getattr(base.pipe, part, None)
+        if module is not None and NAME in getattr(module, "peft_config", {}):
+            if part == "unet":
+                module.delete_adapters(NAME)
+            else:
+                module.delete_adapter(NAME)

@@ -1,0 +1,93 @@
+"""What a trained LoRA's file says of itself, for other programs and for us: no name, no path, no time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from core.base_model import Base
+from core.cohort import root_of
+from core.merging.formats import LoraLayer, write_lora
+from core.merging.peft_keys import write_peft
+from core.training.recipe import Recipe
+from core.training.task import Settings, Task
+from storage.records import ModelKind
+
+VERSION = "1"
+ARCHITECTURES = {
+    "sd1": "stable-diffusion-v1",
+    "sd2": "stable-diffusion-v2-768-v",
+    "sdxl": "stable-diffusion-xl-v1-base",
+}
+KOHYAS_BASES = {"sd1": "sd_v1", "sd2": "sd_v2_768_v", "sdxl": "sdxl_base_v1-0"}
+
+
+def write(path: Path, layers: dict[str, LoraLayer], base: Base, settings: Settings, task: Task) -> None:
+    """Write a trained LoRA in the recipe's format, whole or not at all."""
+    told = metadata(base, settings, task)
+    if settings.recipe.format == "diffusers":
+        write_peft(path, layers, told)
+    else:
+        write_lora(path, layers, told)
+
+
+def metadata(base: Base, settings: Settings, task: Task) -> dict[str, str]:
+    """The file's texts: modelspec's (Stability AI's Model Metadata Standard 1.0), kohya's ss_*, and ours.
+
+    Of kohya's, those that name the training's settings; its names of folders, files and tags are of people and stay
+    out. A personal LoRA says nothing of the cohort or the ledger as a whole, so that it depends on its person alone.
+    """
+    recipe = settings.recipe
+    resolution = recipe.resolution or base.resolution
+    personal = task.kind is ModelKind.LORA
+    told = {
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.architecture": f"{_architecture(base)}/lora",
+        "modelspec.implementation": "https://github.com/huggingface/diffusers",
+        "modelspec.title": "LoRA trained by Kyodaku",
+        "modelspec.resolution": f"{resolution}x{resolution}",
+        "modelspec.prediction_type": {"v_prediction": "v"}.get(base.predicts, base.predicts),
+        "modelspec.trigger_phrase": task.trigger,
+        "kyodaku.version": VERSION,
+        "kyodaku.kind": task.kind.value,
+        "kyodaku.subject_root" if personal else "kyodaku.cohort_root": root_of(task.items),
+        "kyodaku.people": str(len(task.people)),
+        "kyodaku.pictures": str(len(task.items)),
+        "kyodaku.base": base.unet_hash,
+        "kyodaku.recipe": json.dumps(recipe.told(), sort_keys=True, separators=(",", ":")),
+    }
+    if not personal and settings.cohort.ledger_head is not None:
+        told["kyodaku.ledger_head"] = settings.cohort.ledger_head
+    return told | _kohyas(base, recipe, resolution)
+
+
+def _architecture(base: Base) -> str:
+    if base.family == "sd2" and base.predicts == "epsilon":
+        return "stable-diffusion-v2-512"
+    return ARCHITECTURES[base.family]
+
+
+def _kohyas(base: Base, recipe: Recipe, resolution: int) -> dict[str, str]:
+    told = {
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": recipe.rank,
+        "ss_network_alpha": recipe.scale_alpha,
+        "ss_base_model_version": KOHYAS_BASES[base.family],
+        "ss_v2": base.family == "sd2",
+        "ss_resolution": f"({resolution}, {resolution})",
+        "ss_max_train_steps": recipe.steps,
+        "ss_total_batch_size": recipe.batch,
+        "ss_gradient_accumulation_steps": recipe.accumulate,
+        "ss_gradient_checkpointing": recipe.gradient_checkpointing,
+        "ss_unet_lr": recipe.lr,
+        "ss_text_encoder_lr": recipe.text_encoder_lr,
+        "ss_optimizer": recipe.optimiser,
+        "ss_lr_scheduler": recipe.schedule,
+        "ss_lr_warmup_steps": recipe.warmup,
+        "ss_mixed_precision": {"fp32": "no"}.get(recipe.precision, recipe.precision),
+        "ss_min_snr_gamma": recipe.min_snr_gamma,
+        "ss_noise_offset": recipe.noise_offset,
+        "ss_enable_bucket": recipe.buckets,
+        "ss_seed": recipe.seed,
+    }
+    return {name: str(value) for name, value in told.items()}

@@ -1,0 +1,44 @@
+"""What a training run is made of: its LoRAs, and what they share. Both can be sent to another process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.training import latent_cache
+from core.training.recipe import Recipe
+from storage.records import Cohort, CohortItem, ModelKind
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One LoRA to be trained. `key` seeds it: the person's pseudonym, or the pooled cohort's root."""
+
+    name: str
+    kind: ModelKind
+    key: str
+    trigger: str
+    subject_id: int | None  # None: everybody's
+    items: tuple[CohortItem, ...]
+
+    @property
+    def people(self) -> list[tuple[int, str]]:
+        """Ids and pseudonyms of whose pictures these are, by pseudonym."""
+        return sorted({(item.subject_id, item.subject_uid) for item in self.items}, key=lambda person: person[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all LoRAs of one run share; can be sent to another process."""
+
+    catalog: Path
+    cohort: Cohort
+    base: Path
+    recipe: Recipe
+    device: str
+    threads: int
+    folder: Path | None  # the job's, for checkpoints and previews on the way
+
+    def checkpoint(self, task: Task) -> Path | None:
+        """Where a task's checkpoint lies; None: none is kept."""
+        return None if self.folder is None else self.folder / f"{task.name}{latent_cache.CHECKPOINT}"
