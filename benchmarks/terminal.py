@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PATIENCE_S = 400.0
+PATIENCE_S = 400.0  # a peer's table of a million rows takes minutes
 QUIET_S = 0.06  # nothing for so long: the frame is drawn
 SLOW_QUIET_S = 0.25  # for programs that draw a key's frame in several parts
 
@@ -33,8 +33,9 @@ class Cost:
 class Terminal:
     """`command` in a terminal of so many cells, with nothing read from the user's own settings."""
 
-    def __init__(self, command: Sequence[str], columns: int = 160, lines: int = 48) -> None:
+    def __init__(self, command: Sequence[str], columns: int = 120, lines: int = 40) -> None:
         self.seen = b""
+        self._after = 0
         self.started = time.monotonic()
         self.pid, self._master = pty.fork()
         if self.pid == 0:
@@ -45,11 +46,12 @@ class Terminal:
             os.execvp(command[0], list(command))
 
     def wait_for(self, text: str) -> float:
-        """Read until `text` has come after what was read before; seconds since the start."""
-        begun, end = max(0, len(self.seen) - 1), time.monotonic() + PATIENCE_S
-        while text.encode() not in self.seen[begun:]:
+        """Read until `text` has come after what was waited for, or typed, before; seconds since the start."""
+        end = time.monotonic() + PATIENCE_S
+        while (at := self.seen.find(text.encode(), self._after)) < 0:
             if time.monotonic() > end or self._read(1.0) is None:
                 sys.exit(f"{text!r} was not drawn: {self.seen[-500:]!r}")
+        self._after = at + len(text.encode())
         return time.monotonic() - self.started
 
     def calm(self, quiet: float = 1.0) -> None:
@@ -60,6 +62,7 @@ class Terminal:
     def press(self, keys: str, quiet: float = QUIET_S) -> Cost:
         """Type `keys` and read what they draw."""
         before, began = len(self.seen), time.perf_counter()
+        self._after = before
         last = began
         os.write(self._master, keys.encode())
         wait = 2.0  # the first byte may take its time

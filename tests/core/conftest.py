@@ -54,7 +54,7 @@ def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Here(Readers):
         def _append(self, shots: list[Shot]) -> None:
-            chunk = readers._Chunk(shots)
+            chunk = readers._Chunk(readers.READING, shots)
             chunk.finish(map(reading.read_shot, shots))
             self._queue.append(chunk)
 

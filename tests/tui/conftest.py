@@ -141,7 +141,7 @@ def settle() -> Settle:
     async def wait(pilot: Pilot[None]) -> None:
         await calm(pilot)
         if isinstance(pilot.app.screen, Room):
-            pilot.app.screen.rested()
+            pilot.app.screen.rest()
             await calm(pilot)
 
     return wait

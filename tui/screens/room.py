@@ -95,12 +95,16 @@ class Room(Screen[None]):
     def rested(self) -> None:
         """The cursor has stood still for `REST_S`: show what is costly to show."""
 
-    def moved(self) -> None:
-        """The cursor stands elsewhere: keys may be dimmed otherwise, and `rested` waits anew."""
+    def rest(self) -> None:
+        """The cursor has stood still: dim the keys that can't be pressed here, and show the rest."""
         self.keys.look_again()
+        self.rested()
+
+    def moved(self) -> None:
+        """The cursor stands elsewhere: `rest` waits anew. Keys are dimmed then: a held key draws rows alone."""
         if self._rest is not None:
             self._rest.stop()
-        self._rest = self.set_timer(REST_S, self.rested)
+        self._rest = self.set_timer(REST_S, self.rest)
 
     def place(self, text: str) -> None:
         """Say where one is: the catalog's name and `text`; shown while there is no message."""
