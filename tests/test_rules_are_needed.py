@@ -388,6 +388,13 @@ MUTATIONS = (
         "tests/core/training/test_captions.py",
     ),
     Mutation(
+        "a prior picture that the checks withhold is never shown",
+        "core/training/prior.py",
+        "if checker.look([picture])[0].withheld is not None:",
+        "if False:",
+        "tests/core/training/test_prior.py",
+    ),
+    Mutation(
         "held-out pictures are not learned from",
         "core/training/one.py",
         "learned = [at for at in range(len(items)) if at not in held]",
