@@ -24,9 +24,10 @@ from core.audit_strangers import Threshold, mean_faces, scores, search, threshol
 from core.audit_verdict import Seen, Verdict, verdict_of
 from core.errors import BadValue, NoSuchRecord, Tainted
 from core.faces.embed import embedder
-from core.generate import Opened, open_model
+from core.generate import Opened, open_model, permit_opened
 from core.generated_checks import Checker
 from core.progress import Report, silent
+from core.watch import Watch
 from storage import artifacts, audits, subjects, whole_files
 from storage.audits import Audit
 from storage.catalog import Catalog
@@ -93,13 +94,15 @@ def audit(
     named = known.named
     threshold = threshold_at(search(known.vectors[named], known.people[named], known.photos[named]), fmr, known.number)
     before = _bytes_of(catalog, model)
+    watch = Watch(catalog, lambda: permit_opened(catalog, opened))
     opened = open_model(catalog, model, device)
+    report = watch.reporting(report)
     embed, checker = embedder(known.space), Checker(str(opened.base.device), opened.base.path, safety)
-    drawn = draw_faces(opened.base, texts(opened.trigger, n), seed, embed, checker, report, "drawing")
+    drawn = draw_faces(opened.base, texts(opened.trigger, n), seed, embed, checker, report, "drawing", watch)
     of_base = copied = None
     if opened.model is not None:
         base = base_model.load(Path(opened.model.base), device)
-        of_base = draw_faces(base, texts("", n), seed, embed, checker, report, "drawing with the base")
+        of_base = draw_faces(base, texts("", n), seed, embed, checker, report, "drawing with the base", watch)
         copied = trained(catalog, opened.model, opened.base.resolution, known.space, report)
     found = _Found(
         opened,

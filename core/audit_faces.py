@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,9 +143,16 @@ def known_faces(catalog: Catalog, space: str | None = None) -> Known:
 
 
 def draw_faces(
-    base: Base, texts: Sequence[str], seed: int, embed: Embedder, checker: Checker, report: Report, what: str
+    base: Base,
+    texts: Sequence[str],
+    seed: int,
+    embed: Embedder,
+    checker: Checker,
+    report: Report,
+    what: str,
+    before_step: Callable[[], None] = lambda: None,
 ) -> Drawn:
-    """Draw one picture for each prompt and find, cut out and embed every face."""
+    """Draw one picture for each prompt and find, cut out and embed every face; `before_step` is as in `draw`."""
     detector = Detector(str(base.device))
     faces: list[DrawnFace] = []
     looks: list[Look] = []
@@ -153,7 +160,7 @@ def draw_faces(
     withheld: set[int] = set()
     done = 0
     report(Step(what, 0, len(texts)))
-    for batch in draw(base, texts, seed=seed, steps=SAMPLER_STEPS):
+    for batch in draw(base, texts, seed=seed, steps=SAMPLER_STEPS, before_step=before_step):
         withheld |= {done + at for at, seen in enumerate(checker.look(batch)) if seen.withheld}
         looks += [look_of(picture) for picture in batch]
         large = [enlarged(picture) for picture in batch]

@@ -14,6 +14,7 @@ from datetime import datetime
 from core import consent
 from core.cohort import LEAST_IN_COMPOSITE
 from core.errors import BadValue, CohortTooSmall, ConsentLost, Refused, Tainted, WrongArchitecture
+from core.models import require_in_use
 from storage import artifacts, ledger, subjects
 from storage.catalog import Catalog
 from storage.records import CohortRules, Model, ModelKind, ModelState, Purpose, Status, Subject
@@ -71,8 +72,7 @@ def purpose_of(catalog: Catalog, model: Model, people: int) -> Purpose:
 def require_ok(models: Sequence[Model]) -> None:
     """Raises Tainted, naming it and why, unless every model may be used."""
     for model in models:
-        if model.state is not ModelState.OK:
-            raise Tainted(f"{model.name} is {model.state}: {model.why or 'it may not be used'}", "leave it out")
+        require_in_use(model)
 
 
 def require_one_base(models: Sequence[Model]) -> None:
@@ -130,7 +130,7 @@ def without_lost(catalog: Catalog, parts: Sequence[Input], at: datetime | None =
     left = []
     for part in parts:
         usable = part.model.state is ModelState.OK
-        gone = bool(part.shares) and part.shares.keys() <= lost
+        gone = part.shares.keys() <= lost  # also where nobody is in it any more: they were erased
         if gone or (part.model.kind is ModelKind.LORA and not usable):
             continue
         if part.model.state is ModelState.TAINTED:

@@ -18,6 +18,7 @@ from storage.records import (
     Event,
     EventKind,
     Face,
+    FaceMark,
     Photo,
     Purpose,
     Rights,
@@ -128,7 +129,7 @@ def face_ruling(
     where the camera's offset is known. The age estimate is never asked, and likeness may refuse but never
     permits: a face that only clustering gave to a person stays `unknown` where that person's is granted.
     """
-    if face.mark is not None:
+    if face.mark is not None and face.mark is not FaceMark.ERASED:
         return None
     if subject is None or face.subject_id != subject.id:
         return Ruling(Status.UNKNOWN, None, None, "nobody has said who this is")

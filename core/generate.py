@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from core.composition import ONE_PERSON
 from core.errors import BadLora, BadValue, NoSuchRecord, Refused, Tainted, UnreadablePath
 from core.generated_checks import Checker, Seen
 from core.generated_marks import Origin, save
+from core.models import require_in_use
 from core.progress import Report, Step, silent
 from core.start_picture import start_picture
 from core.training.recipe import SHARED_TRIGGER
-from storage import artifacts, ledger, subjects, whole_files
+from core.watch import Watch
+from storage import artifacts, generated, ledger, subjects, whole_files
 from storage.catalog import Catalog
-from storage.records import Model, ModelKind, ModelState, Purpose, Status
+from storage.records import Model, ModelKind, Purpose, Status
 
 BATCH = 8
 ADAPTER = "drawn"
@@ -71,9 +74,7 @@ def permit(catalog: Catalog, model: Model) -> None:
     Tainted: it is not `ok`. Refused: somebody in it is a minor or of unsettled age, or half of it or more is one person
     who has not allowed `train-individual`; a grant for composites is none for pictures of oneself.
     """
-    if model.state is not ModelState.OK:
-        why = f": {model.why}" if model.why else ""
-        raise Tainted(f"model {model.name!r} is {model.state}{why}", "see: kyodaku models show " + model.name)
+    require_in_use(model)
     now = ledger.instant(catalog)
     shares = artifacts.shares_of(catalog, model.id)
     people = subjects.get_many(catalog, shares)
@@ -98,6 +99,17 @@ def permit_base(catalog: Catalog, unet_hash: str) -> None:
     own = artifacts.with_content(catalog, unet_hash)
     if own is not None:
         permit(catalog, own)
+
+
+def permit_opened(catalog: Catalog, opened: Opened) -> None:
+    """`permit` for what was opened before, as it stands now. Raises Tainted where it was made anew since."""
+    permit_base(catalog, opened.base.unet_hash)
+    if opened.model is None:
+        return
+    now = artifacts.get_model(catalog, opened.model.id)
+    permit(catalog, now)
+    if now.content_hash != opened.model.content_hash:
+        raise Tainted(f"model {now.name!r} was made anew meanwhile", "draw with it again")
 
 
 def open_model(catalog: Catalog, name: str, device: str = "auto") -> Opened:
@@ -145,8 +157,17 @@ def draw(
     guidance: float | None = None,
     start: Image.Image | None = None,
     strength: float = 0.6,
+    before_step: Callable[[], None] = lambda: None,
 ) -> Iterator[list[Image.Image]]:
-    """One picture for each prompt, in batches; picture i starts from the noise of `seed` + i. Nothing is checked."""
+    """One picture for each prompt, in batches; picture i starts from the noise of `seed` + i. Nothing is checked.
+
+    What `before_step` raises, called at each step of the sampler, stops it.
+    """
+
+    def stepped(_pipe: Any, _step: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        before_step()
+        return tensors
+
     pipe: Any = base.pipe
     extra: dict[str, Any] = {"height": size or base.resolution, "width": size or base.resolution}
     if start is not None:
@@ -167,6 +188,7 @@ def draw(
                 num_inference_steps=steps,
                 guidance_scale=guidance_of(base, guidance),
                 generator=noise,
+                callback_on_step_end=stepped,
                 **extra,
             )
         yield [picture.convert("RGB") for picture in drawn.images]
@@ -207,6 +229,7 @@ def generate(
     prompts.check(prompt, negative)
     if image is not None and int(steps * strength) < 1:  # so many of the steps are drawn
         raise BadValue(f"{steps} steps at strength {strength:g} draw nothing", "give more steps, or more strength")
+    watch = Watch(catalog, lambda: permit_opened(catalog, opened))
     opened = open_model(catalog, model, device)
     text = opened.prompt(prompt)
     prompts.check(text)  # as it is drawn: the model's word may stand in the middle of another
@@ -222,11 +245,13 @@ def generate(
     kept: list[tuple[Path, Image.Image]] = []
     withheld: list[str] = []
     done = 0
-    report(Step("drawing", 0, n))
+    watched = watch.reporting(report)
+    watched(Step("drawing", 0, n))
     for batch in draw(
         opened.base, [text] * n, seed=seed, steps=steps, size=side, negative=negative,
-        guidance=guidance, start=start, strength=strength,
+        guidance=guidance, start=start, strength=strength, before_step=watch,
     ):  # fmt: skip
+        shown: list[tuple[Path, Image.Image, Origin, dict[str, object]]] = []
         for picture, seen in zip(batch, checker.look(batch), strict=True):
             number, done = seed + done, done + 1
             if seen.withheld is not None:
@@ -237,16 +262,33 @@ def generate(
                 opened.name, opened.content_hash, text, negative, number, steps, guidance_of(opened.base, guidance),
                 type(opened.base.pipe.scheduler).__name__.removesuffix("Scheduler"), picture.size, image is not None,
             )  # fmt: skip
-            save(picture, path, origin, checks_of(seen, checker))
+            shown.append((path, picture, origin, checks_of(seen, checker)))
             kept.append((path, picture))
-        report(Step("drawing", done, n))
+        _keep(catalog, opened, shown)
+        watched(Step("drawing", done, n))
     sheet = None
     if kept:
         sheet = out / "contact-sheet.png"
         told = {"pictures": len(kept), **checked_by(checker)}
-        save(contact_sheet([picture for _, picture in kept], note=checker.unchecked), sheet, origin, told)
+        together = contact_sheet([picture for _, picture in kept], note=checker.unchecked)
+        _keep(catalog, opened, [(sheet, together, origin, told)])
     images = [path for path, _ in kept]
     return Drawn(images, sheet, withheld, opened.name, opened.content_hash, text, seed, checker.unchecked)
+
+
+def _keep(
+    catalog: Catalog, opened: Opened, shown: Sequence[tuple[Path, Image.Image, Origin, dict[str, object]]]
+) -> None:
+    """Write pictures and put them down as the model's, if it may still be drawn with; none of a model of nobody's."""
+    own = opened.model or artifacts.with_content(catalog, opened.base.unet_hash)
+    with catalog.transaction():
+        # A withdrawal comes before this and is seen here, or after and finds the rows.
+        permit_opened(catalog, opened)
+        for path, picture, origin, checks in shown:
+            save(picture, path, origin, checks)
+        if own is not None:
+            drawn = [(path, whole_files.file_hash(path)) for path, *_ in shown]
+            generated.add(catalog, own.id, drawn, datetime.now(UTC))
 
 
 def checks_of(seen: Seen, checker: Checker) -> dict[str, object]:

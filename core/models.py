@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import BadValue, NoSuchRecord, Refused
+from core.errors import BadValue, NoSuchRecord, Refused, Tainted
 from core.progress import Report, silent
 from storage import artifacts, subjects, whole_files
 from storage.catalog import Catalog
@@ -118,6 +118,15 @@ def require_name(name: str) -> str:
     return plain
 
 
+def require_in_use(model: Model) -> None:
+    """Raises Tainted, naming the model and why, unless it may be used: the one gate of all that uses models."""
+    if model.state is not ModelState.OK:
+        raise Tainted(
+            f"{model.name} is {model.state}: {model.why or 'it may not be used'}",
+            f"leave it out, or see: kyodaku models show {model.name}",
+        )
+
+
 def list_all(catalog: Catalog) -> list[Model]:
     """All models, oldest first."""
     return artifacts.all_models(catalog)
@@ -204,11 +213,10 @@ def affected(catalog: Catalog, subject: int | str) -> list[Model]:
 def verify(catalog: Catalog, name: str, report: Report = silent) -> Verification:
     """Read a model's file and compare its hash; make a merge again from its ingredients and compare that too.
 
-    Raises NoSuchRecord, and Refused for a model whose file is not to be had (tainted, quarantined, deleted).
+    Raises NoSuchRecord, and Tainted for a model whose file is not to be had (tainted, quarantined, deleted).
     """
     model = artifacts.get_model(catalog, name)
-    if model.state is not ModelState.OK:
-        raise Refused(f"{name} is {model.state}: {model.why or 'its file is gone'}", "there is nothing to verify")
+    require_in_use(model)
     problem = file_problem(catalog, model)
     if model.kind not in MERGES:
         return Verification(name, problem is None, problem or "its file is the one recorded", None)
@@ -278,11 +286,16 @@ def unknown_files(catalog: Catalog) -> list[str]:
 
 def files_of(catalog: Catalog, model: Model) -> Iterator[Path]:
     """Where a model's weights and what shows what it draws lie, whether there or not."""
-    yield catalog.models / model.path
-    yield from traces_of(catalog, model)
+    return files_at(catalog, model.path)
+
+
+def files_at(catalog: Catalog, path: str) -> Iterator[Path]:
+    """`files_of` for a model whose `path` this is, or was."""
+    yield catalog.models / path
+    for ending in TRACES:
+        yield catalog.models / f"{path.removesuffix('.safetensors')}{ending}"
 
 
 def traces_of(catalog: Catalog, model: Model) -> Iterator[Path]:
     """Where the pictures that show what a model draws lie, whether there or not."""
-    for ending in TRACES:
-        yield catalog.models / f"{model.path.removesuffix('.safetensors')}{ending}"
+    yield from list(files_of(catalog, model))[1:]

@@ -199,6 +199,7 @@ def assign(catalog: Catalog, face_id: int, subject: int | str) -> Belongs:
     with catalog.transaction():
         owner = subjects.get(catalog, subject)
         face = faces.get(catalog, face_id)
+        refuse_erased([face])
         place = faces.main_cluster(catalog, owner.id) or faces.next_cluster(catalog)
         with noting.noted_faces(catalog, [face.id], f"face {face.id} is {owner.name}'s"):
             faces.assign(catalog, [face.id], owner.id, by_person=True)
@@ -287,9 +288,19 @@ def ignore(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: 
         raise BadValue("a mark needs who says so and why", "give --by and --why")
     with catalog.transaction():
         before = faces.get(catalog, face_id)
+        refuse_erased([before])
+        if mark is FaceMark.ERASED:
+            raise BadValue("a face is erased with its person", "kyodaku subject erase")
         taken = set_mark(catalog, face_id, mark, why.strip(), by.strip())
         noting.note_mark(catalog, before, mark, why.strip(), by.strip())
     return Marked(faces.get(catalog, face_id), settle_taken(catalog, taken, remake=False))
+
+
+def refuse_erased(found: Iterable[Face]) -> None:
+    """Raises Refused, naming it, for a face of somebody who was erased: it is never anybody's again."""
+    for face in found:
+        if face.mark is FaceMark.ERASED:
+            raise Refused(f"face {face.id} is of a person who was erased", "it stays as it is")
 
 
 def set_mark(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: str) -> TakenOut:

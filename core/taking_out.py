@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from core import composition, consent, models
 from core.composition import LOST
 from core.selection import People, photographs
-from storage import artifacts, frozen_faces, ledger, subjects
+from storage import artifacts, frozen_faces, generated, ledger, subjects, unfinished
 from storage.catalog import Catalog
+from storage.generated import Generated
 from storage.records import TRAIN_PURPOSES, Cohort, FaceMark, Model, ModelKind, ModelState, Purpose, Status, Subject
 
 IN_USE = frozenset({ModelState.OK, ModelState.TAINTED})
+SETTLE = "settle"  # what `storage.unfinished` calls the work that follows a taking out
 BECAUSE = {
     Status.MINOR: "is a minor, or was one in a picture",
     Status.AGE_UNSETTLED: "is not on record as an adult in every picture",
@@ -34,6 +36,7 @@ class TakenOut:
     cohorts: Sequence[Cohort] = ()
     models: Sequence[Model] = ()
     lost: Sequence[Model] = ()
+    drawn: Sequence[Generated] = ()  # pictures, wherever they lie, that these models drew
 
 
 def take_out(catalog: Catalog, person: Subject, purposes: Iterable[Purpose], why: str) -> TakenOut:
@@ -150,7 +153,8 @@ def together(parts: Sequence[TakenOut]) -> TakenOut:
     cohorts = {one.id: one for part in parts for one in part.cohorts}
     found = {one.id: one for part in parts for one in part.models}
     lost = {one.id: one for part in parts for one in part.lost}
-    return TakenOut(list(cohorts.values()), [found[key] for key in sorted(found)], list(lost.values()))
+    drawn = [one for part in parts for one in part.drawn]
+    return TakenOut(list(cohorts.values()), [found[key] for key in sorted(found)], list(lost.values()), drawn)
 
 
 def _take_out(catalog: Catalog, cohorts: Sequence[Cohort], found: Sequence[Model], why: str) -> TakenOut:
@@ -159,7 +163,10 @@ def _take_out(catalog: Catalog, cohorts: Sequence[Cohort], found: Sequence[Model
     artifacts.set_state(catalog, [model.id for model in found], ModelState.TAINTED, why)
     told = f"{why}; it can't be had without them, and must be trained again"
     artifacts.set_state(catalog, [model.id for model in lost], ModelState.QUARANTINED, told)
-    return TakenOut(cohorts, found, lost)
+    drawn = generated.withdraw(catalog, [model.id for model in found])
+    if cohorts or found:
+        unfinished.put_down(catalog, SETTLE)
+    return TakenOut(cohorts, found, lost, drawn)
 
 
 def _with_made_of(catalog: Catalog, first: Sequence[int]) -> list[Model]:

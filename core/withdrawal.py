@@ -8,9 +8,9 @@ is still tainted, and may be run again at any time.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from core import composition, consent, models
@@ -18,6 +18,7 @@ from core.decisions import noting
 from core.errors import BadValue, KyodakuError, Refused, Tainted
 from core.progress import Report, Step, silent
 from core.taking_out import (
+    SETTLE,
     TakenOut,
     lost_purposes,
     parted,
@@ -27,10 +28,11 @@ from core.taking_out import (
     take_out_lost,
 )
 from core.training.latent_cache import erase_subject
-from storage import artifacts, faces, ledger, subjects, whole_files
+from storage import artifacts, faces, generated, jobs, ledger, subjects, unfinished, whole_files
 from storage.catalog import Catalog
-from storage.records import EventKind, Job, Model, ModelState, Purpose, Status, Subject
+from storage.records import EventKind, Job, JobState, Model, ModelKind, ModelState, Purpose, Status, Subject
 
+RETRAIN = "retrain"  # the kind of job that trains a pooled model again
 SHOWN = 20  # photographs named in a line; the JSON names them all
 
 
@@ -38,7 +40,8 @@ SHOWN = 20  # photographs named in a line; the JSON names them all
 class Reach:
     """What a withdrawal would do: photographs by id, cohorts and models by name.
 
-    `quarantined` are the models that can't be had without the person, `remade` those made anew without them.
+    `quarantined` are the models that can't be had without the person, `remade` those made anew without them,
+    `retrained` those of the former that are put down to be trained again, `generated` the files that any of them drew.
     """
 
     subject: str
@@ -47,6 +50,8 @@ class Reach:
     models: Sequence[str]
     quarantined: Sequence[str]
     remade: Sequence[str]
+    retrained: Sequence[str]
+    generated: Sequence[str]
 
     def lines(self) -> list[str]:
         """For a person to read."""
@@ -55,22 +60,28 @@ class Reach:
             f"cohorts: {_list(self.cohorts)}",
             f"taken out of use: {_list(self.quarantined)}",
             f"made anew without them: {_list(self.remade)}",
+            f"to be trained again without them: {_list(self.retrained)}",
+            _pictures(self.generated),
         ]
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What carrying out withdrawals came to, by model name; `waiting` says why each is still tainted."""
+    """What carrying out withdrawals came to, by model name; `waiting` says why each is still tainted.
+
+    `retraining` are jobs that wait to train pooled models again, by number.
+    """
 
     remade: Sequence[str]
     quarantined: Sequence[str]
     waiting: dict[str, str]
+    retraining: Sequence[int] = ()
 
     def lines(self) -> list[str]:
         """For a person to read; none where nothing was done."""
         told = [f"taken out of use: {_list(self.quarantined)}"] if self.quarantined else []
         told += [f"made anew without them: {_list(self.remade)}"] if self.remade else []
-        return told + [f"{name} waits, out of use: {why}" for name, why in self.waiting.items()]
+        return [*told, *_waiting(self.waiting), *_retraining(self.retraining)]
 
 
 NOTHING = Settled([], [], {})
@@ -99,6 +110,8 @@ class Withdrawal:
     remade: Sequence[str]
     waiting: dict[str, str]
     seconds: float
+    retraining: Sequence[int] = ()
+    generated: Sequence[str] = ()
 
     def lines(self) -> list[str]:
         """For a person to read."""
@@ -107,8 +120,9 @@ class Withdrawal:
             f"cohorts: {_list(self.cohorts)}",
             f"taken out of use: {_list(self.quarantined)}",
             f"made anew without them: {_list(self.remade)}, in {self.seconds:.1f} s in all",
+            _pictures(self.generated),
         ]
-        return told + [f"{name} waits, out of use: {why}" for name, why in self.waiting.items()]
+        return [*told, *_waiting(self.waiting), *_retraining(self.retraining)]
 
 
 def reach(catalog: Catalog, subject: int | str, purposes: Sequence[Purpose]) -> Reach:
@@ -126,6 +140,8 @@ def reach(catalog: Catalog, subject: int | str, purposes: Sequence[Purpose]) -> 
         models=[model.name for model in found],
         quarantined=[model.name for model in lost],
         remade=[model.name for model in remade],
+        retrained=[model.name for model in lost if model.kind is ModelKind.POOLED],
+        generated=[str(one.path) for one in generated.of_models(catalog, [model.id for model in found])],
     )
 
 
@@ -179,6 +195,8 @@ def withdraw(
         remade=[name for name in settled.remade if name in names],
         waiting={name: said for name, said in settled.waiting.items() if name in names},
         seconds=time.monotonic() - started,
+        retraining=_of_these(catalog, settled.retraining, taken.lost),
+        generated=[str(one.path) for one in taken.drawn],
     )
 
 
@@ -229,6 +247,7 @@ def settle_taken(catalog: Catalog, taken: TakenOut, *, remake: bool = True, repo
         remade=[name for name in settled.remade if name in names],
         quarantined=[*(model.name for model in taken.lost), *(one for one in settled.quarantined if one in names)],
         waiting={name: said for name, said in settled.waiting.items() if name in names},
+        retraining=_of_these(catalog, settled.retraining, taken.lost),
     )
 
 
@@ -238,17 +257,38 @@ def settle(catalog: Catalog, *, remake: bool = True, report: Report = silent) ->
     Erases the files of models out of use, what was kept of people lost to training, pictures of people who may
     not be drawn alone, and what writers that were killed left half-written; then remakes tainted
     merges, ingredients first. One that may not be any more is quarantined; one that can't be remade now
-    (no base, no space) waits, tainted.
+    (no base, no space) waits, tainted. With `remake`, pooled models get a job that waits to train them again.
     """
-    _sweep(catalog)
-    out_of_use = artifacts.all_models(catalog, [ModelState.TAINTED, ModelState.QUARANTINED])
-    models.erase_files(catalog, out_of_use)
-    _erase_kept(catalog)
-    _erase_portraits(catalog)
-    tainted = [model for model in out_of_use if model.state is ModelState.TAINTED]
-    if not remake or not tainted:
-        return Settled([], [], {model.name: model.why or "" for model in tainted})
-    return _remake_all(catalog, tainted, report)
+    with unfinished.at_work(catalog):
+        asked = unfinished.newest(catalog, SETTLE)
+        _sweep(catalog)
+        out_of_use = artifacts.all_models(catalog, [ModelState.TAINTED, ModelState.QUARANTINED])
+        models.erase_files(catalog, out_of_use)
+        _erase_kept(catalog)
+        _erase_portraits(catalog)
+        tainted = [model for model in out_of_use if model.state is ModelState.TAINTED]
+        settled = Settled([], [], {model.name: model.why or "" for model in tainted})
+        if remake and tainted:
+            settled = _remake_all(catalog, tainted, report)
+        if remake:
+            settled = replace(settled, retraining=queue_retraining(catalog))
+        unfinished.done(catalog, SETTLE, asked)
+    return settled
+
+
+def queue_retraining(catalog: Catalog) -> Sequence[int]:
+    """Put down a job for each pooled model out of use that has none yet; gives the jobs' numbers.
+
+    They wait until a person starts them (`jobs resume`): to train takes hours, and may need words with those left.
+    """
+    queued = []
+    with catalog.transaction():
+        known = {job.args["model"] for job in jobs.of_kind(catalog, RETRAIN)}
+        for model in artifacts.all_models(catalog, [ModelState.QUARANTINED]):
+            if model.kind is ModelKind.POOLED and model.cohort_id is not None and model.id not in known:
+                args = {"model": model.id}
+                queued.append(jobs.add(catalog, RETRAIN, args, datetime.now(UTC), JobState.WAITING).id)
+    return tuple(queued)
 
 
 def run_job(catalog: Catalog, _: Job, report: Report) -> dict[str, Any]:
@@ -258,6 +298,7 @@ def run_job(catalog: Catalog, _: Job, report: Report) -> dict[str, Any]:
         "remade": list(settled.remade),
         "quarantined": list(settled.quarantined),
         "waiting": settled.waiting,
+        "retraining": list(settled.retraining),
     }
 
 
@@ -309,6 +350,25 @@ def _sweep(catalog: Catalog) -> None:
     """Remove what writers that no longer run left half-written among the models and in the jobs' folders."""
     for folder in (catalog.models, *(path for path in catalog.jobs.glob("*") if path.is_dir())):
         whole_files.sweep_parts(folder)
+
+
+def _of_these(catalog: Catalog, queued: Sequence[int], lost: Sequence[Model]) -> Sequence[int]:
+    """Those of the jobs that train one of these models again."""
+    ids = {model.id for model in lost}
+    return tuple(number for number in queued if jobs.get(catalog, number).args["model"] in ids)
+
+
+def _waiting(waiting: Mapping[str, str]) -> list[str]:
+    return [f"{name} waits, out of use: {why}" for name, why in waiting.items()]
+
+
+def _retraining(numbers: Sequence[int]) -> list[str]:
+    return [f"job {number} trains a pooled model again: kyodaku jobs resume {number}" for number in numbers]
+
+
+def _pictures(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - SHOWN:,} more" if len(paths) > SHOWN else ""
+    return f"generated pictures that are withdrawn: {_list(paths[:SHOWN])}{more}"
 
 
 def _list(names: Sequence[str]) -> str:

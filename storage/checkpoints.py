@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING
 
 from storage import ledger, twin
 from storage.catalog import Catalog
+from storage.chain import EMPTY_HEAD
 from storage.errors import BadValue, CatalogDamaged, WrongKey
 from storage.instants import to_text
-from storage.ledger import EMPTY_HEAD, LedgerCheck
+from storage.ledger import LedgerCheck
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -34,12 +34,12 @@ def log_path(catalog: Catalog, job_id: int) -> Path:
     return folder_of(catalog, job_id) / "log.txt"
 
 
-def add(catalog: Catalog, kind: str, args: Mapping[str, Any], at: datetime) -> Job:
-    """Write a queued job and make its folder. `args` must be JSON values."""
+def add(catalog: Catalog, kind: str, args: Mapping[str, Any], at: datetime, state: JobState = JobState.QUEUED) -> Job:
+    """Write a job, queued or waiting, and make its folder. `args` must be JSON values."""
     with catalog.transaction() as db:
         cursor = db.execute(
             "INSERT INTO jobs(kind, args, state, created_at) VALUES (?, ?, ?, ?)",
-            (kind, _json(args), JobState.QUEUED, at.isoformat()),
+            (kind, _json(args), state, at.isoformat()),
         )
         job_id = int(cursor.lastrowid or 0)
         db.execute("UPDATE jobs SET log = ? WHERE id = ?", (f"{job_id}/log.txt", job_id))
@@ -53,6 +53,12 @@ def get(catalog: Catalog, job_id: int) -> Job:
     if row is None:
         raise NoSuchRecord(f"there is no job {job_id}", "list them: kyodaku jobs list")
     return _job(catalog, row)
+
+
+def of_kind(catalog: Catalog, kind: str) -> list[Job]:
+    """All jobs of a kind, oldest first."""
+    rows = catalog.connection.execute("SELECT * FROM jobs WHERE kind = ? ORDER BY id", (kind,)).fetchall()
+    return [_job(catalog, row) for row in rows]
 
 
 def newest(catalog: Catalog, *, before: int | None = None, limit: int = 100) -> list[Job]:

@@ -1,17 +1,19 @@
 """The ledger: every event of consent, age and marks, in the order it was recorded; nothing is ever changed.
 
 An event's `body` is canonical JSON: UTF-8, keys sorted, no blanks, with the keys `at by details evidence
-format kind note previous purposes seq subject valid_from valid_until`. Its hash is the SHA-256 of that
+format kind note previous purposes salt seq subject valid_from valid_until`. Its hash is the SHA-256 of that
 text, in hex, and `previous` is the hash of the event before it (64 zeros for the first). People stand in
-it by pseudonym alone. Table and file are kept alike by `storage.twin`; `verify` compares them.
+it by pseudonym alone. The salt is random: once an erasure has taken an event's words and salt (`redact`), its hash
+tells nothing of them; events of format 1 have none. Table and file are kept alike by `storage.twin`; `verify`
+compares them, and `storage.chain` follows them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,12 +22,12 @@ from typing import Any
 
 from storage import twin
 from storage.catalog import Catalog
+from storage.chain import EMPTY_HEAD, REDACTED, Chain, canonical, digest, line_digest, redacted
 from storage.errors import BadValue, CatalogDamaged
 from storage.instants import from_text, to_text
 from storage.records import Event, EventKind, Purpose
 
-EMPTY_HEAD = "0" * 64
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,8 @@ def append_many(catalog: Catalog, events: Iterable[Event]) -> list[Event]:
         chained, rows = [], []
         for event in events:
             seq += 1
-            body = _body(replace(event, seq=seq, previous=previous))
-            previous = _hash(body)
+            body = _body(replace(event, seq=seq, previous=previous, salt=secrets.token_hex(16)))
+            previous = digest(body)
             chained.append(_event(body, previous))
             rows.append((seq, to_text(event.at), event.kind, event.subject_uid, body, previous))
         db.executemany("INSERT INTO ledger(seq, at, kind, subject_uid, body, hash) VALUES (?,?,?,?,?,?)", rows)
@@ -170,22 +172,49 @@ def verify(catalog: Catalog) -> LedgerCheck:
     frozen cohort's, or what `ledger head` told before.
     """
     with twin.locked(catalog.ledger_path), _snapshot(catalog):
-        seq, digest = 0, EMPTY_HEAD
+        chain = Chain()
         pending = catalog.connection.execute("SELECT seq FROM ledger_twin").fetchone()[0]
         lines = _lines(catalog.ledger_path)
         try:
             for row in catalog.connection.execute("SELECT * FROM ledger ORDER BY seq"):
-                problem = _fault(row, seq + 1, digest) or _twin_fault(row, lines, pending)
-                if problem:
-                    return LedgerCheck(False, seq, digest, seq + 1, problem)
-                seq, digest = row["seq"], row["hash"]
+                before, seq = chain.head, row["seq"]
+                if problem := _fault(chain, row):
+                    return _broken(catalog, chain, problem)
+                if problem := _twin_fault(row, lines, pending):
+                    return LedgerCheck(False, seq - 1, before, seq, problem)
         except sqlite3.DatabaseError as error:
-            return LedgerCheck(False, seq, digest, seq + 1, f"catalog.db can't be read: {error}")
-        if seq < pending:
-            return LedgerCheck(False, seq, digest, seq + 1, f"the table ends before event {pending}")
-        if next(lines, None) is not None:
-            return LedgerCheck(False, seq, digest, seq + 1, f"{catalog.ledger_path.name} goes on after the table ends")
-    return LedgerCheck(True, seq, digest)
+            return LedgerCheck(False, chain.seq, chain.head, chain.seq + 1, f"catalog.db can't be read: {error}")
+        if problem := chain.end():
+            return _broken(catalog, chain, problem)
+        problem = f"the table ends before event {pending}" if chain.seq < pending else None
+        if problem is None and next(lines, None) is not None:
+            problem = f"{catalog.ledger_path.name} goes on after the table ends"
+    return LedgerCheck(problem is None, chain.seq, chain.head, None if problem is None else chain.seq + 1, problem)
+
+
+def redact(catalog: Catalog, chosen: Callable[[Event], bool]) -> dict[int, str]:
+    """Take the words out of chosen events, in the caller's transaction, and have the twin written anew after it.
+
+    Gives, by event, the digest of the line that is left: the caller records them in an erasure's event, without
+    which the ledger no longer verifies. Only an erasure may ask for this. Raises CatalogDamaged where it is broken.
+    """
+    check = verify(catalog)
+    if not check.ok:
+        raise CatalogDamaged(f"the ledger is broken: {check.problem}", "see: kyodaku ledger verify")
+    done = {}
+    with catalog.transaction() as db:
+        left = [
+            (row["seq"], redacted(row["body"]), row["hash"])
+            for row in db.execute("SELECT seq, body, hash FROM ledger ORDER BY seq")
+            if not json.loads(row["body"]).get(REDACTED) and chosen(_event(row["body"], row["hash"]))
+        ]
+        for seq, body, event_hash in left:
+            db.execute("UPDATE ledger SET body = ? WHERE seq = ?", (body, seq))
+            done[seq] = line_digest(body, event_hash)
+        if done:
+            db.execute("UPDATE ledger_twin SET stale = 1")
+            catalog.on_commit(_catch_up)
+    return done
 
 
 def rebuild_twin(catalog: Catalog) -> Path | None:
@@ -235,25 +264,33 @@ def rebuild_table(catalog: Catalog) -> int:
 
 def _sound_rows(catalog: Catalog) -> int | None:
     """How many events the table holds, or None where it does not verify by itself."""
-    seq, digest = 0, EMPTY_HEAD
     try:
-        for row in catalog.connection.execute("SELECT * FROM ledger ORDER BY seq"):
-            if _fault(row, seq + 1, digest):
-                return None
-            seq, digest = row["seq"], row["hash"]
+        chain, problem = _followed(catalog)
     except sqlite3.DatabaseError:
         return None
-    return seq
+    return chain.seq if problem is None else None
 
 
 def _require_chain(catalog: Catalog) -> None:
     """Raises CatalogDamaged where the table does not verify by itself."""
-    seq, digest = 0, EMPTY_HEAD
+    chain, problem = _followed(catalog)
+    if problem is not None:
+        raise CatalogDamaged(f"event {chain.bad}: {problem}", "restore a backup")
+
+
+def _followed(catalog: Catalog) -> tuple[Chain, str | None]:
+    """The table's chain up to its end or the first problem, and that."""
+    chain = Chain()
     for row in catalog.connection.execute("SELECT * FROM ledger ORDER BY seq"):
-        problem = _fault(row, seq + 1, digest)
-        if problem:
-            raise CatalogDamaged(f"event {seq + 1}: {problem}", "restore a backup")
-        seq, digest = row["seq"], row["hash"]
+        if problem := _fault(chain, row):
+            return chain, problem
+    return chain, chain.end()
+
+
+def _broken(catalog: Catalog, chain: Chain, problem: str) -> LedgerCheck:
+    bad = chain.bad or chain.seq + 1
+    before = catalog.connection.execute("SELECT hash FROM ledger WHERE seq = ?", (bad - 1,)).fetchone()
+    return LedgerCheck(False, bad - 1, before["hash"] if before else EMPTY_HEAD, bad, problem)
 
 
 def _row_of(line: bytes, seq: int) -> tuple[Any, ...] | None:
@@ -297,21 +334,19 @@ def _lines(path: Path) -> Iterator[bytes]:
             yield from file
 
 
-def _fault(row: sqlite3.Row, seq: int, previous: str) -> str | None:
-    """What is wrong with an event of the table, which should have this number and follow that hash."""
-    body = row["body"]
-    if row["seq"] != seq:
-        return f"the table has no event {seq}"
-    if not isinstance(body, str) or _hash(body) != row["hash"]:
-        return f"event {seq} of the table does not have the hash that it was given"
+def _fault(chain: Chain, row: sqlite3.Row) -> str | None:
+    """What is wrong with the table's next event, or shows with it; `chain.bad` is which."""
+    problem = chain.follow(row["seq"], row["body"], row["hash"])
+    if problem is not None:
+        return problem
+    seq = chain.bad = chain.seq
     try:
-        event = _event(body, row["hash"])
+        event = _from_fields(chain.fields, row["hash"])
     except (ValueError, KeyError, TypeError):
         return f"event {seq} of the table is not one that Kyodaku writes"
-    if event.previous != previous or event.seq != seq:
-        return f"event {seq} of the table does not follow the one before it"
     if (row["at"], row["kind"], row["subject_uid"]) != (to_text(event.at), event.kind, event.subject_uid):
         return f"event {seq} of the table has a time, kind or subject that is not its own"
+    chain.bad = None
     return None
 
 
@@ -324,28 +359,21 @@ def _twin_fault(row: sqlite3.Row, lines: Iterator[bytes], pending: int) -> str |
     return f"ledger.jsonl has no event {row['seq']}" if not line else f"event {row['seq']} of ledger.jsonl was changed"
 
 
-def _hash(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
 def _body(event: Event) -> str:
     """The event as canonical JSON, without its hash."""
     try:
-        body = _json(
+        body = canonical(
             {
                 "at": to_text(event.at),
                 "by": event.by,
-                "details": json.loads(_json(dict(event.details))),
+                "details": json.loads(canonical(dict(event.details))),
                 "evidence": event.evidence,
                 "format": FORMAT,
                 "kind": event.kind,
                 "note": event.note,
                 "previous": event.previous,
                 "purposes": sorted(event.purposes, key=list(Purpose).index),
+                "salt": event.salt,
                 "seq": event.seq,
                 "subject": event.subject_uid,
                 "valid_from": to_text(event.valid_from) if event.valid_from else None,
@@ -358,8 +386,11 @@ def _body(event: Event) -> str:
     return body
 
 
-def _event(body: str, digest: str) -> Event:
-    fields = json.loads(body)
+def _event(body: str, event_hash: str) -> Event:
+    return _from_fields(json.loads(body), event_hash)
+
+
+def _from_fields(fields: Mapping[str, Any], event_hash: str) -> Event:
     return Event(
         seq=fields["seq"],
         at=from_text(fields["at"]),
@@ -372,6 +403,7 @@ def _event(body: str, digest: str) -> Event:
         evidence=fields["evidence"],
         note=fields["note"],
         details=fields["details"],
+        salt=fields.get("salt", ""),
         previous=fields["previous"],
-        hash=digest,
+        hash=event_hash,
     )

@@ -53,6 +53,7 @@ class EventKind(StrEnum):
     WITHDRAWAL = "withdrawal"
     AGE = "age"  # what is on record about a subject's age changed
     FACE_MARK = "face-mark"  # a face was marked, or unmarked, by a person, with who and why
+    ERASURE = "erasure"  # a person was erased; its details vouch for the events whose words went with them
     RIGHTS = "rights"  # who owns the rights of photographs without faces
     CLAIM = "claim"  # a person settled what a photograph's file claims, with who and why
 
@@ -73,10 +74,11 @@ class Rights(StrEnum):
 
 
 class FaceMark(StrEnum):
-    """A person's word on a detection, which takes it out of the rules."""
+    """A person's word on a detection, which takes it out of the rules; an erased face stays in them, as unknown."""
 
     NOT_A_FACE = "not a face"
     UNRECOGNISABLE = "unrecognisable"
+    ERASED = "erased"  # of somebody who was erased: never embedded, grouped or named again
 
 
 class CompanionKind(StrEnum):
@@ -148,6 +150,7 @@ class DecisionKind(StrEnum):
 class JobState(StrEnum):
     """Where a job stands. `INTERRUPTED` is said of a running job whose worker holds no lock."""
 
+    WAITING = "waiting"  # put down by a withdrawal, to be started by a person
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
@@ -281,6 +284,7 @@ class Event:
     evidence: str | None = None  # sha256 of the evidence file, hex
     note: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    salt: str = ""  # random, set when it is recorded
     previous: str = ""
     hash: str = ""
 

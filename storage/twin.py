@@ -40,9 +40,12 @@ class Behind:
 def behind(path: Path, connection: sqlite3.Connection) -> Behind | None:
     """What the file lacks to be the table's twin, or None where it is damaged.
 
-    Only its end is looked at: from the last event that is known to be in it. Takes no lock.
+    Only its end is looked at: from the last event that is known to be in it. Takes no lock. A file that is to be
+    written anew, because words were taken out of events, lacks nothing that could be added.
     """
-    seq, size = connection.execute("SELECT seq, bytes FROM ledger_twin").fetchone()
+    seq, size, stale = connection.execute("SELECT seq, bytes, stale FROM ledger_twin").fetchone()
+    if stale:
+        return Behind(b"", seq, size)
     rows = connection.execute("SELECT seq, body, hash FROM ledger WHERE seq >= ? ORDER BY seq", (seq,)).fetchall()
     known = b"".join(line_of(row["body"], row["hash"]) for row in rows if row["seq"] == seq)
     wanted = b"".join(line_of(row["body"], row["hash"]) for row in rows if row["seq"] > seq)
@@ -65,6 +68,9 @@ def catch_up(path: Path, connection: sqlite3.Connection) -> bool:
     Raises LedgerBehind where the system refuses, as on a full disk; the next call tries again.
     """
     with locked(path):
+        if connection.execute("SELECT stale FROM ledger_twin").fetchone()[0]:
+            _write_anew(path, connection)
+            return True
         lack = behind(path, connection)
         if lack is None:
             return False
@@ -83,15 +89,7 @@ def catch_up(path: Path, connection: sqlite3.Connection) -> bool:
 def rebuild(path: Path, connection: sqlite3.Connection) -> Path | None:
     """Write the file anew from the table, whole or not at all. The old one stays, at the path returned."""
     with locked(path):
-        fresh = path.with_suffix(".new")
-        seq = size = 0
-        with fresh.open("wb") as file:
-            fresh.chmod(0o600)
-            for row in connection.execute("SELECT seq, body, hash FROM ledger ORDER BY seq"):
-                seq = row["seq"]
-                size += file.write(line_of(row["body"], row["hash"]))
-            file.flush()
-            os.fsync(file.fileno())
+        fresh, seq, size = _fresh(path, connection)
         kept = None
         if path.exists():
             kept = next(old for n in count(1) if not (old := path.with_suffix(f".{n}.old")).exists())
@@ -100,6 +98,30 @@ def rebuild(path: Path, connection: sqlite3.Connection) -> Path | None:
         _sync_folder(path.parent)
         _remember(connection, seq, size)
     return kept
+
+
+def _write_anew(path: Path, connection: sqlite3.Connection) -> None:
+    """Put the table's events in the place of the file's, and keep no older file: words were taken out of them."""
+    fresh, seq, size = _fresh(path, connection)
+    fresh.replace(path)
+    for old in path.parent.glob(f"{path.stem}.*.old"):
+        old.unlink()
+    _sync_folder(path.parent)
+    connection.execute("UPDATE ledger_twin SET seq = ?, bytes = ?, stale = 0", (seq, size))
+
+
+def _fresh(path: Path, connection: sqlite3.Connection) -> tuple[Path, int, int]:
+    """All events of the table in a file beside `path`, on disk; with the number of the last and the file's size."""
+    fresh = path.with_suffix(".new")
+    seq = size = 0
+    with fresh.open("wb") as file:
+        fresh.chmod(0o600)
+        for row in connection.execute("SELECT seq, body, hash FROM ledger ORDER BY seq"):
+            seq = row["seq"]
+            size += file.write(line_of(row["body"], row["hash"]))
+        file.flush()
+        os.fsync(file.fileno())
+    return fresh, seq, size
 
 
 @contextmanager

@@ -48,6 +48,8 @@ PEOPLE = "tests/core/test_people.py"
 TAGGING = "tests/core/test_tagging.py"
 UNDO = "tests/core/decisions/test_undo.py"
 ACTIONS = "tests/core/test_consent_actions.py"
+STOPPING = "tests/core/test_stopping.py"
+ERASURE = "tests/core/test_erasure.py"
 CLAIMS = "tests/core/test_claims.py tests/core/interchange/test_assertions.py"
 STANDARDS = "tests/core/test_sidecars.py tests/core/test_export_photos.py tests/core/interchange/test_copies.py"
 
@@ -346,8 +348,8 @@ MUTATIONS = (
     Mutation(
         "consent is asked before a model is on record",
         "core/training/loop.py",
-        "            _look_at_consent(catalog, settings.cohort, task)\n            artifacts.add_model(",
-        "            artifacts.add_model(",
+        "            _look_at_all(catalog, settings.cohort, message.base_hash, task)\n",
+        "",
         LOOP,
     ),
     Mutation(
@@ -386,6 +388,13 @@ MUTATIONS = (
         "tests/core/training/test_captions.py",
     ),
     Mutation(
+        "a prior picture that the checks withhold is never shown",
+        "core/training/prior.py",
+        "if checker.look([picture])[0].withheld is not None:",
+        "if False:",
+        "tests/core/training/test_prior.py",
+    ),
+    Mutation(
         "held-out pictures are not learned from",
         "core/training/one.py",
         "learned = [at for at in range(len(items)) if at not in held]",
@@ -417,8 +426,8 @@ MUTATIONS = (
     Mutation(
         "models out of use are not merged",
         "core/composition.py",
-        "if model.state is not ModelState.OK:\n            raise Tainted(",
-        "if False:\n            raise Tainted(",
+        "        require_in_use(model)\n",
+        "        pass\n",
         MERGING,
     ),
     Mutation(
@@ -459,9 +468,16 @@ MUTATIONS = (
     Mutation(
         "models out of use draw nothing",
         "core/generate.py",
-        "    if model.state is not ModelState.OK:\n        why",
-        "    if False:\n        why",
+        "    require_in_use(model)\n",
+        "",
         GENERATE,
+    ),
+    Mutation(
+        "one gate refuses what is out of use",
+        "core/models.py",
+        "    if model.state is not ModelState.OK:\n        raise Tainted(",
+        "    if False:\n        raise Tainted(",
+        STOPPING,
     ),
     Mutation(
         "one person is drawn only with their word for it",
@@ -560,6 +576,141 @@ MUTATIONS = (
         'if lacking := sorted(told["missing_keys"]):',
         'if lacking := sorted(told["missing_keys"])[:0]:',
         SAFETY,
+    ),
+    # Work under way, and what a crash leaves
+    Mutation(
+        "training stops within a step",
+        "core/training/one.py",
+        "            watch()\n",
+        "",
+        STOPPING,
+    ),
+    Mutation(
+        "training on a model stops with it",
+        "core/training/loop.py",
+        "    permit_base(catalog, base_hash)\n",
+        "",
+        STOPPING,
+    ),
+    Mutation(
+        "drawing and merging look before each step",
+        "core/watch.py",
+        "        if count != self._seen:",
+        "        if False:",
+        STOPPING,
+    ),
+    Mutation(
+        "drawn pictures are withdrawn with their model",
+        "core/taking_out.py",
+        "drawn = generated.withdraw(catalog, [model.id for model in found])",
+        "drawn = generated.of_models(catalog, [model.id for model in found])",
+        STOPPING,
+    ),
+    Mutation(
+        "a withdrawal that is cut short is finished",
+        "core/taking_out.py",
+        "        unfinished.put_down(catalog, SETTLE)\n",
+        "        pass\n",
+        STOPPING,
+    ),
+    Mutation(
+        "weights without a row are swept",
+        "core/left_over.py",
+        "    sweep_strays(catalog)\n",
+        "",
+        STOPPING,
+    ),
+    # Erasure
+    Mutation(
+        "an erased face is in the rules, as unknown",
+        "core/consent.py",
+        "if face.mark is not None and face.mark is not FaceMark.ERASED:",
+        "if face.mark is not None:",
+        ERASURE,
+    ),
+    Mutation(
+        "an erased face is never anybody's again",
+        "storage/migrations/019_erasure.sql",
+        "WHEN old.mark = 'erased' BEGIN",
+        "WHEN 0 BEGIN",
+        ERASURE,
+    ),
+    Mutation(
+        "an erased face is never embedded again",
+        "storage/migrations/019_erasure.sql",
+        "WHEN (SELECT mark FROM faces WHERE id = new.face_id) = 'erased' BEGIN",
+        "WHEN 0 BEGIN",
+        ERASURE,
+    ),
+    Mutation(
+        "an erased face is not assigned",
+        "core/people.py",
+        "        refuse_erased([face])\n",
+        "",
+        ERASURE,
+    ),
+    Mutation(
+        "words of an erased person leave the ledger",
+        "core/erasure.py",
+        "redacted = ledger.redact(catalog, lambda event: _names_them(event, person, names))",
+        "redacted = dict[int, str]()",
+        ERASURE,
+    ),
+    Mutation(
+        "embeddings of an erased person go",
+        "storage/erased.py",
+        'db.execute(f"DELETE FROM face_embeddings WHERE face_id IN ({_AMONG})", (wanted,))',
+        "pass",
+        ERASURE,
+    ),
+    Mutation(
+        "free pages are written anew",
+        "core/erasure.py",
+        "    if not forgetting.compact(catalog):",
+        "    if False:",
+        ERASURE,
+    ),
+    Mutation(
+        "evidence and thumbnails of an erased person go",
+        "core/erasure.py",
+        "    for path in _kept_files(catalog, rest):\n        erase_file(path)\n",
+        "",
+        ERASURE,
+    ),
+    Mutation(
+        "the ledger's file is written anew",
+        "storage/ledger.py",
+        'db.execute("UPDATE ledger_twin SET stale = 1")',
+        "pass",
+        ERASURE,
+    ),
+    Mutation(
+        "words that are gone are vouched for",
+        "storage/chain.py",
+        "        if self._unvouched:\n",
+        "        if False:\n",
+        ERASURE,
+    ),
+    Mutation(
+        "what is left of an event is as its erasure left it",
+        "storage/chain.py",
+        "if self._unvouched.pop(int(number), None) != held:",
+        "if self._unvouched.pop(int(number), None) is None:",
+        ERASURE,
+    ),
+    Mutation(
+        "an erasure that is cut short is finished",
+        "core/left_over.py",
+        "    erasure.finish(catalog)\n",
+        "",
+        ERASURE,
+    ),
+    Mutation(
+        "training of somebody erased stops",
+        "core/training/loop.py",
+        "    if not left.issuperset(item.leaf for item in task.items):",
+        "    if False:",
+        STOPPING,
     ),
     # What an audit may say
     Mutation(
@@ -710,21 +861,21 @@ MUTATIONS = (
     Mutation(
         "files of models out of use are erased",
         "core/withdrawal.py",
-        "    models.erase_files(catalog, out_of_use)\n",
+        "        models.erase_files(catalog, out_of_use)\n",
         "",
         WITHDRAWAL,
     ),
     Mutation(
         "what training kept of a person is erased",
         "core/withdrawal.py",
-        "    _erase_kept(catalog)\n",
+        "        _erase_kept(catalog)\n",
         "",
         WITHDRAWAL,
     ),
     Mutation(
         "pictures of one person go with their word",
         "core/withdrawal.py",
-        "    _erase_portraits(catalog)\n",
+        "        _erase_portraits(catalog)\n",
         "",
         WITHDRAWAL,
     ),
@@ -959,9 +1110,9 @@ MUTATIONS = (
     ),
     Mutation(
         "an event follows the one before it",
-        "storage/ledger.py",
-        "if event.previous != previous or event.seq != seq:",
-        "if event.seq != seq:",
+        "storage/chain.py",
+        'if fields.get("previous") != self.head or fields.get("seq") != due:',
+        'if fields.get("seq") != due:',
         "tests/storage/test_ledger.py",
     ),
     Mutation(

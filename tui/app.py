@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.command import Hit, Hits, Provider
 from textual.theme import Theme
 
-from core import statuses
+from core import left_over, statuses
 from core.errors import KyodakuError
 from storage import jobs
 from storage.catalog import Catalog, open_catalog
@@ -348,7 +348,8 @@ def run(catalog_folder: Path, settings: Config | None = None) -> int:
     """Open the app on the catalog in `catalog_folder`; the exit status. Raises what `open_catalog` raises."""
     # Started under nohup the hang-up is ignored, and the app would read a line that has ended for ever.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    open_catalog(catalog_folder).close()  # migrates an older one, and says at once what is wrong with it
+    with open_catalog(catalog_folder) as catalog:  # migrates an older one, and says at once what is wrong with it
+        left_over.finish(catalog)
     app = KyodakuApp(catalog_folder, terminal.ask(), settings)
     try:
         app.run()

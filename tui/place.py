@@ -8,8 +8,10 @@ from pathlib import Path
 import platformdirs
 import typer
 
+from core import left_over
 from storage import catalog as catalogs
 from storage.catalog import Catalog
+from tui.output import complain
 
 
 def catalog_folder(given: Path | None) -> Path:
@@ -22,5 +24,9 @@ def catalog_folder(given: Path | None) -> Path:
 
 
 def opened(context: typer.Context) -> Catalog:
-    """The catalog of this command, open. Raises NotACatalog, CatalogTooNew, CatalogDamaged."""
-    return catalogs.open_catalog(catalog_folder(context.find_root().params["catalog"]))
+    """The catalog of this command, open, and what a crash left over finished. Raises as `open_catalog`."""
+    catalog = catalogs.open_catalog(catalog_folder(context.find_root().params["catalog"]))
+    job = left_over.finish(catalog)
+    if job is not None:
+        complain("a withdrawal that was cut short is being finished", f"watch it: kyodaku jobs follow {job.id}")
+    return catalog

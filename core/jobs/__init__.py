@@ -26,6 +26,7 @@ KINDS: Mapping[str, str] = {
     "train": "core.training.loop:run_job",
     "audit": "core.audit:run_job",
     "remake": "core.withdrawal:run_job",
+    "retrain": "core.training.retrain:run_job",
 }
 """What runs each kind: `module:function`, imported by the worker alone.
 
@@ -49,7 +50,7 @@ def submit(catalog: Catalog, kind: str, args: Mapping[str, Any], *, worker: Sequ
 
 
 def resume(catalog: Catalog, job_id: int, *, worker: Sequence[str] = WORKER) -> Job:
-    """Start again a job that was interrupted, cancelled or failed. Raises BadValue for any other."""
+    """Start a job that waits, or again one that was interrupted, cancelled or failed. Raises BadValue for others."""
     job = jobs.get(catalog, job_id)
     if job.state is JobState.DONE:
         raise BadValue(f"job {job_id} is done", "start a new one")
@@ -59,7 +60,7 @@ def resume(catalog: Catalog, job_id: int, *, worker: Sequence[str] = WORKER) -> 
 def cancel(catalog: Catalog, job_id: int) -> Job:
     """Ask a job to stop at its next safe place; one that has no worker is marked cancelled at once."""
     job = jobs.get(catalog, job_id)
-    if job.state is JobState.INTERRUPTED:
+    if job.state in (JobState.INTERRUPTED, JobState.WAITING):
         jobs.ended(catalog, job_id, JobState.CANCELLED, _now(), note="cancelled")
     elif job.state in jobs.UNDER_WAY and job.pid is not None and jobs.is_held(catalog, job_id):
         os.kill(job.pid, signal.SIGTERM)  # the lock is held, so the pid is still that worker's

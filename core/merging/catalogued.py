@@ -26,6 +26,7 @@ from core.merging.soup import add_difference, soup
 from core.models import file_problem, require_name
 from core.progress import Report, silent
 from core.training.recipe import SHARED_TRIGGER
+from core.watch import Watch
 from storage import artifacts, whole_files
 from storage.catalog import Catalog
 from storage.errors import BadTensorFile
@@ -165,9 +166,10 @@ def remake(catalog: Catalog, model: Model, report: Report = silent) -> Model:
 
     Raises Refused where what is left may not be a model, or what the merge raises (BadBase, NotEnoughSpace, …).
     """
+    watch = Watch(catalog, lambda: _require_unchanged(catalog, merge.parts))
     merge = remaining(catalog, model)
     with whole_files.staged(catalog.models / model.path) as part:
-        made = _write(catalog, merge, part, report)
+        made = _write(catalog, merge, part, watch.reporting(report))
         with catalog.transaction():
             if artifacts.get_model(catalog, model.id) != model:
                 raise Tainted(f"{model.name} was changed meanwhile", "remake it again")
@@ -246,14 +248,19 @@ def _make(catalog: Catalog, row: Model, parts: Sequence[Input], report: Report) 
     path = catalog.models / row.path
     if path.exists() or row.name in {one.name for one in artifacts.all_models(catalog)}:
         raise NameTaken(f"there is a model {row.name!r} already", "choose another name")
+
+    def look() -> None:
+        _require_unchanged(catalog, merge.parts)
+        composition.require_consent(catalog, merge.parts)
+
+    watch = Watch(catalog, look)
     merge = _allowed(catalog, row, parts)
     composition.require_consent(catalog, merge.parts)
     with whole_files.staged(path) as part:
-        made = _write(catalog, merge, part, report)
+        made = _write(catalog, merge, part, watch.reporting(report))
         with catalog.transaction():
             # A withdrawal comes before this and is seen here, or after and sees the row.
-            _require_unchanged(catalog, merge.parts)
-            composition.require_consent(catalog, merge.parts)
+            look()
             added = artifacts.add_model(catalog, made, inputs=_arrows(merge), shares=merge.shares)
             whole_files.put_in_place(part, path)
     return added

@@ -32,11 +32,12 @@ def folder_of(catalog: Catalog, subject_uid: str) -> Path:
 
 
 def erase_subject(catalog: Catalog, subject_uid: str) -> list[Path]:
-    """Remove from disk all encoded pictures of a person and every checkpoint that has seen them; gives what went.
+    """Remove from disk all encoded pictures of a person, every checkpoint that has seen them and what their LoRA drew.
 
     A run under way must have been stopped, or it may write them anew until it next looks at consent.
     """
     gone = [path for path in (folder_of(catalog, subject_uid),) if path.exists()]
+    gone += catalog.jobs.glob(f"*/previews/*.{subject_uid[:8]}-*.png")  # what their LoRA drew on the way
     for path in catalog.jobs.glob(f"*/*{CHECKPOINT}"):
         try:
             people = read_header(path).metadata.get("people", "").split()

@@ -97,7 +97,7 @@ def serve(settings: Settings, tasks: Iterator[Task]) -> Iterator[Message]:
         permit_base(catalog, base.unet_hash)
         for task in tasks:  # one is asked for when the one before is registered
             unregistered.close()
-            look = partial(_look_at_consent, catalog, settings.cohort, task)
+            look = partial(_look_at_all, catalog, settings.cohort, base.unet_hash, task)
             yield from train_one(catalog, settings, base, checker, task, look, unregistered)
 
 
@@ -181,10 +181,19 @@ def _is_made(catalog: Catalog, task: Task, cohort: Cohort, job: int | None) -> b
     raise NameTaken(f"there is a model {task.name!r} already", "train under another --name, or delete it")
 
 
+def _look_at_all(catalog: Catalog, cohort: Cohort, base_hash: str, task: Task) -> None:
+    """`_look_at_consent`, and whether a base that is a model of the catalog may be trained on. Raises Refused too."""
+    _look_at_consent(catalog, cohort, task)
+    permit_base(catalog, base_hash)
+
+
 def _look_at_consent(catalog: Catalog, cohort: Cohort, task: Task) -> None:
     """Raises ConsentLost unless all that the task trains on is still permitted, and still what was frozen."""
     if artifacts.get_cohort(catalog, cohort.id).merkle_root != cohort.merkle_root:
         raise ConsentLost(f"cohort {cohort.name!r} was frozen anew", "train it again")
+    left = {item.leaf for item in artifacts.cohort_items(catalog, cohort.id, task.subject_id)}
+    if not left.issuperset(item.leaf for item in task.items):
+        raise ConsentLost(f"somebody in cohort {cohort.name!r} was erased", "freeze it again, and train that")
     recheck(catalog, cohort, task.subject_id)
 
 
@@ -197,7 +206,7 @@ def _register(catalog: Catalog, settings: Settings, task: Task, message: Message
     try:
         with catalog.transaction():
             # Under the write lock: a withdrawal comes before this, and is seen here, or after, and finds the model.
-            _look_at_consent(catalog, settings.cohort, task)
+            _look_at_all(catalog, settings.cohort, message.base_hash, task)
             artifacts.add_model(
                 catalog,
                 Model(

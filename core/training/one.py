@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.base_model import Base
-from core.errors import BadValue, ConsentLost
+from core.errors import BadValue, Refused
 from core.generated_checks import Checker
 from core.training import captions, headers, latent_cache, preview
 from core.training.adapter import take_off
@@ -23,6 +23,7 @@ from core.training.task import Settings, Task
 from core.training.watching import Clock, figures_of
 from core.training.words import Words, kept_words, text_at
 from core.training.workers import Message
+from core.watch import Watch
 from storage import whole_files
 from storage.catalog import Catalog
 from storage.records import CohortItem, ModelKind
@@ -61,11 +62,12 @@ def train_one(
 ) -> Iterator[Message]:
     """Train a task's LoRA and tell of each step; at the end where it is staged, until `unregistered` is closed.
 
-    `look_at_consent` raises ConsentLost unless all that the task trains on is still permitted.
+    `look_at_consent` raises ConsentLost unless all that the task trains on is still permitted, Refused for its base.
     """
     recipe = settings.recipe
     resolution = recipe.resolution or base.resolution
     figures: Mapping[str, Any] = {"loss": 0.0}
+    watch = Watch(catalog, look_at_consent)
     try:
         take_off(base)  # what is drawn and encoded now is the bare base's
         prior = None
@@ -78,8 +80,9 @@ def train_one(
         for told in fit.steps(before_epoch=look_at_consent, kept=settings.checkpoint(task)):
             figures = eye.figures(told)
             yield Message(task.name, told.step, figures)
+            watch()
         look_at_consent()
-    except ConsentLost:
+    except Refused:
         for _, uid in task.people:  # what a withdrawal erased may have been written again since
             latent_cache.erase_subject(catalog, uid)
         raise

@@ -65,7 +65,7 @@ def face_status(
     face: Face, people: list[Subject], photo: Photo, events: list[Event], purpose: str, at: datetime
 ) -> str:
     subject = next((person for person in people if person.id == face.subject_id), None)
-    if face.mark is not None:
+    if face.mark is not None and face.mark != "erased":
         return "ignored"
     if subject is None:
         return "unknown"

@@ -254,7 +254,13 @@ def test_a_face_without_a_name_holds_the_photograph_back() -> None:
     assert [said.status for said in ruling.per_face.values() if said] == [Status.GRANTED, Status.UNKNOWN]
 
 
-@pytest.mark.parametrize("mark", list(FaceMark))
+def test_an_erased_face_is_in_the_rules_as_unknown() -> None:
+    ruling = ruled(photo(), faces=[face(id=1), face(None, FaceMark.ERASED, id=2)])
+    assert ruling.status is Status.UNKNOWN
+    assert ruling.per_face[2] is not None
+
+
+@pytest.mark.parametrize("mark", [FaceMark.NOT_A_FACE, FaceMark.UNRECOGNISABLE])
 def test_a_marked_face_is_out_of_the_rules(mark: FaceMark) -> None:
     ruling = ruled(photo(), faces=[face(id=1), face(None, mark, id=2)])
     assert (ruling.status, ruling.per_face[2]) == (Status.GRANTED, None)

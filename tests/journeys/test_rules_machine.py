@@ -36,7 +36,7 @@ from hypothesis.stateful import (
 from PIL import Image, ImageDraw
 
 from core import cohort as cohorts
-from core import consent_actions, doctor, generate, people, scan, statuses, withdrawal
+from core import consent_actions, doctor, erasure, generate, people, scan, statuses, withdrawal
 from core.errors import KyodakuError
 from core.merging import catalogued
 from core.training import dataset, loop
@@ -132,7 +132,9 @@ class Rules(RuleBasedStateMachine):
         for number in range(len(PICTURES)):
             take(self.path(number), number)
         scan.index(self.catalog, [self.archive])
-        new = [Subject(0, f"{number + 1:x}" * 32, f"Person {number}", date(1980, 1, 1 + number)) for number in range(4)]
+        new = [
+            Subject(0, f"{number + 1:x}" * 32, f"Person {number}.", date(1980, 1, 1 + number)) for number in range(4)
+        ]
         self.subjects = [person.id for person in subjects.add_many(self.catalog, new, at=self.now)]
         self.clock = subjects.add(self.catalog, "Clock", at=self.now).id  # in no picture: an event of theirs is time
         for number in range(len(PICTURES)):
@@ -220,7 +222,23 @@ class Rules(RuleBasedStateMachine):
         if kept != folded:
             self.attempt(lambda: people.merge(self.catalog, self.subjects[kept], self.subjects[folded]))
 
-    @rule(which=st.integers(0, 20), mark=st.sampled_from([None, *FaceMark]))
+    @rule(who=PEOPLE, remake=st.booleans(), seen_again=st.booleans())
+    def erase(self, who: int, remake: bool, seen_again: bool) -> None:
+        """Somebody is erased; another takes their place, of whom there may be new pictures."""
+        person = subjects.get(self.catalog, self.subjects[who])
+        erasure.erase(self.catalog, person.id, by="me", remake=remake, at=self.now)
+        type(self).did["erase"] += 1
+        for path in self.catalog.folder.rglob("*"):
+            assert not path.is_file() or person.name.encode() not in path.read_bytes(), path
+        self.ever_lost.add(person.id)
+        self.made += 1
+        new = Subject(0, "", f"Somebody else {self.made}.", date(1990, 1, 1))
+        self.subjects[who] = subjects.add_many(self.catalog, [new], at=self.now)[0].id
+        for number in range(len(PICTURES)) if seen_again else ():
+            if any(one == who for _, one in PICTURES[number]):
+                self.take_another(number)
+
+    @rule(which=st.integers(0, 20), mark=st.sampled_from([None, FaceMark.NOT_A_FACE, FaceMark.UNRECOGNISABLE]))
     def mark(self, which: int, mark: FaceMark | None) -> None:
         self.with_face(which, lambda face: people.ignore(self.catalog, face.id, mark, "a statue", "me"))
 

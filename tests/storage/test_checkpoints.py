@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from storage import catalog as catalogs
-from storage import checkpoints, ledger, twin
+from storage import chain, checkpoints, ledger, twin
 from storage.catalog import Catalog
 from storage.errors import BadValue, CatalogDamaged, WrongKey
 from storage.records import EventKind, Purpose
@@ -39,13 +39,13 @@ def forge(catalog: Catalog, seq: int) -> None:
     """Change an event and write all that follows anew, in the table and in the file: the chain verifies."""
     for trigger in ("ledger_keeps_rows", "ledger_keeps_values", "ledger_grows_by_one"):
         catalog.connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
-    previous, lines = ledger.EMPTY_HEAD, []
+    previous, lines = chain.EMPTY_HEAD, []
     for row in catalog.connection.execute("SELECT seq, body FROM ledger ORDER BY seq").fetchall():
         fields = json.loads(row["body"]) | {"previous": previous}
         if row["seq"] == seq:
             fields["note"] = "forged"
-        body = ledger._json(fields)
-        previous = ledger._hash(body)
+        body = chain.canonical(fields)
+        previous = chain.digest(body)
         lines.append(twin.line_of(body, previous))
         catalog.connection.execute("UPDATE ledger SET body = ?, hash = ? WHERE seq = ?", (body, previous, row["seq"]))
     catalog.ledger_path.write_bytes(b"".join(lines))

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage import catalog as catalogs
-from storage import ledger, twin
+from storage import chain, ledger, twin
 from storage.catalog import Catalog
 from storage.errors import BadValue, CatalogDamaged, LedgerBehind
 from storage.records import Event, EventKind, Purpose
@@ -62,7 +62,7 @@ def test_an_event_comes_back_as_it_was_said(catalog: Catalog) -> None:
     )
     assert list(ledger.all(catalog)) == [said]
     assert said.seq == 1
-    assert said.previous == ledger.EMPTY_HEAD
+    assert said.previous == chain.EMPTY_HEAD
     assert said.purposes == (Purpose.PRINT, Purpose.TRAIN_COMPOSITE)
     assert said.details == {"b": [1, 2.5, None], "a": {"x": True}}
     assert ledger.head(catalog) == said.hash
@@ -296,16 +296,16 @@ def test_an_added_row_is_found(five: Catalog) -> None:
 def test_a_row_with_its_own_right_hash_is_found(five: Catalog) -> None:
     """A forged event whose hash fits its text: what follows no longer follows, and the file differs."""
     for body in ("[]", '{"seq":3}', "no json"):
-        tamper(five, "UPDATE ledger SET body = ?, hash = ? WHERE seq = 3", body, ledger._hash(body))
+        tamper(five, "UPDATE ledger SET body = ?, hash = ? WHERE seq = 3", body, chain.digest(body))
         assert ledger.verify(five).first_bad == 3
 
 
 def test_an_event_rewritten_in_table_and_file_is_given_away_by_the_next(five: Catalog) -> None:
     body = five.connection.execute("SELECT body FROM ledger WHERE seq = 3").fetchone()["body"].replace("n2", "nX")
     lines = five.ledger_path.read_bytes().splitlines(keepends=True)
-    lines[2] = twin.line_of(body, ledger._hash(body))
+    lines[2] = twin.line_of(body, chain.digest(body))
     five.ledger_path.write_bytes(b"".join(lines))
-    tamper(five, "UPDATE ledger SET body = ?, hash = ? WHERE seq = 3", body, ledger._hash(body))
+    tamper(five, "UPDATE ledger SET body = ?, hash = ? WHERE seq = 3", body, chain.digest(body))
     assert ledger.verify(five).first_bad == 4
 
 

@@ -183,8 +183,9 @@ def ignore(
     as_json: AsJson = False,
 ) -> None:
     """Take a detection out of the rules: it is no face, or nobody could recognise it."""
-    if mark not in [*FaceMark, "none"]:
-        raise BadValue(f"--mark {mark!r} is unknown", "one of " + ", ".join([*FaceMark, "none"]))
+    known = [FaceMark.NOT_A_FACE, FaceMark.UNRECOGNISABLE, "none"]
+    if mark not in known:
+        raise BadValue(f"--mark {mark!r} is unknown", "one of " + ", ".join(known))
     with opened(context) as catalog:
         done = people.ignore(catalog, face, None if mark == "none" else FaceMark(mark), why, by or getpass.getuser())
     told = {"subject": None, "faces": 1, "face": face, "mark": mark, "settled": done.settled}

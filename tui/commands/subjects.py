@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from core import import_people, withdrawal
+from core import erasure, import_people, withdrawal
 from core.errors import BadValue
 from storage import subjects
 from storage.records import Subject
@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("list")(list_subjects)
     group.command("import")(import_file)
+    group.command("erase")(erase)
     app.add_typer(group, name="subject")
 
 
@@ -123,6 +124,28 @@ def import_file(
     with opened(context) as catalog:
         result = import_people.import_csv(catalog, file, by=by, dry_run=dry_run)
     emit(result, result.lines(), as_json=as_json)
+
+
+def erase(
+    context: typer.Context,
+    subject: Who,
+    by: Annotated[str, typer.Option(help="Who does it; never the name of who is erased.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it reaches, change nothing.")] = False,
+    remake: Annotated[bool, typer.Option("--remake/--no-remake", help="Average again without the person.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Forget a person: name, faces, evidence, their own models, every word about them. It can't be undone.
+
+    Photographs stay and rule unknown where the person is seen; averages are made again without them. The ledger keeps
+    that events happened, under a pseudonym that leads nowhere, and still verifies.
+    """
+    with opened(context) as catalog, Progress() as progress:
+        if dry_run:
+            planned = erasure.plan(catalog, subject)
+            emit(planned, planned.lines(), as_json=as_json)
+            return
+        done = erasure.erase(catalog, subject, by=by, remake=remake, report=progress)
+    emit(done, done.lines(), as_json=as_json)
 
 
 def _date(text: str | None) -> date | None:

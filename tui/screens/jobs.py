@@ -28,7 +28,8 @@ from tui.widgets.signs import ROLES
 TAIL_BYTES = 16_384
 BAR = 12  # cells
 EIGHTHS = " ▏▎▍▌▋▊▉█"
-RESUMABLE = frozenset({JobState.INTERRUPTED, JobState.CANCELLED, JobState.FAILED})
+CANCELLABLE = jobs.UNDER_WAY | {JobState.INTERRUPTED, JobState.WAITING}
+RESUMABLE = frozenset({JobState.WAITING, JobState.INTERRUPTED, JobState.CANCELLED, JobState.FAILED})
 
 
 class JobsRoom(Room):
@@ -106,7 +107,11 @@ class JobsRoom(Room):
     def why_not(self, name: str) -> str | None:
         if name in ("cancel", "resume") and self.job is None:
             return "there is no job under the cursor"
-        if name == "cancel" and self.job and self.job.state not in jobs.UNDER_WAY | {JobState.INTERRUPTED}:
+        if (
+            name == "cancel"
+            and self.job
+            and self.job.state not in jobs.UNDER_WAY | {JobState.INTERRUPTED, JobState.WAITING}
+        ):
             return f"job {self.job.id} is {self.job.state}"
         if name == "resume" and self.job and self.job.state not in RESUMABLE:
             return f"job {self.job.id} is {self.job.state}"

@@ -27,6 +27,7 @@ ROLES: Mapping[str, str] = {
     ModelState.TAINTED: "warn",
     ModelState.QUARANTINED: "bad",
     ModelState.DELETED: "dim",
+    JobState.WAITING: "warn",
     JobState.QUEUED: "dim",
     JobState.RUNNING: "good",
     JobState.DONE: "",
