@@ -94,6 +94,7 @@ async def test_a_keyword_is_asked_once_and_then_one_key(app: KyodakuApp, settle:
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
         await pilot.press("t", *"sea", "enter")
+        await pilot.app.workers.wait_for_complete()  # that of the closed dialog too, which records the keyword
         await settle(pilot)
         await pilot.press("full_stop", "3", "full_stop")
         await settle(pilot)
