@@ -70,15 +70,22 @@ def _part_of(path: Path) -> Path:
 
 
 @contextmanager
+def _synced(part: Path) -> Iterator[BinaryIO]:
+    """A new file (0600) that lies on the disk when the block ends."""
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w+b") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A new file that takes the name `path` (0600) when the block ends, and never if it raises."""
     part = _part_of(path)
     try:
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w+b") as file:
+        with _synced(part) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -91,11 +98,8 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     """As `whole_file`, but never in the place of what is there. Raises FileExistsError."""
     part = _part_of(path)
     try:
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w+b") as file:
+        with _synced(part) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
         try:
             path.hardlink_to(part)  # unlike a rename, it fails where the name is taken
         except FileExistsError:
