@@ -630,6 +630,13 @@ MUTATIONS = (
         ERASURE,
     ),
     Mutation(
+        "an earlier name goes too",
+        "core/erasure.py",
+        "return Names((person.name, *subjects.earlier_names(catalog, person.id)))",
+        "return Names((person.name,))",
+        ERASURE,
+    ),
+    Mutation(
         "an erased face is never anybody's again",
         "storage/migrations/019_erasure.sql",
         "WHEN old.mark = 'erased' BEGIN",
