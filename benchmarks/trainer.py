@@ -1,8 +1,8 @@
 """The trainer, measured: `python -m benchmarks.trainer [--base FOLDER | --full] [--steps N] [--resolution N]`.
 
-Trains one LoRA on the same few pictures, each time in a process of its own with the same settings and threads: with nothing
-cached; again with what that left in the cache; and with the loop of diffusers' own script (`trainer_peer`, with the
-installed version of diffusers). Prints steps a second from the base being loaded to the last step, what comes before
+Trains one LoRA on the same few pictures, each time in a process of its own with the same settings and threads: with
+nothing cached; again with what that left in the cache; and with the loop of diffusers' own script (`trainer_peer`, with
+the installed version of diffusers). Prints steps a second from the base being loaded to the last step, what comes before
 the first step (imports included, and without them), the peak of resident memory, and what of a step goes into
 watching (the figures and their line in the metrics), looking whether consent was taken back, and the job's progress.
 

@@ -33,8 +33,8 @@ FILL = (127, 127, 127)  # stands for other people's pixels before encoding
 class Picture:
     """One picture, encoded: its latent, and where asked that of its mirror image, [1 or 2, c, h, w].
 
-    `weight` is that of each place in the loss, [1, h, w] in 0..1. `frame` is what SDXL is told of it: height and width before it was resized, top and left of the cut, and height
-    and width it was resized to, in pixels.
+    `weight` is that of each place in the loss, [1, h, w] in 0..1. `frame` is what SDXL is told of it: height and width
+    before it was resized, top and left of the cut, and height and width it was resized to, in pixels.
     """
 
     latents: Tensor
@@ -59,8 +59,9 @@ def prepare(
 ) -> list[Picture]:
     """Encode the items, in their order, or read them from the cache; what is not the face weighs `background`.
 
-    With `mirrored` their mirror images too. With `buckets` a crop keeps its shape, as near as the base's grain allows, at the area of `resolution` squared.
-    Raises BadImage for a photograph that is gone, or whose bytes are no longer those that were frozen.
+    With `mirrored` their mirror images too. With `buckets` a crop keeps its shape, as near as the base's grain allows,
+    at the area of `resolution` squared. Raises BadImage for a photograph that is gone, or whose bytes are no longer
+    those that were frozen.
     """
     known = {photo.id: photo for photo in photos.get_many(catalog, sorted({item.photo_id for item in items}))}
     boxes = {face.id: framing.around(face.box) for face in faces.get_many(catalog, {item.face_id for item in items})}
@@ -158,7 +159,7 @@ def _within(box: Box, cut: Box, size: Size, reach: int | None = None) -> Box:
 
 
 def encode(base: Base, crop: Image.Image, free: Array, *, mirrored: bool = False) -> latent_cache.Arrays:
-    """Latents, with `mirrored` of the mirror image too, and the weights at their size: 0 where a masked pixel reaches."""
+    """Latents, with `mirrored` of the mirror image too, and weights at their size: 0 where a masked pixel reaches."""
     pixels = torch.from_numpy(np.asarray(crop, dtype=np.float32).copy()).permute(2, 0, 1) / 127.5 - 1
     vae = base.pipe.vae
     shift = getattr(vae.config, "shift_factor", None) or 0.0
