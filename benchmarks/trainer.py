@@ -2,8 +2,8 @@
 
 Trains one LoRA on the same few pictures, each time in a process of its own with the same settings and threads: with
 nothing cached; again with what that left in the cache; and with the loop of diffusers' own script (`trainer_peer`, with
-the installed version of diffusers). Prints steps a second from the base being loaded to the last step, what comes before
-the first step (imports included, and without them), the peak of resident memory, and what of a step goes into
+the installed version of diffusers). Prints steps a second from the base being loaded to the last step, what comes
+before the first step (imports included, and without them), the peak of resident memory, and what of a step goes into
 watching (the figures and their line in the metrics), looking whether consent was taken back, and the job's progress.
 
 The base is the sample's; `--full` writes one of SD 1.5's full size with made-up weights instead (2 GB in the
