@@ -6,22 +6,19 @@ told by their hash, for it is these in which faces were sought.
 
 from __future__ import annotations
 
-import os
 import re
-import stat as stats
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blake3 import blake3
-
-from core import outside, said, statuses
+from core import outside, recorded_file, said, statuses
 from core.errors import BadImage
 from core.interchange import copies, packet
 from core.interchange.copies import Copy
 from core.interchange.rdf import BadPacket
 from core.interchange.statement import Statement
 from core.progress import Report, Step, silent
+from core.recorded_file import INDEXED
 from storage import ledger, photos
 from storage.catalog import Catalog
 from storage.photos import split
@@ -30,7 +27,6 @@ from storage.safe_text import display
 from storage.whole_files import new_file
 
 BATCH = 16  # photographs that are ruled on together, right before they are read
-_MOST_BYTES = 1 << 30
 _LONGEST_NAME = 80
 _ODD = re.compile(r"[^\w.-]+")
 
@@ -108,7 +104,7 @@ def _granted(catalog: Catalog, some: Sequence[Photo], done: Exported) -> list[Ph
 
 def _copy(photo: Photo, told: Statement, gps: bool) -> Copy:
     """The copy's bytes. Raises BadImage."""
-    data = _read(photo)
+    data = recorded_file.read(photo.path, photo.content_hash, INDEXED)
     assert photo.format is not None
     size = photo.width or 1, photo.height or 1
     orientation = copies.kept_orientation(photo.format, photo.orientation)
@@ -117,22 +113,6 @@ def _copy(photo: Photo, told: Statement, gps: bool) -> Copy:
     except BadPacket as error:
         raise BadImage(f"what is said of it can't be written: {error}") from error
     return copies.of(data, photo.format, photo.orientation, xmp, gps=gps)
-
-
-def _read(photo: Photo) -> bytes:
-    """The photograph's file, which must be the one that was indexed."""
-    try:
-        file = os.open(photo.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(file, "rb") as source:
-            stat = os.fstat(file)
-            if not stats.S_ISREG(stat.st_mode) or stat.st_size > _MOST_BYTES:
-                raise BadImage("it is no file that can be copied")
-            data = source.read(_MOST_BYTES)
-    except OSError as error:
-        raise BadImage(f"it can't be read: {error.strerror}") from error
-    if blake3(data).hexdigest() != photo.content_hash:
-        raise BadImage("it changed since it was indexed: run kyodaku index")
-    return data
 
 
 def _stem(photo: Photo) -> str:

@@ -13,9 +13,10 @@ from core import export_photos, image, scan
 from core.errors import BadValue
 from core.interchange import xmp
 from storage import claims as stored
-from storage import ledger, photos
+from storage import ledger
 from storage.catalog import Catalog
 from storage.records import Bar, Claim, ClaimField, EventKind, Purpose, Rights
+from storage.rights import put as put_rights
 from tests import world
 from tests.core.interchange import test_copies
 from tests.core.test_sidecars import shown
@@ -111,7 +112,7 @@ def test_neither_archive_nor_catalog_is_written_to(catalog: Catalog, taken: Path
 def test_a_picture_of_nobody_needs_its_rights(catalog: Catalog, taken: Path, out: Path) -> None:
     photo = shown(catalog, taken)
     assert photo in export_photos.export(catalog, [photo], out).refused
-    photos.set_rights(catalog, [photo], Rights.MINE)
+    put_rights(catalog, [photo], Rights.MINE)
     export_photos.export(catalog, [photo], out)
     [path] = out.iterdir()
     said = {one.value for one in xmp.read(image.probe(path).xmp).asserted}

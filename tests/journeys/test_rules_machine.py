@@ -64,6 +64,7 @@ from storage.records import (
     Rights,
     Subject,
 )
+from storage.rights import put as put_rights
 from tests.core import consent_oracle as oracle
 from tests.tiny_base import write_tiny_base
 
@@ -299,7 +300,7 @@ class Rules(RuleBasedStateMachine):
     def say_rights(self, number: int, rights: Rights) -> None:
         photo = photos.by_path(self.catalog, str(self.path(number)).encode())
         if photo is not None:
-            photos.set_rights(self.catalog, [photo.id], rights)
+            put_rights(self.catalog, [photo.id], rights)
 
     # What is made of them ------------------------------------------------------------------------
 
