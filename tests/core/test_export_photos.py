@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from core import export_photos, image, scan
+from core import decoding, export_photos, image, processes, scan
 from core.errors import BadValue
 from core.interchange import xmp
 from storage import claims as stored
 from storage import ledger, photos
 from storage.catalog import Catalog
 from storage.records import Bar, Claim, ClaimField, EventKind, Purpose, Rights
-from tests import world
+from tests import bad_files, world
 from tests.core.interchange import test_copies
 from tests.core.test_sidecars import shown
 
@@ -116,3 +116,20 @@ def test_a_picture_of_nobody_needs_its_rights(catalog: Catalog, taken: Path, out
     [path] = out.iterdir()
     said = {one.value for one in xmp.read(image.probe(path).xmp).asserted}
     assert said == {"MR-NAP"}
+
+
+def test_files_that_hang_grow_or_crash_their_decoder_are_left_out(
+    catalog: Catalog, taken: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "MOST_STILL", 1.0)
+    bad_files.endless_raw(taken.parent / "endless.nef")
+    bad_files.endless_raw(taken.parent / "deadly.nef")
+    bad_files.bomb_tiff(taken.parent / "bomb.tif")
+    assert scan.index(catalog, [taken.parent]).errors == 0
+    person = world.adult(catalog, "Noy", Purpose.PUBLISH)
+    names = ["endless.nef", "bomb.tif", "deadly.nef", taken.name]
+    ids = [shown(catalog, taken.parent / name, person) for name in names]
+    bad_files.die_at(monkeypatch, taken.parent / "deadly.nef")
+    done = export_photos.export(catalog, ids, out)
+    assert done.left_out == {ids[0]: decoding.STUCK, ids[1]: image.GREEDY, ids[2]: processes.CRASHES}
+    assert list(done.written) == [ids[3]]
