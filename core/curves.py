@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 METRICS = "metrics.jsonl"
+BOARD = "board"  # TensorBoard's folder, in the job's
 MOST_POINTS = 4096  # kept of one curve: from there on every second is dropped
 MOST_READ = 4 << 20  # bytes at once
 

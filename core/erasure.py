@@ -14,12 +14,25 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from core import models, withdrawal
+from core import models, sidecars, withdrawal
+from core.curves import BOARD, METRICS
 from core.errors import BadValue
 from core.progress import Report, silent
 from core.taking_out import parted, reached_cohorts, reached_models, take_out
-from core.training.latent_cache import erase_subject
-from storage import artifacts, decisions, erased, faces, forgetting, generated, ledger, photos, subjects, unfinished
+from core.training.latent_cache import CHECKPOINT, erase_subject
+from storage import (
+    artifacts,
+    claims,
+    decisions,
+    erased,
+    faces,
+    forgetting,
+    generated,
+    ledger,
+    photos,
+    subjects,
+    unfinished,
+)
 from storage.catalog import Catalog
 from storage.forgetting import Names
 from storage.records import Event, EventKind, Model, ModelState, Purpose, Subject
@@ -34,9 +47,11 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What erasing somebody would reach. `deleted` are the models of them alone."""
+    """What erasing somebody would reach. `names` are sought as words, `deleted` are the models of them alone, `folded`
+    other records that turned out to be of the same person, and are not reached."""
 
     subject: str
+    names: Sequence[str]
     faces: int
     photos: Sequence[int]
     events: int
@@ -45,19 +60,24 @@ class Plan:
     quarantined: Sequence[str]
     remade: Sequence[str]
     generated: Sequence[str]
+    sidecars: int
     named_files: int
+    folded: Sequence[str]
 
     def lines(self) -> list[str]:
         """For a person to read."""
         return [
             f"{self.subject}: {self.faces:,} faces in {len(self.photos):,} photographs, which stay and rule unknown",
+            f"sought, and taken out of other people's words too: {_list(self.names)}",
             f"events whose words go: {self.events:,}",
             f"cohorts: {_list(self.cohorts)}",
             f"models of them alone, deleted: {_list(self.deleted)}",
             f"taken out of use: {_list(self.quarantined)}",
             f"made anew without them: {_list(self.remade)}",
             f"generated pictures that are withdrawn: {_list(self.generated[:SHOWN])}",
+            f"sidecars of theirs that Kyodaku wrote, to be written anew: {self.sidecars:,}",
             *_yours(self.named_files),
+            *_also(self.folded),
         ]
 
 
@@ -77,7 +97,10 @@ class Erased:
     waiting: dict[str, str]
     retraining: Sequence[int]
     generated: Sequence[str]
+    sidecars: Sequence[str]
+    sidecars_left: Sequence[str]
     named_files: int
+    folded: Sequence[str]
     finished: bool
 
     def lines(self) -> list[str]:
@@ -91,8 +114,11 @@ class Erased:
             *(f"{name} waits, out of use: {why}" for name, why in self.waiting.items()),
             *(f"job {number} trains a pooled model again: kyodaku jobs resume {number}" for number in self.retraining),
             f"generated pictures, outside of the catalog, to be deleted: {_list(self.generated[:SHOWN])}",
+            f"sidecars written anew: {len(self.sidecars):,}",
+            *(f"beside this a sidecar still tells of them: {why}" for why in self.sidecars_left),
             "copies of the catalog (backups, exports, receipts) still hold the person",
             *_yours(self.named_files),
+            *_also(self.folded),
         ]
         if not self.finished:
             told.append("something else reads the catalog: the rest of its bytes go at the next start")
@@ -110,18 +136,20 @@ class Rest:
     gone: Sequence[str]
     moves: Sequence[tuple[str, str]]
     remake: bool
+    sidecars: Sequence[int] = ()  # by photograph
 
 
 def plan(catalog: Catalog, subject: int | str) -> Plan:
     """What erasing this person would reach; nothing is changed. Raises NoSuchRecord."""
     person = subjects.get(catalog, subject)
-    names = Names((person.name,))
+    names = _names(catalog, person)
     found = reached_models(catalog, person, Purpose)
     alone = _alone(catalog, person)
     lost, remade = parted(catalog, found)
     own = {model.id for model in alone}
     return Plan(
         subject=person.name,
+        names=names.names,
         faces=faces.count(catalog, "f.subject_id = ?", (person.id,)),
         photos=_photos(catalog, person),
         events=sum(_names_them(event, person, names) for event in ledger.all(catalog)),
@@ -130,7 +158,9 @@ def plan(catalog: Catalog, subject: int | str) -> Plan:
         quarantined=[model.name for model in lost if model.id not in own],
         remade=[model.name for model in remade if model.id not in own],
         generated=_drawn(catalog, [*found, *alone]),
+        sidecars=len(_told_beside(catalog, person, names)),
         named_files=forgetting.named_files(catalog, names),
+        folded=[one.name for one in subjects.folded_into(catalog, person.id)],
     )
 
 
@@ -151,13 +181,13 @@ def erase(
     with unfinished.at_work(catalog):
         with catalog.transaction():
             person = subjects.get(catalog, subject)
-            names = Names((person.name,))
+            names = _names(catalog, person)
             if not by.strip() or names.found_in(by):
                 raise BadValue("who records the erasure is not said", "name whoever does it, not who is erased: --by")
             foreseen = plan(catalog, person.id)
             rest, event = _erase_rows(catalog, person, names, by.strip(), at, remake)
             unfinished.put_down(catalog, ERASE, json.dumps(asdict(rest), ensure_ascii=False))
-        settled, finished = _carry_out(catalog, rest, report)
+        settled, beside, finished = _carry_out(catalog, rest, report)
     models_named = set(foreseen.remade) | set(foreseen.quarantined)
     renamed = {names.without(name) for name in models_named}
     return Erased(
@@ -176,7 +206,10 @@ def erase(
         waiting=settled.waiting,
         retraining=settled.retraining,
         generated=foreseen.generated,
+        sidecars=list(beside.written.values()),
+        sidecars_left=[f"{photos.get(catalog, key).path_text}: {why}" for key, why in beside.left_out.items()],
         named_files=foreseen.named_files,
+        folded=foreseen.folded,
         finished=finished,
     )
 
@@ -195,6 +228,7 @@ def _erase_rows(
     """All that the database holds of a person goes, in the caller's transaction; what is left to do, and the event."""
     content = [photo.content_hash for photo in photos.get_many(catalog, _photos(catalog, person)) if photo.content_hash]
     evidence = _evidence(catalog, person)
+    beside = _told_beside(catalog, person, names)
     take_out(catalog, person, Purpose, WHY)
     alone = _alone(catalog, person)
     artifacts.set_state(catalog, [model.id for model in alone], ModelState.DELETED, WHY)
@@ -226,11 +260,12 @@ def _erase_rows(
         gone=[model.path for model in alone],
         moves=[(model.path, path) for model, path in moved],
         remake=remake,
+        sidecars=beside,
     )
     return rest, event
 
 
-def _carry_out(catalog: Catalog, rest: Rest, report: Report) -> tuple[withdrawal.Settled, bool]:
+def _carry_out(catalog: Catalog, rest: Rest, report: Report) -> tuple[withdrawal.Settled, sidecars.Written, bool]:
     """Erase the files of somebody whose rows are gone, remake what they were in, and write the database anew."""
     asked = unfinished.newest(catalog, ERASE)
     for gone in rest.gone:
@@ -238,19 +273,22 @@ def _carry_out(catalog: Catalog, rest: Rest, report: Report) -> tuple[withdrawal
             erase_file(one)
     for old, new in rest.moves:
         for before, after in zip(models.files_at(catalog, old), models.files_at(catalog, new), strict=True):
-            if before.exists():
+            if before.exists() and before.name.endswith(models.TRACES):
+                erase_file(before)  # a picture says in its text which model drew it
+            elif before.exists():
                 put_in_place(before, after)
     erase_subject(catalog, rest.uid)
     for path in _kept_files(catalog, rest):
         erase_file(path)
     names = Names(tuple(rest.names))
-    for log in catalog.jobs.glob("*/*.txt"):
-        _scrub_log(log, names)
+    _scrub_jobs(catalog, names)
+    beside = sidecars.write(catalog, rest.sidecars, report=report)
+    forgetting.drop_own_words(catalog, names)
     settled = withdrawal.settle(catalog, remake=rest.remake, report=report)
     with catalog.transaction():
         unfinished.put_down(catalog, COMPACT)
         unfinished.done(catalog, ERASE, asked)
-    return settled, _compact(catalog)
+    return settled, beside, _compact(catalog)
 
 
 def _compact(catalog: Catalog) -> bool:
@@ -270,12 +308,22 @@ def _kept_files(catalog: Catalog, rest: Rest) -> list[Path]:
         *(path for digest in rest.evidence for path in catalog.evidence.glob(f"{digest}*")),
         *catalog.models.glob("*.audit"),
         *catalog.jobs.glob("*/previews"),  # a pooled LoRA's too
+        *catalog.jobs.glob(f"*/{BOARD}"),  # which says no more than the metrics do
         *(path for path in catalog.cache.iterdir() if path.name != LATENTS),
     ]
 
 
-def _scrub_log(path: Path, names: Names) -> None:
-    """Cover names in a log in its place, byte for byte as long: whoever writes to it goes on."""
+def _scrub_jobs(catalog: Catalog, names: Names) -> None:
+    """Take names out of what jobs told, and out of the names of checkpoints, as they go out of the jobs' own rows."""
+    for told in (*catalog.jobs.glob("*/*.txt"), *catalog.jobs.glob(f"*/{METRICS}")):
+        _cover(told, names)
+    for kept in catalog.jobs.glob(f"*/*{CHECKPOINT}"):
+        if names.found_in(kept.name):
+            put_in_place(kept, kept.with_name(names.without(kept.name)))
+
+
+def _cover(path: Path, names: Names) -> None:
+    """Cover names in a file in its place, byte for byte as long: whoever writes to it goes on."""
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     covered = names.covered(text).encode("utf-8", "surrogateescape")
     if covered != text.encode("utf-8", "surrogateescape"):
@@ -283,8 +331,20 @@ def _scrub_log(path: Path, names: Names) -> None:
             file.write(covered)
 
 
+def _names(catalog: Catalog, person: Subject) -> Names:
+    """What the person is and was called."""
+    return Names((person.name, *subjects.earlier_names(catalog, person.id)))
+
+
 def _photos(catalog: Catalog, person: Subject) -> list[int]:
     return sorted({face.photo_id for face in faces.of_subject(catalog, person.id)})
+
+
+def _told_beside(catalog: Catalog, person: Subject, names: Names) -> list[int]:
+    """Photographs beside which the catalog wrote of the person."""
+    shown = set(_photos(catalog, person))
+    words = claims.all_own_words(catalog)
+    return sorted({photo for photo, word in words if photo in shown or names.found_in(word)})
 
 
 def _alone(catalog: Catalog, person: Subject) -> list[Model]:
@@ -327,6 +387,10 @@ def _free(path: str, model: Model, others: Sequence[tuple[Model, str]]) -> str:
 
 def _yours(number: int) -> list[str]:
     return [f"{number:,} photographs have the name in their path: rename them, then index again"] if number else []
+
+
+def _also(folded: Sequence[str]) -> list[str]:
+    return [f"{name} was merged into them, and is on record still: erase that record too" for name in folded]
 
 
 def _list(names: Sequence[str]) -> str:

@@ -235,9 +235,10 @@ def generate(
     prompts.check(text)  # as it is drawn: the model's word may stand in the middle of another
     side = _check_size(opened.base, size)
     checker = Checker(str(opened.base.device), opened.base.path, safety)
-    start = None
+    start = began_as = None
     if image is not None:
         start = images_square(start_picture(catalog, image, checker)).resize((side, side), Image.Resampling.LANCZOS)
+        began_as = whole_files.file_hash(image)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -260,7 +261,7 @@ def generate(
             path = out / f"{number:06d}.png"
             origin = Origin(
                 opened.name, opened.content_hash, text, negative, number, steps, guidance_of(opened.base, guidance),
-                type(opened.base.pipe.scheduler).__name__.removesuffix("Scheduler"), picture.size, image is not None,
+                type(opened.base.pipe.scheduler).__name__.removesuffix("Scheduler"), picture.size, began_as,
             )  # fmt: skip
             shown.append((path, picture, origin, checks_of(seen, checker)))
             kept.append((path, picture))

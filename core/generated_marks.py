@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+from PIL.PngImagePlugin import PngImageFile, PngInfo
 
+from core.errors import BadImage
 from storage.whole_files import whole_file
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -27,7 +29,7 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How a picture came to be. `model_hash` is blake3 of the weights, hex."""
+    """How a picture came to be. `model_hash` is blake3 of the weights, hex; `start` of the picture that it began as."""
 
     model: str
     model_hash: str
@@ -38,7 +40,27 @@ class Origin:
     guidance: float
     sampler: str
     size: tuple[int, int]
-    from_picture: bool = False
+    start: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What a drawn picture's file says: `several` where it is a contact sheet, else how it began."""
+
+    several: bool
+    from_picture: bool
+    start: str | None
+
+
+def read(data: bytes) -> Marks:
+    """The marks of a file that `save` wrote, which the caller has made sure of. Raises BadImage where it has none."""
+    try:
+        with Image.open(BytesIO(data), formats=["PNG"]) as picture:
+            assert isinstance(picture, PngImageFile)
+            told, xmp = json.loads(picture.text["kyodaku"]), picture.text["XML:com.adobe.xmp"]
+        return Marks("pictures" in told["checks"], SOURCE_TYPES + FROM_PICTURE in xmp, told.get("start"))
+    except (OSError, KeyError, ValueError, SyntaxError) as error:
+        raise BadImage("it has no marks of a drawn picture") from error
 
 
 def save(picture: Image.Image, path: Path, origin: Origin, checks: Mapping[str, object]) -> None:
@@ -46,8 +68,9 @@ def save(picture: Image.Image, path: Path, origin: Origin, checks: Mapping[str, 
     marks = PngInfo()
     marks.add_itxt("parameters", _parameters(origin))
     told = {"model": origin.model, "model_hash": origin.model_hash, "checks": dict(checks)}
+    told |= {} if origin.start is None else {"start": origin.start}
     marks.add_itxt("kyodaku", json.dumps(told, sort_keys=True, ensure_ascii=False))
-    source = SOURCE_TYPES + (FROM_PICTURE if origin.from_picture else FROM_NOISE)
+    source = SOURCE_TYPES + (FROM_NOISE if origin.start is None else FROM_PICTURE)
     marks.add_itxt("XML:com.adobe.xmp", _XMP.format(source=escape(source)))
     with whole_file(path) as file:
         picture.save(file, "PNG", pnginfo=marks)

@@ -24,9 +24,9 @@ from scipy.stats import t as student
 from core import base_model, consent, framing
 from core.audit_stats import Floats, nearer_share
 from core.base_model import Base
-from core.composition import require_ok
 from core.errors import BadImage, Refused
 from core.generate import NO_AGE, open_model
+from core.models import require_in_use
 from core.progress import Report, Step, silent
 from core.selection import People, photographs
 from core.training.dataset import picture_of
@@ -90,7 +90,7 @@ def membership(
     own_model = artifacts.get_model(catalog, model)
     shares = artifacts.shares_of(catalog, own_model.id)
     _require_adult(catalog, person)
-    require_ok([own_model])
+    require_in_use(own_model)
     base = base_model.load(Path(own_model.base), device)
     own = _own(catalog, person, base.resolution)
     others = dict(_others(catalog, shares, person, base.resolution))

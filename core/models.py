@@ -15,7 +15,7 @@ from core.progress import Report, silent
 from storage import artifacts, subjects, whole_files
 from storage.catalog import Catalog
 from storage.errors import BadTensorFile
-from storage.records import Model, ModelKind, ModelState
+from storage.records import Model, ModelKind, ModelState, Subject
 from storage.tensors import read_header
 
 MERGES = frozenset({ModelKind.AVERAGE, ModelKind.BAKE, ModelKind.SOUP})
@@ -125,6 +125,13 @@ def require_in_use(model: Model) -> None:
             f"{model.name} is {model.state}: {model.why or 'it may not be used'}",
             f"leave it out, or see: kyodaku models show {model.name}",
         )
+
+
+def people_in(catalog: Catalog, model: Model) -> list[Subject]:
+    """Everyone with a share in the model or in anything that it was made from or trained on, by name."""
+    ids = [model.id, *artifacts.ancestors(catalog, [model.id])]
+    everyone = {person for one in ids for person in artifacts.shares_of(catalog, one)}
+    return sorted(subjects.get_many(catalog, everyone).values(), key=lambda person: person.name)
 
 
 def list_all(catalog: Catalog) -> list[Model]:

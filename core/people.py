@@ -243,6 +243,7 @@ def merge(catalog: Catalog, kept: int | str, folded: int | str) -> Belongs:
         theirs = [face.id for face in faces.of_subject(catalog, goes.id)]
         with noting.noted_faces(catalog, theirs, f"{goes.name} is {stays.name}", merged=(stays.id, goes.id)):
             faces.assign(catalog, theirs, stays.id, by_person=True)
+        subjects.fold(catalog, goes.id, stays.id)
         taken = take_out_faces(catalog, theirs)
     return _belongs(catalog, stays, taken)
 

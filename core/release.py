@@ -15,12 +15,12 @@ from pathlib import Path
 
 from core import consent, controller
 from core.audit_verdict import NOBODY_VERDICT
-from core.composition import NAMED, ONE_PERSON, require_ok
+from core.composition import NAMED, ONE_PERSON
 from core.errors import BadValue, ConsentLost, Refused, UnreadablePath
 from core.interchange.model_card import CardFacts, model_card
 from core.merging.space import require_space
-from core.models import file_problem
-from storage import artifacts, audits, ledger, subjects, whole_files
+from core.models import file_problem, people_in, require_in_use
+from storage import artifacts, audits, ledger, whole_files
 from storage.audits import Audit
 from storage.catalog import Catalog
 from storage.records import Model, ModelKind, Purpose, Status, Subject
@@ -78,24 +78,17 @@ def require_releasable(catalog: Catalog, name: str, at: datetime | None = None) 
     """Raises Refused, Tainted or ConsentLost, saying why, unless the model may leave the catalog."""
     at = ledger.instant(catalog, at)
     model = artifacts.get_model(catalog, name)
-    require_ok([model])
+    require_in_use(model)
     shares = artifacts.shares_of(catalog, model.id)
     if model.kind not in COMPOSITES or len(shares) < 2 or max(shares.values()) >= ONE_PERSON:
         raise Refused(f"{name} is no composite: it is mostly one person's", "average it with others")
-    people = _lineage(catalog, model)
+    people = people_in(catalog, model)
     _require_granted(catalog, name, people, at)
     problem = file_problem(catalog, model)
     if problem is not None:
         raise Refused(f"{name}: {problem}", "restore it from a backup, or make it again")
     bytes_hash = whole_files.tree_hash(catalog.models / model.path)
     return _Permit(model, people, list(shares.values()), _passed(catalog, model, bytes_hash), bytes_hash)
-
-
-def _lineage(catalog: Catalog, model: Model) -> list[Subject]:
-    """Everyone with a share in the model or in anything that it was made from or trained on, by name."""
-    ids = [model.id, *artifacts.ancestors(catalog, [model.id])]
-    everyone = {person for one in ids for person in artifacts.shares_of(catalog, one)}
-    return sorted(subjects.get_many(catalog, everyone).values(), key=lambda person: person.name)
 
 
 def _require_granted(catalog: Catalog, name: str, people: Sequence[Subject], at: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from storage.catalog import Catalog
@@ -91,6 +91,11 @@ def own_words(catalog: Catalog, photo_id: int, source: str) -> set[tuple[ClaimFi
         "SELECT field, value FROM own_words WHERE photo_id = ? AND source = ?", (photo_id, source)
     )
     return {(ClaimField(row[0]), row[1]) for row in rows}
+
+
+def all_own_words(catalog: Catalog) -> Iterator[tuple[int, str]]:
+    """All that the catalog wrote into files beside photographs: a photograph's id and a value each."""
+    yield from catalog.connection.execute("SELECT photo_id, value FROM own_words")
 
 
 def set_own_words(catalog: Catalog, photo_id: int, source: str, said: Iterable[tuple[ClaimField, str]]) -> None:

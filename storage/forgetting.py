@@ -58,6 +58,7 @@ WITH_THE_PERSON = (
     "columns.form",
     "columns.name",
     "decisions.subjects",
+    "earlier_names.name",
     "face_embeddings.vector",
     "subjects.born",
     "subjects.name",
@@ -81,7 +82,7 @@ NO_NAME = (
     "models.content_hash", "models.created_at", "models.kind", "models.state", "models.trigger",
     "own_words.field", "own_words.source",
     "perceptual_hashes.content_hash", "perceptual_hashes.hash", "photos.camera", "photos.content_hash",
-    "photos.country", "photos.faces_space", "photos.format", "photos.lens", "photos.place", "photos.rights",
+    "photos.country", "photos.faces_space", "photos.format", "photos.lens", "photos.place", "photo_rights.rights",
     "photos.state", "photos.taken_at", "photos.taken_source", "releases.at", "releases.bytes_hash",
     "settings.name", "standing_purposes.purpose",
     "standing_purposes.status", "standings.told", "standings.until", "status_clock.at", "unfinished.what",
@@ -92,7 +93,7 @@ _REPLACED = (  # where the name is replaced inside the text
     "cohorts.query", "cohorts.rules", "generated.path", "jobs.args", "jobs.log", "jobs.note", "jobs.result",
     "models.recipe", "models.why", "photos.caption", "photos.error",
 )  # fmt: skip
-_DROPPED = ("claims.area", "claims.value", "own_words.value", "tags.tag")  # where the row goes
+_DROPPED = ("claims.area", "claims.value", "tags.tag")  # where the row goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,8 @@ def columns(connection: sqlite3.Connection) -> list[str]:
 
 
 def scrub(catalog: Catalog, names: Names) -> None:
-    """Take names out of every table but the ledger, subjects and the names of models and cohorts, which are the
-    caller's, in its transaction. Bytes stay in free pages until `compact`."""
+    """Take names out of every table but the ledger, subjects, own words and the names of models and cohorts, which are
+    the caller's, in its transaction. Bytes stay in free pages until `compact`."""
     db = catalog.connection
     for place in _REPLACED:
         table, column = place.split(".")
@@ -152,9 +153,7 @@ def scrub(catalog: Catalog, names: Names) -> None:
             value = changed.encode("utf-8", "surrogateescape") if isinstance(text, bytes) else changed
             db.execute(f'UPDATE "{table}" SET "{column}" = ? WHERE id = ?', (value, key))
     for place in _DROPPED:
-        table, column = place.split(".")
-        texts = {text for (text,) in db.execute(f'SELECT DISTINCT "{column}" FROM "{table}"') if names.found_in(text)}
-        db.executemany(f'DELETE FROM "{table}" WHERE "{column}" = ?', [(text,) for text in texts])
+        _drop(db, place, names)
     for key, told, body in db.execute("SELECT id, told, body FROM decisions").fetchall():
         if names.found_in(told) or names.found_in(zlib.decompress(body).decode()):
             db.execute("DELETE FROM decisions WHERE id = ?", (key,))
@@ -162,6 +161,12 @@ def scrub(catalog: Catalog, names: Names) -> None:
         if names.found_in(value):
             db.execute("UPDATE settings SET value = ? WHERE name = ?", (names.without(value), key))
     db.execute("DELETE FROM columns")
+
+
+def drop_own_words(catalog: Catalog, names: Names) -> None:
+    """Forget that the catalog wrote names into files; once it has written them out again, for only so it knows them."""
+    with catalog.transaction() as db:
+        _drop(db, "own_words.value", names)
 
 
 def named_files(catalog: Catalog, names: Names) -> int:
@@ -183,6 +188,12 @@ def compact(catalog: Catalog) -> bool:
             return False
         raise
     return bool(db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+
+
+def _drop(db: sqlite3.Connection, place: str, names: Names) -> None:
+    table, column = place.split(".")
+    texts = {text for (text,) in db.execute(f'SELECT DISTINCT "{column}" FROM "{table}"') if names.found_in(text)}
+    db.executemany(f'DELETE FROM "{table}" WHERE "{column}" = ?', [(text,) for text in texts])
 
 
 def _holding(db: sqlite3.Connection, table: str, column: str, names: Names) -> Iterable[tuple[int, str | bytes]]:

@@ -149,6 +149,35 @@ def salts(catalog: Catalog, ids: Iterable[int]) -> dict[int, str]:
     return {row["id"]: row["salt"] for row in rows}
 
 
+def earlier_names(catalog: Catalog, subject_id: int) -> list[str]:
+    """Names that the person had before, by name; one that is a subject's now is left out, for it is theirs."""
+    rows = catalog.connection.execute(
+        "SELECT name FROM earlier_names WHERE subject_id = ? AND name NOT IN (SELECT name FROM subjects) ORDER BY name",
+        (subject_id,),
+    )
+    return [name for (name,) in rows]
+
+
+def fold(catalog: Catalog, folded: int, kept: int) -> None:
+    """Note that the record `folded` turned out to be of the same person as `kept`, who has its faces."""
+    with catalog.transaction() as db:
+        db.execute("INSERT OR REPLACE INTO folded(subject_id, into_id) VALUES (?, ?)", (folded, kept))
+
+
+def unfold(catalog: Catalog, folded: int) -> None:
+    """Take `fold` back."""
+    with catalog.transaction() as db:
+        db.execute("DELETE FROM folded WHERE subject_id = ?", (folded,))
+
+
+def folded_into(catalog: Catalog, kept: int) -> list[Subject]:
+    """The records that turned out to be of this person, by name; they keep what was said under them."""
+    rows = catalog.connection.execute(
+        "SELECT s.* FROM folded f JOIN subjects s ON s.id = f.subject_id WHERE f.into_id = ? ORDER BY s.name", (kept,)
+    )
+    return [_subject(row) for row in rows]
+
+
 def _record_age(
     catalog: Catalog, changes: Iterable[tuple[Subject | None, Subject]], by: str | None, at: datetime | None
 ) -> None:

@@ -51,6 +51,7 @@ ACTIONS = "tests/core/test_consent_actions.py"
 STOPPING = "tests/core/test_stopping.py"
 ERASURE = "tests/core/test_erasure.py"
 CLAIMS = "tests/core/test_claims.py tests/core/interchange/test_assertions.py"
+PRINTS = "tests/core/test_printable.py tests/core/interchange/test_prints.py"
 STANDARDS = "tests/core/test_sidecars.py tests/core/test_export_photos.py tests/core/interchange/test_copies.py"
 
 MUTATIONS = (
@@ -629,6 +630,13 @@ MUTATIONS = (
         ERASURE,
     ),
     Mutation(
+        "an earlier name goes too",
+        "core/erasure.py",
+        "return Names((person.name, *subjects.earlier_names(catalog, person.id)))",
+        "return Names((person.name,))",
+        ERASURE,
+    ),
+    Mutation(
         "an erased face is never anybody's again",
         "storage/migrations/019_erasure.sql",
         "WHEN old.mark = 'erased' BEGIN",
@@ -973,10 +981,59 @@ MUTATIONS = (
     ),
     Mutation(
         "copies are of the file that was indexed",
-        "core/export_photos.py",
-        "if blake3(data).hexdigest() != photo.content_hash:",
-        "if False:",
+        "core/decoding.py",
+        "same = asked.content_hash is None or blake3(data).hexdigest() == asked.content_hash",
+        "same = True",
         STANDARDS,
+    ),
+    Mutation(
+        "a photograph is printed by the word of everyone in it",
+        "core/printable.py",
+        'raise Refused(f"{what}{ruling.status}: {ruling.why}", ASK)',
+        "pass",
+        PRINTS,
+    ),
+    Mutation(
+        "a drawn picture is printed by the word of everyone in its model",
+        "core/printable.py",
+        "    _require_people(catalog, model)\n",
+        "",
+        PRINTS,
+    ),
+    Mutation(
+        "what a model out of use drew is not printed",
+        "core/printable.py",
+        "    require_in_use(model)\n",
+        "",
+        PRINTS,
+    ),
+    Mutation(
+        "withdrawn pictures are not printed",
+        "core/printable.py",
+        "if source.of.state is not GeneratedState.OK:",
+        "if False:",
+        PRINTS,
+    ),
+    Mutation(
+        "a drawn picture is printed by the word of everyone in what it began as",
+        "core/printable.py",
+        "    if source.beginning is not None:\n",
+        "    if False:\n",
+        PRINTS,
+    ),
+    Mutation(
+        "what nobody knows the beginning of is not printed",
+        "core/interchange/prints.py",
+        "    if marks.from_picture and marks.start is None:\n",
+        "    if False:\n",
+        PRINTS,
+    ),
+    Mutation(
+        "consent is asked again before prints are written",
+        "core/interchange/prints.py",
+        'raise ConsentLost(f"meanwhile {error.message}", "run it again: it is left out then") from error',
+        "pass",
+        PRINTS,
     ),
     Mutation(
         "positions are stripped",

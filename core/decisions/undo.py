@@ -125,6 +125,9 @@ def _faces(catalog: Catalog, decision: Decision) -> Turned:
     if decision.undone and decision.body["merged"]:
         stays, goes = (subjects.get(catalog, person) for person in decision.body["merged"])
         people.refuse_unsafe_merge(catalog, stays, goes)
+        subjects.fold(catalog, goes.id, stays.id)
+    elif decision.body["merged"]:
+        subjects.unfold(catalog, decision.body["merged"][1])
     now = decisions.face_states(catalog, stands)
     moved = [face for face, state in now.items() if _whose(state) != _whose(stands[face])]
     if moved or not now:

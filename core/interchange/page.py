@@ -1,4 +1,4 @@
-"""One page of a PDF on which Latin, Greek, Cyrillic, Thai, Lao and Japanese stand as they should.
+"""Pages of a PDF on which Latin, Greek, Cyrillic, Thai, Lao and Japanese stand as they should.
 
 Text is shaped (HarfBuzz), each run in the font that has its script, and lines end where the script lets them.
 Lengths are millimetres from the page's upper left corner, sizes points. The same calls give the same bytes.
@@ -23,7 +23,9 @@ FONTS = Path(__file__).with_name("fonts")
 MAIN = "latin"
 OTHERS = ("thai", "lao", "japanese")
 WIDTH, HEIGHT = 210.0, 297.0  # A4
-POINT = 25.4 / 72
+INCH = 25.4
+POINT = INCH / 72
+FINE = 90  # quality of JPEG above which colours keep their resolution
 REPLACEMENT = "\ufffd"
 LONGEST_RUN = 18  # letters of Thai or Lao without a break that are left whole
 
@@ -62,11 +64,16 @@ def breakable(text: str) -> str:
 
 
 class Page:
-    """An A4 page in the making. `replaced` collects the characters that no font has, in the order met."""
+    """Pages in the making, of A4 or of a size in mm; what is put stands on the last.
 
-    def __init__(self, title: str, language: str, made_at: datetime) -> None:
+    `replaced` collects the characters that no font has, in the order met.
+    """
+
+    def __init__(
+        self, title: str, language: str, made_at: datetime, size: tuple[float, float] = (WIDTH, HEIGHT)
+    ) -> None:
         self.replaced: dict[str, None] = {}
-        self._pdf = FPDF(unit="mm", format="A4")
+        self._pdf = FPDF(unit="mm", format=size)
         self._pdf.set_creation_date(made_at)
         self._pdf.set_title(title)
         self._pdf.set_lang(language)
@@ -79,8 +86,12 @@ class Page:
                 self._pdf.add_font(family, style, FONTS / f"{family}{ending}.{suffix}")
         self._pdf.set_fallback_fonts([*OTHERS, MAIN], exact_match=False)
         self._pdf.set_text_shaping(True)
-        self._pdf.add_page()
+        self.turn(size)
         self._has = {code for font in self._pdf.fonts.values() for code in font.cmap}
+
+    def turn(self, size: tuple[float, float]) -> None:
+        """Begin another page, of this width and height."""
+        self._pdf.add_page(format=size)
 
     def lines(self, text: str, width: float, style: Style, most: int | None = None) -> list[str]:
         """The lines that text falls into; what goes beyond `most` is cut, and the last ends in an ellipsis."""
@@ -121,11 +132,13 @@ class Page:
         self._pdf.set_fill_color(*colour)
         self._pdf.rect(x, y, width, height, style="F")
 
-    def picture(self, image: Image.Image, x: float, y: float, side: float) -> None:
-        """A square picture, kept as JPEG."""
+    def picture(
+        self, image: Image.Image, x: float, y: float, width: float, height: float, *, quality: int = 88
+    ) -> None:
+        """A picture, kept as JPEG of this quality."""
         packed = BytesIO()
-        image.save(packed, "JPEG", quality=88)
-        self._pdf.image(packed, x, y, side, side)
+        image.save(packed, "JPEG", quality=quality, subsampling=0 if quality > FINE else -1)
+        self._pdf.image(packed, x, y, width, height)
 
     def bytes(self) -> bytes:
         """The PDF."""

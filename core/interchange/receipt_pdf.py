@@ -115,7 +115,7 @@ def _photographs(sheet: Sheet, y: float, room: float, draw: Draw) -> float:
             lines = page.lines(say[shown], TILE - 2, TINY, 4)
             page.put(x + 1, top + (TILE - len(lines) * TINY.line) / 2, TILE - 2, say[shown], TINY, 4)
         else:
-            page.picture(shown, x, top, TILE)
+            page.picture(shown, x, top, TILE, TILE)
     return y + (len(chosen) + COLUMNS - 1) // COLUMNS * (TILE + TILE_GAP)
 
 

@@ -1,4 +1,4 @@
-"""What receipts say, in the languages they can be in (`wording.toml`)."""
+"""What receipts and prints say, in the languages they can be in (`wording.toml`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BREAK = "\u200b"  # a line may end here
 
 
 class Language(StrEnum):
-    """Languages that receipts are written in, by ISO 639 code."""
+    """Languages that receipts and prints are written in, by ISO 639 code."""
 
     ENGLISH = "en"
     JAPANESE = "ja"

@@ -11,11 +11,10 @@ from typing import Any, Protocol, TextIO
 
 import torch
 
-from core.curves import METRICS
+from core.curves import BOARD, METRICS
 from core.errors import MissingDependency
 from core.training.fit import Told
 
-BOARD = "board"
 SMOOTHING = 0.98  # share of the smoothed loss that stays at each step
 
 

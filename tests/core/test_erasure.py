@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from core import cohort, consent_actions, doctor, erasure, left_over, people, statuses, withdrawal
+from core.curves import BOARD, METRICS, Curves
+from core.decisions import undo
 from core.errors import BadValue, CatalogDamaged, NoSuchRecord, Refused
 from core.merging.catalogued import merge_average, merge_bake
 from core.training import latent_cache
@@ -34,11 +36,12 @@ from storage import catalog as catalogs
 from storage.catalog import Catalog
 from storage.faces import NewFace
 from storage.records import CohortRules, EventKind, FaceMark, ModelState, Purpose, Rights, Status
+from storage.rights import put as put_rights
 from storage.settings import write as write_settings
 from tests import composites
 from tests.composites import Composite, content
 from tests.tiny_base import write_tiny_base
-from tests.world import FACE, GRANTED, SIZE, SPACE, adult, photograph
+from tests.world import FACE, GRANTED, SIZE, SPACE, adult, photograph, portraits
 
 NAME = 'Zoë "Q" Quillfeather'
 RULES = CohortRules(Purpose.TRAIN_COMPOSITE, min_subjects=3)
@@ -86,7 +89,11 @@ def lived(catalog: Catalog, made: Composite, tmp_path: Path) -> tuple[list[bytes
     cohort.create(catalog, f"{NAME} alone", f"subject:{json.dumps(NAME, ensure_ascii=False)}", RULES)
     job = jobs.add(catalog, "train", {"name": NAME}, datetime.now(UTC))
     jobs.progressed(catalog, job.id, 0.5, f"training {NAME}", None)
+    told = jobs.folder_of(catalog, job.id)
     jobs.log_path(catalog, job.id).write_text(f"a line of {NAME}\nanother\n", encoding="utf-8")
+    line = {"task": f"{NAME}'s friends", "step": 1, "loss": 0.5}
+    (told / METRICS).write_text(json.dumps(line) + "\n", encoding="utf-8")
+    (told / f"{NAME}'s friends.checkpoint").write_bytes(b"of others")
     write_settings(catalog, {"contact": f"ask {NAME}"})
     with catalog.transaction() as db:
         db.execute("UPDATE photos SET caption = ? WHERE id = ?", (f"{NAME} at sea", shown[0]))
@@ -99,6 +106,8 @@ def lived(catalog: Catalog, made: Composite, tmp_path: Path) -> tuple[list[bytes
         catalog.cache / "texts" / "a.safetensors",
         catalog.models / f"{made.loras[0]}.preview.png",
         catalog.models / "never.audit" / "report.json",
+        told / "previews" / "friends-000050.png",
+        told / BOARD / "events.out.tfevents.1",
     ]
     for path in kept:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,20 +118,30 @@ def lived(catalog: Catalog, made: Composite, tmp_path: Path) -> tuple[list[bytes
     return gone, kept
 
 
-def test_no_byte_of_the_catalog_holds_the_person(catalog: Catalog, six: Composite, tmp_path: Path) -> None:
+@pytest.mark.parametrize("renamed", [False, True])
+def test_no_byte_of_the_catalog_holds_the_person(
+    catalog: Catalog, six: Composite, tmp_path: Path, renamed: bool
+) -> None:
     person = six.people[0]
     gone, kept = lived(catalog, six, tmp_path)
+    if renamed:
+        withdrawal.edit_subject(catalog, replace(person, name="Wren Hollis"), by="me")
+        gone.insert(0, b"Wren Hollis")
     before = bytes_in(catalog.folder)
     assert all(any(part in data for data in before.values()) for part in (NAME.encode(), *gone[-5:]))
     events = list(ledger.all(catalog))
     planned = erasure.plan(catalog, person.id)
+    assert list(planned.names) == (["Wren Hollis", NAME] if renamed else [NAME])
     assert bytes_in(catalog.folder).keys() == before.keys()
     done = erasure.erase(catalog, person.id, by="the photographer")
     assert (done.faces, done.photos, done.finished) == (2, planned.photos, True)
     assert (done.remade, done.deleted, done.quarantined) == (["mean"], [six.loras[0]], [])
     assert not any(path.exists() for path in kept)
+    [job] = jobs.newest(catalog)
+    assert Curves(jobs.folder_of(catalog, job.id) / METRICS).follow()
+    assert [path.read_bytes() for path in catalog.jobs.rglob("*.checkpoint")] == [b"of others"]
     for name, data in bytes_in(catalog.folder).items():
-        found = [part for part in gone if part.lower() in data.lower()]
+        found = [part for part in gone if part.lower() in name.encode().lower() + b"\0" + data.lower()]
         assert not found, (name, found)
     assert content(catalog, "mean") == content(catalog, "never")
     with pytest.raises(NoSuchRecord):
@@ -159,7 +178,7 @@ def test_their_faces_are_nobodys_for_good(catalog: Catalog, six: Composite) -> N
     face = faces.get(catalog, own[0].id)
     assert (face.mark, face.subject_id, face.cluster, face.age_estimate) == (FaceMark.ERASED, None, None, None)
     assert faces.vectors(catalog, [face.id]) == {}
-    photos.set_rights(catalog, [photo], Rights.MINE)
+    put_rights(catalog, [photo], Rights.MINE)
     statuses.refresh(catalog)
     told = statuses.of_photos(catalog, [photo, other])
     assert {status for one in told.values() for status in one.values()} == {Status.UNKNOWN}
@@ -193,11 +212,12 @@ def test_models_and_cohorts_named_after_them_are_renamed(catalog: Catalog, six: 
     merge_average(catalog, six.loras[1:], "of Quill Mora")
     merge_bake(catalog, "of Quill Mora", six.base, "Quill Mora, baked")
     weights = content(catalog, "of Quill Mora")
+    (catalog.models / "of Quill Mora.preview.png").write_bytes(b"drawn by of Quill Mora")
     person = subjects.edit(catalog, replace(six.people[0], name="Quill Mora"))
     erasure.erase(catalog, person.id, by="the photographer")
     assert content(catalog, "of erased") == weights
     assert content(catalog, "erased, baked")
-    assert not list(catalog.models.rglob("*Mora*"))
+    assert not [name for name, data in bytes_in(catalog.folder).items() if b"Mora" in name.encode() + data]
     assert not [one for one in doctor.examine(catalog) if not one.ok]
 
 
@@ -267,6 +287,31 @@ def test_while_others_read_the_rest_waits_for_the_next_start(catalog: Catalog) -
     left_over.finish(catalog)
     assert not unfinished.any_left(catalog)
     assert not [name for name, data in bytes_in(catalog.folder).items() if b"Quillfeather" in data]
+
+
+def test_a_record_that_was_merged_into_theirs_is_told(catalog: Catalog) -> None:
+    kept, folded = adult(catalog, "Zora Quill"), adult(catalog, "Zo Quill")
+    portraits(catalog, folded, 1)
+    people.merge(catalog, kept.id, folded.id)
+    assert list(erasure.plan(catalog, kept.id).folded) == ["Zo Quill"]
+    undo.undo(catalog)
+    assert not erasure.plan(catalog, kept.id).folded
+    undo.redo(catalog)
+    done = erasure.erase(catalog, kept.id, by="the photographer")
+    assert any(line.startswith("Zo Quill was merged into them") for line in done.lines())
+    assert [one.name for one in subjects.list_all(catalog)] == ["Zo Quill"]
+
+
+def test_an_earlier_name_that_is_anothers_now_is_theirs(catalog: Catalog) -> None:
+    person = adult(catalog, "Zora Quill")
+    subjects.edit(catalog, replace(person, name="Zora Hollis"))
+    adult(catalog, "Zora Quill")
+    cohort.create(catalog, "Zora Quill at sea", "", RULES)
+    done = erasure.erase(catalog, "Zora Hollis", by="the photographer")
+    assert done.finished
+    assert [one.name for one in subjects.list_all(catalog)] == ["Zora Quill"]
+    assert artifacts.get_cohort(catalog, "Zora Quill at sea").frozen_at is None
+    assert not [name for name, data in bytes_in(catalog.folder).items() if b"Hollis" in data]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import claims, scan, sidecars
+from core import claims, erasure, scan, sidecars
 from core.interchange import xmp
 from storage import faces, ledger, photos, subjects
 from storage.catalog import Catalog
@@ -101,6 +101,33 @@ def test_a_withdrawal_changes_what_is_said(catalog: Catalog, taken: Path) -> Non
         ClaimField.MINOR_AGE: {"AG-A25"},
         ClaimField.DATA_MINING: {"DMI-PROHIBITED-GENAIMLTRAINING"},
     }
+
+
+def test_who_is_erased_leaves_the_sidecars_too(catalog: Catalog, taken: Path) -> None:
+    person = world.adult(catalog, "Noy", Purpose.CATALOGUE, Purpose.PUBLISH)
+    photo = shown(catalog, taken, person)
+    sidecars.write(catalog, [photo])
+    sidecar = Path(f"{taken}.xmp")
+    assert words(sidecar)[ClaimField.PERSON] == {"Noy"}
+    assert erasure.plan(catalog, person.id).sidecars == 1
+    done = erasure.erase(catalog, person.id, by="the photographer")
+    assert (done.sidecars, done.sidecars_left) == ([str(sidecar)], [])
+    assert b"Noy" not in sidecar.read_bytes()
+    assert not words(sidecar).keys() & {ClaimField.PERSON, ClaimField.REGION, ClaimField.RELEASE_ID}
+    claims.read(catalog, [photo])
+    assert list(claims.of_photos(catalog, [photo])) == []
+    assert sidecars.write(catalog, [photo]).unchanged == 1
+
+
+def test_a_sidecar_that_cannot_be_written_anew_is_told(catalog: Catalog, taken: Path) -> None:
+    person = world.adult(catalog, "Noy", Purpose.CATALOGUE)
+    photo = shown(catalog, taken, person)
+    sidecars.write(catalog, [photo])
+    taken.unlink()
+    done = erasure.erase(catalog, person.id, by="the photographer")
+    assert not done.sidecars
+    assert any(line.startswith(f"beside this a sidecar still tells of them: {taken}: ") for line in done.lines())
+    assert b"Noy" not in (catalog.folder / "catalog.db").read_bytes()
 
 
 def test_nobody_is_named_who_did_not_grant_catalogue(catalog: Catalog, taken: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 
 from storage import catalog as catalogs
 from storage.records import Purpose
-from tests.journeys.driver import REPOSITORY, Kyodaku
+from tests.journeys.driver import REPOSITORY, SAMPLE, Kyodaku
+from tests.journeys.test_main_job import people_file, photographs_by_people
 from tests.world import FACE, adult, photograph, portraits
+from tui import demo_eye
 
 
 @pytest.fixture
@@ -71,3 +74,34 @@ def test_a_letter_without_a_font_is_told(kyodaku: Kyodaku, tmp_path: Path) -> No
     said = kyodaku("consent", "receipt", "김", "-o", tmp_path / "r.pdf")
     assert said.status == 0
     assert "U+AE40" in said.err
+
+
+def test_a_persons_pictures_on_paper(kyodaku: Kyodaku, tmp_path: Path) -> None:
+    """Of the sample: two people together who allow prints, one of them beside somebody who was never asked, alone."""
+    photographs = photographs_by_people()
+    asked = [name for name, row in people_file().items() if "print" in row["grants"] and not row["until"]]
+    person, other = next(names for names in photographs if len(names) == 2 and set(names) <= set(asked))
+    chosen = [*photographs[person,][:2], photographs[person, other][0]]
+    for path in chosen:
+        (tmp_path / "archive" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SAMPLE / path, tmp_path / "archive" / path)
+    kyodaku.json("index", tmp_path / "archive")
+    kyodaku.json("faces")
+    kyodaku.json("people", "cluster")
+    kyodaku.json("subject", "import", SAMPLE / "people.csv", "--by", "me")
+    demo_eye.name_clusters(kyodaku.catalog, tmp_path / "archive", SAMPLE / "truth.csv")
+    out = tmp_path / "prints.pdf"
+    assert kyodaku.json("export", "prints", person, "-o", out, "--dry-run")["file"] is None
+    assert not out.exists()
+    done = kyodaku.json("export", "prints", person, "-o", out, "--paper", "10x15")
+    assert (done["file"], done["pages"], len(done["prints"]), done["left_out"]) == (str(out), 3, 3, [])
+    assert out.read_bytes().startswith(b"%PDF")
+    assert kyodaku("consent", "refuse", other, "--purpose", "print", "--by", "me").status == 0
+    said = kyodaku("export", "prints", person, "-o", tmp_path / "fewer.pdf", "--language", "lo")
+    assert said.status == 0
+    assert said.out.startswith(f"2 pictures of {person} laid out on 1 sheet")
+    assert f"refused: {other}: refused print" in said.out
+    none = kyodaku("export", "prints", other, "-o", tmp_path / "none.pdf")
+    assert (none.status, none.out.splitlines()[0]) == (1, f"0 pictures of {other} printed; 1 left out")
+    assert not (tmp_path / "none.pdf").exists()
+    assert kyodaku("export", "prints", person, "-o", out).status == 2

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from core import base_model
-from core.curves import METRICS
+from core.curves import BOARD, METRICS
 from core.faces.detection import Detection
-from core.training import one, watching
+from core.training import one
 from core.training.likeness import Likeness
 from core.training.loop import train
 from core.training.recipe import Recipe
@@ -51,7 +51,7 @@ def test_each_step_is_a_line(archive: SmallArchive, tiny_base: Path) -> None:
         assert line["memory"] > 100
     assert set().union(*(line["subjects"] for line in lines)) == {person.uid[:8] for person in archive.people}
     assert [("validation" in line) for line in lines] == [False, True, False, True]
-    assert (folder / watching.BOARD).is_dir()
+    assert (folder / BOARD).is_dir()
     text = (folder / METRICS).read_text()
     assert not any(person.name in text for person in archive.people)
 

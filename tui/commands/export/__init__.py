@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from tui.commands.export import model, photos
+from tui.commands.export import model, photos, prints
 
-SUBCOMMANDS = (model, photos)
+SUBCOMMANDS = (model, photos, prints)
 
 
 def register(app: typer.Typer) -> None:
