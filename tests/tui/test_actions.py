@@ -11,7 +11,7 @@ from tui.widgets.row_table import RowTable
 
 
 @pytest.mark.parametrize("info", actions.ROOMS, ids=lambda info: info.name)
-async def test_a_room_can_do_all_that_the_registry_says(info: actions.RoomInfo, app: KyodakuApp) -> None:
+def test_a_room_can_do_all_that_the_registry_says(info: actions.RoomInfo) -> None:
     room = KyodakuApp.MODES[info.name]()
     assert isinstance(room, Room)
     assert info.name == room.ROOM
