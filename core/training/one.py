@@ -173,7 +173,9 @@ def _encoded(
     for subject_id, uid in task.people:
         look_at_consent()
         items = [item for item in task.items if item.subject_id == subject_id]
-        pictures = prepare(catalog, base, items, resolution, recipe.background, buckets=recipe.buckets)
+        pictures = prepare(
+            catalog, base, items, resolution, recipe.background, buckets=recipe.buckets, mirrored=recipe.flip
+        )
         called = captions.of_items(catalog, items, recipe)
         trigger = task.trigger if task.kind is ModelKind.LORA else trigger_of(uid)
         words: dict[str, Words] = {}

@@ -131,13 +131,21 @@ def test_latents_are_read_again_only_under_the_same_key(archive: SmallArchive, b
     (archive.folder / "0-0.png").unlink()  # from here on only the cache can answer
     (archive.folder / "0-1.png").unlink()
     (archive.folder / "0-2.png").unlink()
-    assert torch.equal(prepare(archive.catalog, base, [item], 32)[0].latent, first.latent)
+    assert torch.equal(prepare(archive.catalog, base, [item], 32)[0].latents, first.latents)
     for other in (replace(item, masks=((1, 1, 5, 5),)), replace(item, crop=(0, 0, 10, 10))):
         assert latent_cache.path_of(archive.catalog, other, (32, 32), base.vae_hash) != kept
     assert latent_cache.path_of(archive.catalog, item, (64, 64), base.vae_hash) != kept
     assert latent_cache.path_of(archive.catalog, item, (32, 32), "another encoder") != kept
     kept.write_bytes(kept.read_bytes()[:-1])
     assert latent_cache.read(kept) is None
+
+
+def test_mirror_images_are_encoded_only_where_asked(archive: SmallArchive, base: Base, item: CohortItem) -> None:
+    plain, both = (prepare(archive.catalog, base, [item], 32, mirrored=asked)[0] for asked in (False, True))
+    assert (len(plain.latents), len(both.latents)) == (1, 2)  # what was kept without them was no answer
+    assert torch.equal(plain.latents[0], both.latents[0])
+    assert not torch.equal(both.latents[0], both.latents[1])
+    assert len(prepare(archive.catalog, base, [item], 32)[0].latents) == 2
 
 
 def test_captions(base: Base) -> None:
