@@ -591,4 +591,4 @@ def test_fifty_thousand_steps(part: int) -> None:
     """In parts, each of its own histories, so that one can be run again alone."""
     run(660 // PARTS, 100, first=1 + part)
     assert Rules.steps >= 50_000 / PARTS
-    assert all(Rules.did[act] >= 100 / PARTS for act in ("freeze", "train", "average", "bake"))
+    assert all(Rules.did[act] >= 40 / PARTS for act in ("freeze", "train", "average", "bake"))
