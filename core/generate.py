@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from core import base_model, consent, portraits, prompts
+from core import base_model, consent, hypernetwork, portraits, prompts
 from core.base_model import Base
 from core.composition import ONE_PERSON
 from core.errors import BadLora, BadValue, NoSuchRecord, Refused, Tainted, UnreadablePath
@@ -138,9 +138,15 @@ def open_model(catalog: Catalog, name: str, device: str = "auto") -> Opened:
 
 
 def add_lora(base: Base, weights: Path, content_hash: str) -> None:
-    """Merge a LoRA file into the loaded base. Raises BadLora when it is not the file that was registered."""
+    """Merge a LoRA file into the loaded base, or put a hypernetwork on it.
+
+    Raises BadLora when it is not the file that was registered.
+    """
     if not weights.is_file() or whole_files.file_hash(weights) != content_hash:
         raise BadLora(f"{weights} is not the file that was made", "restore it from a backup, or train again")
+    if hypernetwork.is_one(weights):
+        hypernetwork.put_on(base.pipe.unet, hypernetwork.read(weights).to(base.device))
+        return
     base.pipe.load_lora_weights(weights.parent, weight_name=weights.name, adapter_name=ADAPTER, local_files_only=True)
     base.pipe.fuse_lora(adapter_names=[ADAPTER])
     base.pipe.unload_lora_weights()

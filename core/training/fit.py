@@ -15,9 +15,8 @@ from blake3 import blake3
 from torch import Tensor
 
 from core.base_model import Base
-from core.merging.formats import LoraLayer
 from core.training import checkpoint
-from core.training.adapter import LoraAdapter
+from core.training.adapter import HypernetworkAdapter, LoraAdapter, adapter_of
 from core.training.batches import Batches, Group, Rows
 from core.training.checkpoint import Kept
 from core.training.objective import Diffusion, errors
@@ -57,7 +56,7 @@ class _Pass:
 
 @dataclass(slots=True)
 class Fit:
-    """One LoRA under training on a base that other runs use after it. `step` counts what is done.
+    """One LoRA or hypernetwork under training on a base that other runs use after it. `step` counts what is done.
 
     `micro` is how many pictures go through the network at once: the recipe's batch, or less since memory ran out.
     `best` is the score that the weights kept as the best had, None before there is one.
@@ -72,7 +71,7 @@ class Fit:
     step: int = 0
     micro: int = 0
     best: float | None = None
-    adapter: LoraAdapter = field(init=False)
+    adapter: LoraAdapter | HypernetworkAdapter = field(init=False)
     optimiser: Optimiser = field(init=False)
     batches: Batches = field(init=False)
     diffusion: Diffusion = field(init=False)
@@ -82,7 +81,7 @@ class Fit:
 
     def __post_init__(self) -> None:
         recipe = self.recipe
-        self.adapter = LoraAdapter(self.base, recipe)
+        self.adapter = adapter_of(self.base, recipe)
         self.adapter.initialise(self.key, recipe.seed)
         self.optimiser = Optimiser(recipe, self.adapter.rates())
         self.batches = Batches(self.base, recipe, self.groups, self.key, self.prior, learns_words=self.adapter.text)
@@ -132,11 +131,6 @@ class Fit:
             if kept is not None and self.team.leads and due:
                 people = [group.uid for group in self.groups]
                 checkpoint.save(kept, self._state(), fingerprint=self.fingerprint, people=people)
-
-    def layers(self) -> dict[str, LoraLayer]:
-        """The LoRA to be used, by kohya's layer names: the best that was noted, else as it stands."""
-        with self.written():
-            return self.adapter.layers()
 
     def note(self, score: float) -> bool:
         """Keep the weights as they are if this score is the least yet; tells whether it is."""

@@ -96,7 +96,8 @@ def train_one(
         return
     # What is made stays under a name of nobody's until it is registered: a run that dies leaves what is swept.
     weights = unregistered.enter_context(whole_files.staged(catalog.models / f"{task.name}{WEIGHTS}"))
-    headers.write(weights, fit.layers(), base, settings, task)
+    with fit.written():
+        fit.adapter.write(weights, headers.metadata(base, settings, task))
     drawn = None
     if eye.may_draw and checker is not None:
         drawn = unregistered.enter_context(whole_files.staged(preview.path_of(catalog, task.name)))
