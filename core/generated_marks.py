@@ -41,6 +41,7 @@ class Origin:
     sampler: str
     size: tuple[int, int]
     start: str | None = None
+    strength: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,10 @@ def save(picture: Image.Image, path: Path, origin: Origin, checks: Mapping[str, 
 
 def _parameters(origin: Origin) -> str:
     """The line that A1111 and its kin write and read."""
+    denoised = "" if origin.strength is None else f", Denoising strength: {origin.strength:g}"
     negative = f"Negative prompt: {origin.negative}\n" if origin.negative else ""
     return (
         f"{origin.prompt}\n{negative}Steps: {origin.steps}, Sampler: {origin.sampler}, CFG scale: {origin.guidance:g}, "
         f"Seed: {origin.seed}, Size: {origin.size[0]}x{origin.size[1]}, Model hash: {origin.model_hash[:10]}, "
-        f"Model: {origin.model}"
+        f"Model: {origin.model}{denoised}"
     )

@@ -509,6 +509,27 @@ MUTATIONS = (
         "tests/core/test_start_picture.py",
     ),
     Mutation(
+        "a mask weakens no rule of the picture under it",
+        "core/start_picture.py",
+        "if not _settled(catalog, path, content):",
+        "if mask is None and not _settled(catalog, path, content):",
+        "tests/core/test_start_picture.py",
+    ),
+    Mutation(
+        "what began as a picture is marked so",
+        "core/generated_marks.py",
+        "(FROM_NOISE if origin.start is None else FROM_PICTURE)",
+        "FROM_NOISE",
+        GENERATE,
+    ),
+    Mutation(
+        "what a mask leaves stays to the pixel",
+        "core/generate.py",
+        "        if start is not None and start.mask is not None:\n            pictures",
+        "        if False:\n            pictures",
+        GENERATE,
+    ),
+    Mutation(
         "no prompt asks for an age under 18",
         "core/prompts.py",
         "if (years := below_18(base)) is not None:",

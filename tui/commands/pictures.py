@@ -36,12 +36,20 @@ def generate(
     size: Annotated[int | None, typer.Option(min=8, help="Pixels a side; default: the base's own.")] = None,
     negative: str = "",
     image: Annotated[Path | None, typer.Option(help="Start from this picture.")] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="As large as the picture: what is white is drawn anew, what is black stays."),
+    ] = None,
     strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="How far to go from it.")] = 0.6,
     device: str = "auto",
     safety_checker: Safety = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw pictures and a contact sheet. Prompts for minors or sexual content are refused."""
+    """Draw pictures and a contact sheet. Prompts for minors or sexual content are refused.
+
+    From a picture (--image), all or a part of it (--mask), only if everybody who is in it, be it under the mask, allows
+    train-individual. A picture that the catalog does not know must show nobody.
+    """
     from core.generate import generate as draw  # torch is loaded only where it is used
 
     with opened(context) as catalog, Progress() as progress:
@@ -56,6 +64,7 @@ def generate(
             size=size,
             negative=negative,
             image=image,
+            mask=mask,
             strength=strength,
             device=device,
             safety=safety_checker,
