@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-from core import base_model, consent, portraits, prompts
+from core import base_model, consent, credentials, portraits, prompts
 from core.base_model import Base
 from core.composition import ONE_PERSON
+from core.credentials import Credentials
 from core.errors import BadLora, BadValue, NoSuchRecord, Refused, Tainted, UnreadablePath
 from core.generated_checks import Checker, Seen
 from core.generated_marks import Origin, save
@@ -223,20 +224,24 @@ def generate(
     strength: float = STRENGTH,
     device: str = "auto",
     safety: Path | None = None,
+    signer: tuple[Path, Path] | None = None,
     report: Report = silent,
 ) -> Drawn:
     """Draw `n` pictures of a model (by name) or base (by path) into `out`, with a contact sheet.
 
     `{trigger}` in the prompt stands for the model's word. `image` is what to start from, if whoever is in it allows it
     (`core.start_picture`); where `mask` is black it stays as it is. Pictures that the checks withhold are not written;
-    without a safety checker, the base's or the one in the folder `safety`, they are marked as unchecked. Raises
-    PromptRefused, NoSuchRecord, Tainted, Refused, BadBase, BadValue, BadImage, UnreadablePath.
+    without a safety checker, the base's or the one in the folder `safety`, they are marked as unchecked. They are
+    signed with the certificate and key of `signer`, else of `core.credentials.in_use`, if there is one. Raises
+    MissingDependency, PromptRefused, NoSuchRecord, Tainted, Refused, BadBase, BadValue, BadImage, UnreadablePath.
     """
     prompts.check(prompt, negative)
     if mask is not None and image is None:
         raise BadValue("a mask without a picture", "--image names what it lies over")
     if image is not None and int(steps * strength) < 1:  # so many of the steps are drawn
         raise BadValue(f"{steps} steps at strength {strength:g} draw nothing", "give more steps, or more strength")
+    files = signer or credentials.in_use(catalog)
+    signing = None if files is None else credentials.load(*files)
     watch = Watch(catalog, lambda: permit_opened(catalog, opened))
     opened = open_model(catalog, model, device)
     text = opened.prompt(prompt)
@@ -273,20 +278,23 @@ def generate(
             )  # fmt: skip
             shown.append((path, picture, origin, checks_of(seen, checker)))
             kept.append((path, picture))
-        _keep(catalog, opened, shown)
+        _keep(catalog, opened, shown, signing)
         watched(Step("drawing", done, n))
     sheet = None
     if kept:
         sheet = out / "contact-sheet.png"
         told = {"pictures": len(kept), **checked_by(checker)}
         together = contact_sheet([picture for _, picture in kept], note=checker.unchecked)
-        _keep(catalog, opened, [(sheet, together, origin, told)])
+        _keep(catalog, opened, [(sheet, together, origin, told)], signing)
     images = [path for path, _ in kept]
     return Drawn(images, sheet, withheld, opened.name, opened.content_hash, text, seed, checker.unchecked)
 
 
 def _keep(
-    catalog: Catalog, opened: Opened, shown: Sequence[tuple[Path, Image.Image, Origin, dict[str, object]]]
+    catalog: Catalog,
+    opened: Opened,
+    shown: Sequence[tuple[Path, Image.Image, Origin, dict[str, object]]],
+    signing: Credentials | None,
 ) -> None:
     """Write pictures and put them down as the model's, if it may still be drawn with; none of a model of nobody's."""
     own = opened.model or artifacts.with_content(catalog, opened.base.unet_hash)
@@ -294,7 +302,7 @@ def _keep(
         # A withdrawal comes before this and is seen here, or after and finds the rows.
         permit_opened(catalog, opened)
         for path, picture, origin, checks in shown:
-            save(picture, path, origin, checks)
+            save(picture, path, origin, checks, signing)
         if own is not None:
             drawn = [(path, whole_files.file_hash(path)) for path, *_ in shown]
             generated.add(catalog, own.id, drawn, datetime.now(UTC))

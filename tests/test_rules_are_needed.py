@@ -509,6 +509,20 @@ MUTATIONS = (
         "tests/core/test_start_picture.py",
     ),
     Mutation(
+        "where a certificate is in use nothing is left unsigned",
+        "core/generate.py",
+        "files = signer or credentials.in_use(catalog)",
+        "files = signer",
+        GENERATE,
+    ),
+    Mutation(
+        "a certificate signs with its own key",
+        "core/credentials.py",
+        "    if private.public_key() != first.public_key():\n",
+        "    if False:\n",
+        "tests/core/test_credentials.py",
+    ),
+    Mutation(
         "a mask weakens no rule of the picture under it",
         "core/start_picture.py",
         "if not _settled(catalog, path, content):",

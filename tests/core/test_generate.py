@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from core import base_model
+from core import base_model, credentials, trial_certificate
 from core.errors import BadBase, BadLora, BadValue, NoSuchRecord, PromptRefused, Refused, Tainted, UnreadablePath
 from core.generate import add_lora, draw, generate, open_model
 from core.generated_checks import Checker, Seen, _reason
@@ -105,6 +105,22 @@ def test_image_to_image_says_so(archive: SmallArchive, tiny_base: Path, tmp_path
     archive.withdraw(archive.people[0], Purpose.TRAIN_INDIVIDUAL)
     with pytest.raises(Refused, match="Person 0"):
         generate(archive.catalog, str(tiny_base), "photo", out=tmp_path / "o", n=1, steps=4, image=start)
+
+
+def test_what_is_drawn_is_signed_where_there_is_a_certificate(
+    archive: SmallArchive, tiny_base: Path, tmp_path: Path
+) -> None:
+    trial = trial_certificate.make(tmp_path / "c2pa", "M. Roth")
+    credentials.use(archive.catalog, trial.certificate, trial.key)
+    drawn = generate(archive.catalog, str(tiny_base), "photo", out=tmp_path / "o", n=1, steps=1)
+    assert drawn.sheet is not None
+    for path in (*drawn.images, drawn.sheet):
+        made = credentials.read(path, trial.authority)
+        assert (made.state, made.model_hash) == ("Trusted", drawn.model_hash)
+    trial.key.unlink()
+    with pytest.raises(BadValue, match=r"key\.pem can't be read"):
+        generate(archive.catalog, str(tiny_base), "photo", out=tmp_path / "unsigned", n=1, steps=1)
+    assert not (tmp_path / "unsigned").exists()
 
 
 def test_where_the_mask_is_black_the_picture_stays(archive: SmallArchive, tiny_base: Path, tmp_path: Path) -> None:
