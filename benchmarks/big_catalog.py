@@ -158,7 +158,7 @@ _COLUMNS_OF = (("photos", "id", "photos"), ("faces", "photo_id", "faces"), ("sta
 _COLUMNS = (
     "id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode, state, content_hash, format, width, height,"
     " taken_at, taken_offset, taken_source, camera, lens, exposure_s, f_number, iso, focal_mm, lat, lon, place,"
-    " country, rights, rating, caption, error, faces_space"
+    " country, rating, caption, error, faces_space"
 )
 
 
@@ -174,7 +174,8 @@ def _photographs(db: sqlite3.Connection, photos: int, draws: np.random.Generator
         rows = _rows(start, moments[start : start + BATCH], per_folder, draws, years)
         folders = {(row[1], row[3].rpartition("/")[0].encode()) for row in rows}
         db.executemany("INSERT OR IGNORE INTO folders(id, path) VALUES (?, ?)", sorted(folders))
-        db.executemany(f"INSERT INTO photos({_COLUMNS}) VALUES {marks}", rows)
+        db.executemany(f"INSERT INTO photos({_COLUMNS}) VALUES {marks}", [row[:-1] for row in rows])
+        db.executemany("INSERT INTO photo_rights VALUES (?, 'mine')", [(row[0],) for row in rows if row[-1]])
     return years
 
 
@@ -222,9 +223,10 @@ def _rows(
                 camera, None if stem == "phone" else LENSES[lenses[k]], 0.004, STOPS[stops[k]], ISOS[isos[k]],
                 float(FOCALS[focals[k]]))),
             *((town[2] + spread[k, 0], town[3] + spread[k, 1], town[0], town[1]) if town else (None,) * 4),
-            "mine" if dice[k, 6] < 0.3 else "unknown", int(1 + dice[k, 7] * 60) if dice[k, 7] < 0.08 else None,
+            int(1 + dice[k, 7] * 60) if dice[k, 7] < 0.08 else None,
             CAPTIONS[id % len(CAPTIONS)].format(town[0] if town else "town") if dice[k, 6] > 0.9 else None,
             "the picture is cut off" if failed else None, None if failed or dice[k, 5] > 0.97 else SPACE,
+            dice[k, 6] < 0.3,
         ))  # fmt: skip
     return _with_folders(rows)
 

@@ -24,25 +24,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
 
+from benchmarks.made_base import write_weights
 from core.merging.average import average
 from core.merging.bake import bake
-from core.merging.formats import LoraLayer, bytes_of, kohya_name, read_lora, write_lora
+from core.merging.formats import LoraLayer, kohya_name, read_lora, write_lora
 from core.merging.methods import Method
 from core.merging.soup import soup
-from storage.tensors import TensorSpec, read_header, write_tensors
+from storage.tensors import read_header
 from storage.whole_files import weights_file
 
 CHECKPOINTS = 5
 RANK = 16
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
-PERIOD = 1_000_003  # elements after which made-up weights repeat
 
 
 def write_unet(folder: Path, seed: int, **config: object) -> None:
@@ -53,15 +53,7 @@ def write_unet(folder: Path, seed: int, **config: object) -> None:
         unet = UNet2DConditionModel(**config)
     unet.save_config(folder / "unet")
     (folder / "model_index.json").write_text("{}")
-    values = torch.randn(PERIOD, generator=torch.Generator().manual_seed(seed)).mul_(0.02).half()
-    specs = [TensorSpec(name, "F16", tuple(value.shape)) for name, value in unet.state_dict().items()]
-
-    def blocks(spec: TensorSpec) -> Iterable[memoryview]:
-        for start in range(0, spec.count, PERIOD):
-            yield bytes_of(values[: min(PERIOD, spec.count - start)])
-
-    with (folder / WEIGHTS).open("xb") as file:
-        write_tensors(file, specs, {"format": "pt"}, blocks)
+    write_weights(folder / WEIGHTS, unet, seed)
 
 
 def write_loras(folder: Path, unet: Path, people: int) -> None:

@@ -16,19 +16,21 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from benchmarks import big_catalog
 from benchmarks.table import Row, show
-from core import consent_actions, statuses, withdrawal
-from storage import faces, photos, subjects
+from core import consent_actions, rights, statuses, withdrawal
+from storage import faces, subjects
 from storage.catalog import Catalog
 from storage.records import FaceMark, Purpose, Rights, Subject
 
 ON = 10_000  # photographs of the one person
 RUNS = 20
 BOUND_MS = 300
+CORRECTIONS = {"faces ignored", "faces given to another"}  # ten thousand faces' own rows are written: no event's bound
+LENT = timedelta(days=30)
 COMPOSITE = [Purpose.TRAIN_COMPOSITE]
 EVERYTHING = list(Purpose)
 BEGUN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -57,8 +59,9 @@ def measure(scale: int, room: Path, runs: int = RUNS) -> list[Row]:
             times = [_timed(before, act, number) for number in range(runs)]
             took = p95(times)
             rows.append(Row(f"{what}, {on:,} photographs, p50", statistics.median(times), "ms"))
-            peer, goal = f"ruling on all {scale:,}", f"<= {BOUND_MS} ms"
-            rows.append(Row(f"{what}, {on:,} photographs, p95", took, "ms", peer, took / whole, goal, took <= BOUND_MS))
+            goal, kept = ("", None) if what in CORRECTIONS else (f"<= {BOUND_MS} ms", took <= BOUND_MS)
+            told, peer = f"{what}, {on:,} photographs, p95", f"ruling on all {scale:,}"
+            rows.append(Row(told, took, "ms", peer, took / whole, goal, kept))
         return [*rows, _untouched(catalog, person), *_doctor(catalog, scale)]
 
 
@@ -98,8 +101,16 @@ def _acts(catalog: Catalog, person: Subject) -> dict[str, tuple[Act, Act]]:
     def ignore(number: int) -> object:
         return faces.set_mark(catalog, theirs, [FaceMark.NOT_A_FACE, None][number % 2])
 
-    def rights(number: int) -> None:
-        photos.set_rights(catalog, shown, [Rights.MINE, Rights.UNKNOWN][number % 2])
+    def settle(number: int) -> object:
+        was, now = [(Rights.UNKNOWN, Rights.MINE), (Rights.MINE, Rights.UNKNOWN)][number % 2]
+        return rights.turn(catalog, {was: shown}, now, by="me", note=None)
+
+    def lend(_: int) -> None:
+        statuses.refresh(catalog)  # the clock was put ahead to see the last one end
+        consent_actions.grant(catalog, [person], COMPOSITE, by="me", valid_until=datetime.now(UTC) + LENT)
+
+    def end(_: int) -> object:
+        return statuses.refresh(catalog, datetime.now(UTC) + 2 * LENT)
 
     def nothing(_: int) -> None:
         return None
@@ -113,7 +124,8 @@ def _acts(catalog: Catalog, person: Subject) -> dict[str, tuple[Act, Act]]:
         "refusal of all six": (grant(EVERYTHING), refuse(EVERYTHING)),
         "age put right": (nothing, correct_age),
         "attestation changed": (nothing, attest),
-        "rights changed": (nothing, rights),
+        "rights changed": (nothing, settle),
+        "end of a grant, by time alone": (lend, end),
         "faces ignored": (nothing, ignore),
         "faces given to another": (nothing, assign),
     }

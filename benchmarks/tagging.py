@@ -38,7 +38,7 @@ def main() -> None:
         os.environ["KYODAKU_CONFIG"] = str(Path(room) / "config.toml")
         Path(os.environ["KYODAKU_CONFIG"]).write_text('by = "Chan"', encoding="utf-8")  # who records is asked once
         with big_catalog.build(folder, given.scale) as catalog, catalog.transaction() as db:
-            db.execute("UPDATE photos SET rights = 'unknown'")  # some are somebody's: the same again is no decision
+            db.execute("DELETE FROM photo_rights")  # some are somebody's: the same again is no decision
         rows = list(measure(folder, given.scale, given.photographs))
     show(f"tagging {given.photographs:,} of {given.scale:,} photographs", rows)
     sys.exit(int(any(row.kept is False for row in rows)))

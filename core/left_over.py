@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core import erasure, models, withdrawal
+from core import models
 from core.jobs import submit
 from storage import artifacts, unfinished
 from storage.catalog import Catalog
@@ -35,6 +35,8 @@ def clean_up(catalog: Catalog) -> bool:
     with unfinished.nobody_at_work(catalog) as alone:
         if not alone:
             return False
+    from core import erasure, withdrawal  # hardly ever needed, and every command starts here
+
     erasure.finish(catalog)
     withdrawal.settle(catalog, remake=False)
     withdrawal.queue_retraining(catalog)

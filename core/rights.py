@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from core.errors import BadValue
-from storage import decisions, ledger, photos
+from storage import ledger, photos, rights
 from storage.catalog import Catalog
 from storage.records import Event, EventKind, Rights
 
@@ -27,7 +27,7 @@ def turn(catalog: Catalog, was: Mapping[Rights, Sequence[int]], now: Rights, *, 
     with catalog.transaction():
         changed: dict[int, str | None] = {}
         for old, ids in was.items():
-            changed |= decisions.turn_rights(catalog, ids, old, now)
+            changed |= rights.turn(catalog, ids, old, now)
         rest = iter(sorted(changed.items()))
         at = ledger.instant(catalog)
         events = []

@@ -5,16 +5,17 @@ So it is of inpainting too, and of the whole picture: a mask says where is drawn
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 
-from blake3 import blake3
 from PIL import Image, ImageOps
 
-from core import consent, image
-from core.errors import BadImage, BadValue, Refused, UnreadablePath
+from core import consent, decoding
+from core.companions import Shot
+from core.errors import BadImage, BadValue, Refused
 from core.generated_checks import NSFW_LIMIT, Checker
+from core.readers import Readers
 from storage import companions, faces, ledger, photos, subjects
 from storage.catalog import Catalog
 from storage.records import Face, Photo, Purpose, Status
@@ -37,10 +38,11 @@ class Start:
 
     def square(self, side: int) -> Start:
         """The largest square in its middle, at `side` pixels. Raises BadValue where the mask leaves nothing to draw."""
-        mask = None if self.mask is None else _square(self.mask, side, Image.Resampling.BOX)
+        mask = None if self.mask is None else ImageOps.fit(self.mask, (side, side), Image.Resampling.BOX)
         if mask is not None and mask.getbbox() is None:
             raise BadValue("the mask is black all over", "paint white what is to be drawn anew")
-        return replace(self, picture=_square(self.picture, side, Image.Resampling.LANCZOS), mask=mask)
+        picture = ImageOps.fit(self.picture, (side, side), Image.Resampling.LANCZOS)
+        return replace(self, picture=picture, mask=mask)
 
 
 def start_picture(catalog: Catalog, path: Path, checker: Checker, mask: Path | None = None) -> Start:
@@ -48,17 +50,9 @@ def start_picture(catalog: Catalog, path: Path, checker: Checker, mask: Path | N
 
     One that the catalog holds shows only people who allow `train-individual` now; any other shows nobody, for nobody
     has said who it is. Kyodaku's own pictures are no exception: their marks are easily forged. Raises Refused,
-    BadImage, UnreadablePath, and BadValue for a mask of another size.
+    BadImage, JobFailed, UnreadablePath, and BadValue for a mask of another size.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadablePath(f"{path} can't be read: {error.strerror}", "name a picture") from error
-    try:
-        picture = image.load(BytesIO(data), image.probe(BytesIO(data)).orientation)
-    except BadImage as error:
-        raise BadImage(f"{path}: {error.message}", error.hint) from error
-    content = blake3(data).hexdigest()
+    picture, content = _read(path)
     if not _settled(catalog, path, content):
         seen = checker.faces(ImageOps.contain(picture, (LONGEST, LONGEST)) if max(picture.size) > LONGEST else picture)
         if seen:
@@ -73,15 +67,24 @@ def start_picture(catalog: Catalog, path: Path, checker: Checker, mask: Path | N
 
 
 def _mask(path: Path, size: tuple[int, int]) -> Image.Image:
-    mask = image.load(path, image.probe(path).orientation).convert("L")
+    mask, _ = _read(path)
     if mask.size != size:
         told = f"{mask.width} x {mask.height} pixels, the picture {size[0]} x {size[1]}"
         raise BadValue(f"{path}: the mask has {told}", "make it as large as the picture")
-    return mask
+    return mask.convert("L")
 
 
-def _square(picture: Image.Image, side: int, by: Image.Resampling) -> Image.Image:
-    return ImageOps.fit(picture, (side, side), by)
+def _read(path: Path) -> tuple[Image.Image, str]:
+    """The picture upright, and the blake3 of its file; which bytes are looked up and decoded is told by that."""
+    with Readers(1) as readers:
+        readers.submit([Shot(os.fsencode(path.resolve()))])
+        found = [reading.photo for reading in readers.collect()]
+    if not found:
+        raise BadImage(f"{path} is no file that can be read")
+    if found[0].error is not None or found[0].content_hash is None:
+        raise BadImage(f"{path}: {found[0].error}")
+    content = found[0].content_hash
+    return decoding.picture(decoding.ask(found[0], content_hash=content)), content
 
 
 def _settled(catalog: Catalog, path: Path, content: str) -> bool:

@@ -5,6 +5,7 @@ They are for finding and showing. What trains is ruled on from the ledger, never
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,10 +134,23 @@ def _rule(catalog: Catalog, at: datetime) -> int:
     if clock != at:
         statuses.set_clock(catalog, at)
     ruler, done = Ruler(catalog, at), 0
-    while batch := statuses.dirty(catalog, BATCH):
-        statuses.write(catalog, ruler.standings(batch))
-        done += len(batch)
+    with _no_collection():
+        while batch := statuses.dirty(catalog, BATCH):
+            statuses.write(catalog, ruler.standings(batch))
+            done += len(batch)
     return done
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for cycles: so many records made at once would have it walk all that the process holds, repeatedly."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def _turn_back(catalog: Catalog, at: datetime, clock: datetime) -> None:

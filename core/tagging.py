@@ -14,6 +14,7 @@ from core.decisions import noting
 from core.errors import BadValue, Refused
 from core.withdrawal import NOTHING, Settled
 from storage import decisions, faces, subjects
+from storage import rights as rights_on_record
 from storage.catalog import Catalog
 from storage.records import DecisionKind, Purpose, Rights, Status
 from storage.safe_text import display
@@ -46,7 +47,7 @@ def set_rights(catalog: Catalog, ids: Sequence[int], rights: Rights, by: str, no
     Raises BadValue where nobody says so.
     """
     with catalog.transaction():
-        was = {old: some for old, some in decisions.rights_of(catalog, ids).items() if old is not rights}
+        was = {old: some for old, some in rights_on_record.of_photos(catalog, ids).items() if old is not rights}
         changed = rights_of_photographs.turn(catalog, was, rights, by=by, note=note)
         told = f"{_of(changed)} {rights}"
         if changed:

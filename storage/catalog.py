@@ -21,7 +21,8 @@ from storage.sphere import km_between
 
 DATABASE = "catalog.db"
 SUBFOLDERS = ("models", "jobs", "thumbs", "cache", "evidence")
-CACHE_KB = 64 << 10
+CACHE_KB = 64 << 10  # of a connection that writes
+READ_CACHE_KB = 8 << 10  # of one that reads alone: an app has several, and the system holds the same pages
 LOG_PAGES = 8_000  # 32 MB
 APPLICATION_ID = 0x4B594F44  # "KYOD", in the SQLite header: tells our databases from others
 
@@ -111,7 +112,7 @@ def _connect(database: Path, *, readonly: bool) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     # What is said of a person is written far apart: a row, and a page of each index, for each of their photographs.
     # With SQLite's own 2 MB every page is read again, and the log is merged at the end of each such transaction.
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+    connection.execute(f"PRAGMA cache_size = -{READ_CACHE_KB if readonly else CACHE_KB}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
     # SQLite's own trigonometry is not in every build
     connection.create_function("km_between", 4, km_between, deterministic=True)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from storage.catalog import Catalog
 from storage.instants import from_text, to_text
-from storage.records import Decision, DecisionKind, Rights
+from storage.records import Decision, DecisionKind
 
 
 class FaceState(NamedTuple):
@@ -119,26 +119,6 @@ def restore_faces(catalog: Catalog, states: Mapping[int, FaceState]) -> None:
             "INSERT INTO faces_not(face_id, subject_id) VALUES (?, ?)",
             [(face, subject) for face, state in states.items() for subject in state.denied],
         )
-
-
-def rights_of(catalog: Catalog, photo_ids: Iterable[int]) -> dict[Rights, list[int]]:
-    """These photographs by whose they are."""
-    found: dict[Rights, list[int]] = {}
-    for photo_id, rights in catalog.connection.execute(
-        f"SELECT id, rights FROM photos WHERE id IN ({_AMONG}) ORDER BY id", (json.dumps(list(photo_ids)),)
-    ):
-        found.setdefault(Rights(rights), []).append(photo_id)
-    return found
-
-
-def turn_rights(catalog: Catalog, photo_ids: Iterable[int], was: Rights, now: Rights) -> dict[int, str | None]:
-    """Change whose photographs are, of these those alone that are `was`; the content hash of each changed, by id."""
-    with catalog.transaction() as db:
-        rows = db.execute(
-            f"UPDATE photos SET rights = ? WHERE id IN ({_AMONG}) AND rights = ? RETURNING id, content_hash",
-            (now, json.dumps(list(photo_ids)), was),
-        ).fetchall()
-    return dict(sorted((row[0], row[1]) for row in rows))
 
 
 def give_keyword(catalog: Catalog, photo_ids: Iterable[int], word: str) -> list[int]:

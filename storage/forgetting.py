@@ -82,7 +82,7 @@ NO_NAME = (
     "models.content_hash", "models.created_at", "models.kind", "models.state", "models.trigger",
     "own_words.field", "own_words.source",
     "perceptual_hashes.content_hash", "perceptual_hashes.hash", "photos.camera", "photos.content_hash",
-    "photos.country", "photos.faces_space", "photos.format", "photos.lens", "photos.place", "photos.rights",
+    "photos.country", "photos.faces_space", "photos.format", "photos.lens", "photos.place", "photo_rights.rights",
     "photos.state", "photos.taken_at", "photos.taken_source", "releases.at", "releases.bytes_hash",
     "settings.name", "standing_purposes.purpose",
     "standing_purposes.status", "standings.told", "standings.until", "status_clock.at", "unfinished.what",

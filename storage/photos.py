@@ -17,6 +17,7 @@ from storage import claims, companions, faces
 from storage.catalog import Catalog
 from storage.errors import NoSuchRecord
 from storage.records import Photo, PhotoState, Rights
+from storage.rights import RIGHTS
 
 Params = Sequence[Any]
 
@@ -28,7 +29,7 @@ _READ = (  # what a scan reads from the file
 )
 # fmt: on
 _COLUMNS = (
-    f"p.id, (SELECT path FROM folders WHERE folders.id = p.folder_id), p.name, p.state, p.rights, p.faces_space,"
+    f"p.id, (SELECT path FROM folders WHERE folders.id = p.folder_id), p.name, p.state, {RIGHTS}, p.faces_space,"
     f" {claims.BARRED}, {', '.join(f'p.{column}' for column in _READ)}"
 )
 _TAKEN_AT = _READ.index("taken_at")
@@ -221,23 +222,10 @@ def ids(catalog: Catalog, where: str = "1", params: Params = ()) -> Iterator[int
         last = rows[-1][0]
 
 
-def set_rights(catalog: Catalog, ids: Sequence[int], rights: Rights) -> None:
-    """Record whose these photographs are."""
-    _set_all(catalog, "rights", ids, rights)
-
-
 def set_errors(catalog: Catalog, errors: Mapping[int, str]) -> None:
     """Record why these photographs, by id, can't be used."""
     with catalog.transaction() as db:
         db.executemany("UPDATE photos SET error = ? WHERE id = ?", [(text, id) for id, text in errors.items()])
-
-
-def _set_all(catalog: Catalog, column: str, ids: Sequence[int], value: str) -> None:
-    with catalog.transaction() as db:
-        db.execute(
-            f"UPDATE photos SET {column} = ? WHERE id IN (SELECT value FROM json_each(?))",
-            (value, json.dumps(list(ids))),
-        )
 
 
 # What a scan asks and tells ---------------------------------------------------------------------
@@ -383,7 +371,8 @@ def apply_scan(catalog: Catalog, batch: ScanBatch) -> None:
             companions.write(db, *split(photo.path), photo)
             claims.write(db, *split(photo.path), photo)
         for state, ids in ((PhotoState.PRESENT, batch.back), (PhotoState.GONE, [*batch.gone, *batch.displaced])):
-            _set_all(catalog, "state", ids, state)
+            among = json.dumps(list(ids))
+            db.execute("UPDATE photos SET state = ? WHERE id IN (SELECT value FROM json_each(?))", (state, among))
 
 
 _FOLDER_ID = "(SELECT id FROM folders WHERE path = ?)"
@@ -402,5 +391,6 @@ def _forget_content(db: sqlite3.Connection, ids: Sequence[int]) -> None:
     among = "(SELECT value FROM json_each(?))"
     wanted = (json.dumps(list(ids)),)
     db.execute(f"DELETE FROM faces WHERE photo_id IN {among}", wanted)
-    db.execute(f"UPDATE photos SET faces_space = NULL, rights = 'unknown' WHERE id IN {among}", wanted)
+    db.execute(f"DELETE FROM photo_rights WHERE photo_id IN {among}", wanted)
+    db.execute(f"UPDATE photos SET faces_space = NULL WHERE id IN {among}", wanted)
     claims.forget(db, ids)

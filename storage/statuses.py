@@ -19,6 +19,7 @@ from storage.catalog import Catalog
 from storage.claims import BARRED
 from storage.instants import from_text, to_text
 from storage.records import Purpose, Status
+from storage.rights import RIGHTS
 from storage.stretches import BITS
 
 Standing = tuple[tuple[Purpose, Status, datetime | None], ...]
@@ -53,7 +54,7 @@ class PhotoFacts(NamedTuple):
 
 
 _FACTS = """
-    SELECT p.id, p.taken_at, p.taken_offset, p.taken_source, p.rights, p.error IS NOT NULL, p.faces_space IS NOT NULL,
+    SELECT p.id, p.taken_at, p.taken_offset, p.taken_source, {rights}, p.error IS NOT NULL, p.faces_space IS NOT NULL,
            {barred}, s.standing,
            (SELECT json_group_array(json_array(f.subject_id, f.assigned_by_person, f.mark)) FROM faces f
             WHERE f.photo_id = p.id)
@@ -81,7 +82,7 @@ def after(catalog: Catalog, photo_id: int, limit: int) -> list[PhotoFacts]:
 def _facts(catalog: Catalog, which: str, params: tuple[int, ...]) -> list[PhotoFacts]:
     cursor = catalog.connection.cursor()
     cursor.row_factory = None
-    return list(starmap(PhotoFacts, cursor.execute(_FACTS.format(which=which, barred=BARRED), params)))
+    return list(starmap(PhotoFacts, cursor.execute(_FACTS.format(which=which, barred=BARRED, rights=RIGHTS), params)))
 
 
 def faces_of(shown: str) -> tuple[FaceFacts, ...]:

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Hit, Hits, Provider
+from textual.screen import Screen
 from textual.theme import Theme
 
-from core import left_over, statuses
 from core.errors import KyodakuError
+from core.progress import Report
 from storage import jobs
 from storage.catalog import Catalog, open_catalog
 from storage.records import Face, JobState
 from tui import actions, registers, terminal
 from tui.config import Config
 from tui.desk import Desk
-from tui.screens.archive import ArchiveRoom
-from tui.screens.cohorts import CohortsRoom
-from tui.screens.consent import ConsentRoom
 from tui.screens.dialogs import Field, Form
-from tui.screens.jobs import JobsRoom
-from tui.screens.models import ModelsRoom
-from tui.screens.people import PeopleRoom
+from tui.screens.opening import Opening
 from tui.screens.room import Room
-from tui.screens.training import TrainingRoom
+
+if TYPE_CHECKING:
+    from tui.screens.archive import ArchiveRoom
+    from tui.screens.people import PeopleRoom
 
 TICK_S = 1.0  # how often the catalog is asked whether another process changed it
 
@@ -121,21 +122,25 @@ class Commands(Provider):
         return lambda: room.run_worker(room.kyodaku.go(name))
 
 
+def _room(module: str, name: str) -> Callable[[], Screen[Any]]:
+    """A room whose module is loaded when the room is first shown: the first frame waits for none of them."""
+    return lambda: cast("Screen[Any]", getattr(import_module(module), name)())
+
+
 class KyodakuApp(App[None]):
     """One catalog in a terminal."""
 
     TITLE = "Kyodaku"
     ENABLE_COMMAND_PALETTE = True
     COMMANDS = {Commands}  # noqa: RUF012
-    DEFAULT_MODE = "archive"
     MODES = {  # noqa: RUF012
-        "archive": ArchiveRoom,
-        "people": PeopleRoom,
-        "consent": ConsentRoom,
-        "cohorts": CohortsRoom,
-        "training": TrainingRoom,
-        "models": ModelsRoom,
-        "jobs": JobsRoom,
+        "archive": _room("tui.screens.archive", "ArchiveRoom"),
+        "people": _room("tui.screens.people", "PeopleRoom"),
+        "consent": _room("tui.screens.consent", "ConsentRoom"),
+        "cohorts": _room("tui.screens.cohorts", "CohortsRoom"),
+        "training": _room("tui.screens.training", "TrainingRoom"),
+        "models": _room("tui.screens.models", "ModelsRoom"),
+        "jobs": _room("tui.screens.jobs", "JobsRoom"),
     }
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q,ctrl+c", "quit", show=False, priority=True)]
 
@@ -156,12 +161,30 @@ class KyodakuApp(App[None]):
         self.pen = self._settings.by  # who records decisions, once that was said
         self.advances = True  # whether the cursor goes on after a decision
         self.animation_level = "none"
+        self.failure: KyodakuError | None = None  # why it could not be opened
+
+    def get_default_screen(self) -> Screen[Any]:
+        return Opening(f"{self.desk.folder.name}: opening")
 
     def on_mount(self) -> None:
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = self._settings.theme
+        self.hold_keys()
+        self.call_after_refresh(self.run_worker, self._open())
+
+    async def _open(self) -> None:
+        """Finish what a crash left over, then show the archive; keys typed meanwhile are for it."""
+        try:
+            await self.desk.write(_finish_left_over)
+        except KyodakuError as error:
+            self.failure = error
+            self.exit()
+            return
+        await asyncio.to_thread(import_module, "tui.screens.archive")
+        await self.switch_mode("archive")
         self.set_interval(TICK_S, self.look)
+        self.release_keys()
 
     def on_unmount(self) -> None:
         self.desk.close()
@@ -241,8 +264,8 @@ class KyodakuApp(App[None]):
             self.screen.say(message, error=error)
 
     def _show_open(self) -> None:
-        if isinstance(self.screen, ArchiveRoom):
-            self.screen.show_reason()
+        if isinstance(self.screen, Room):
+            self.screen.show_open()
 
     async def ask_pen(self) -> bool:
         """Ask who records what is decided, where that was not said yet; False where it is left unsaid."""
@@ -278,15 +301,12 @@ class KyodakuApp(App[None]):
     async def show_photos(self, query: str) -> None:
         """Show the photographs that a search finds, in the archive."""
         await self.go("archive")
-        archive = self.room("archive")
-        assert isinstance(archive, ArchiveRoom)
-        archive.search_for(query)
+        cast("ArchiveRoom", self.room("archive")).search_for(query)
 
     async def show_person(self, face: Face) -> None:
         """Show the entry of People that a face belongs to."""
         await self.go("people")
-        people = self.room("people")
-        assert isinstance(people, PeopleRoom)
+        people = cast("PeopleRoom", self.room("people"))
         people.begin(partial(people.show_face, face), group="load")
 
     def settle_statuses(self) -> None:
@@ -297,7 +317,7 @@ class KyodakuApp(App[None]):
 
     async def _settle(self) -> None:
         try:
-            settled = await self.desk.tidy(lambda catalog: statuses.refresh(catalog, report=self.desk.go_on))
+            settled = await self.desk.tidy(partial(_refresh_statuses, self.desk.go_on))
         finally:
             self._settling = False
         if settled and isinstance(self.screen, Room):
@@ -338,6 +358,18 @@ class KyodakuApp(App[None]):
             await room.ticked()
 
 
+def _finish_left_over(catalog: Catalog) -> None:
+    from core import left_over  # in the thread that writes, behind the first frame
+
+    left_over.finish(catalog)
+
+
+def _refresh_statuses(report: Report, catalog: Catalog) -> int:
+    from core import statuses  # loads numpy
+
+    return statuses.refresh(catalog, report=report)
+
+
 def job_line(catalog: Catalog) -> str:
     """The newest job that runs, in a few words; empty when none does."""
     running = [job for job in jobs.newest(catalog, limit=20) if job.state is JobState.RUNNING]
@@ -348,12 +380,14 @@ def run(catalog_folder: Path, settings: Config | None = None) -> int:
     """Open the app on the catalog in `catalog_folder`; the exit status. Raises what `open_catalog` raises."""
     # Started under nohup the hang-up is ignored, and the app would read a line that has ended for ever.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    with open_catalog(catalog_folder) as catalog:  # migrates an older one, and says at once what is wrong with it
-        left_over.finish(catalog)
+    with open_catalog(catalog_folder):  # migrates an older one, and says at once what is wrong with it
+        pass
     app = KyodakuApp(catalog_folder, terminal.ask(), settings)
     try:
         app.run()
     except KyodakuError:
         app.desk.close()
         raise
+    if app.failure is not None:
+        raise app.failure
     return app.return_code or 0

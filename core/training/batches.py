@@ -105,7 +105,7 @@ class Batches:
     def rows(self, rows: Sequence[_Row]) -> Rows:
         """Rows of one shape side by side, on the base's device."""
         device = self._base.device
-        latents = [row.picture.mirrored if row.mirrored else row.picture.latent for row in rows]
+        latents = [row.picture.latents[int(row.mirrored)] for row in rows]
         weights = [row.picture.weight.flip(-1) if row.mirrored else row.picture.weight for row in rows]
         return Rows(
             torch.stack(latents),

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from core import framing, image
+from core import decoding, framing
 from core.base_model import Base
-from core.errors import BadImage
+from core.decoding import Cut
+from core.errors import Changed
 from core.training import latent_cache
 from core.training.latent_cache import Array
 from storage import faces, photos
 from storage.catalog import Catalog
 from storage.records import Box, CohortItem, Photo
-from storage.whole_files import file_hash
 
 Size = tuple[int, int]  # width and height
 Frame = tuple[int, int, int, int, int, int]
@@ -31,21 +29,20 @@ FILL = (127, 127, 127)  # stands for other people's pixels before encoding
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture, encoded: its latent and that of its mirror image [c, h, w], loss weights [1, h, w] in 0..1.
+    """One picture, encoded: its latent, and where asked that of its mirror image, [1 or 2, c, h, w].
 
-    `frame` is what SDXL is told of it: height and width before it was resized, top and left of the cut, and height
-    and width it was resized to, in pixels.
+    `weight` is that of each place in the loss, [1, h, w] in 0..1. `frame` is what SDXL is told of it: height and width
+    before it was resized, top and left of the cut, and height and width it was resized to, in pixels.
     """
 
-    latent: Tensor
-    mirrored: Tensor
+    latents: Tensor
     weight: Tensor
     frame: Frame
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of its latent; pictures of one shape go through the network together."""
-        return tuple(self.latent.shape)
+        return tuple(self.latents.shape[1:])
 
 
 def prepare(
@@ -56,11 +53,13 @@ def prepare(
     background: float = 1.0,
     *,
     buckets: bool = False,
+    mirrored: bool = False,
 ) -> list[Picture]:
     """Encode the items, in their order, or read them from the cache; what is not the face weighs `background`.
 
-    With `buckets` a crop keeps its shape, as near as the base's grain allows, at the area of `resolution` squared.
-    Raises BadImage for a photograph that is gone, or whose bytes are no longer those that were frozen.
+    With `mirrored` their mirror images too. With `buckets` a crop keeps its shape, as near as the base's grain allows,
+    at the area of `resolution` squared. Raises BadImage for a photograph that is gone, or whose bytes are no longer
+    those that were frozen.
     """
     known = {photo.id: photo for photo in photos.get_many(catalog, sorted({item.photo_id for item in items}))}
     boxes = {face.id: framing.around(face.box) for face in faces.get_many(catalog, {item.face_id for item in items})}
@@ -69,16 +68,15 @@ def prepare(
         size = size_of(item.crop, resolution, grain_of(base)) if buckets else (resolution, resolution)
         kept = latent_cache.path_of(catalog, item, size, base.vae_hash)
         arrays = latent_cache.read(kept)
-        if arrays is None:
-            arrays = encode(base, *picture_of(known[item.photo_id], item, size))
+        if arrays is None or (mirrored and len(arrays[0]) == 1):
+            arrays = encode(base, *picture_of(known[item.photo_id], item, size), mirrored=mirrored)
             latent_cache.write(kept, *arrays)
-        latent, mirrored, free = (torch.from_numpy(np.array(array)) for array in arrays)
+        latents, free = (torch.from_numpy(np.array(array)) for array in arrays)
         cut = cut_of(item.crop, size)
         box = boxes.get(item.face_id, item.crop)  # a face that was sought again since has another number
         weight = free * _face_weight(box, cut, (int(free.shape[2]), int(free.shape[1])), background)
         frame = (cut[3] - cut[1], cut[2] - cut[0], 0, 0, size[1], size[0])
-        device = base.device
-        pictures.append(Picture(latent.to(device), mirrored.to(device), weight.to(device), frame))
+        pictures.append(Picture(latents.to(base.device), weight.to(base.device), frame))
     return pictures
 
 
@@ -111,21 +109,15 @@ def _face_weight(box: Box, cut: Box, places: Size, background: float) -> Tensor:
 def picture_of(photo: Photo, item: CohortItem, size: Size) -> tuple[Image.Image, Array]:
     """The item's crop, RGB, of that size, others' pixels filled, and where they are: float32 [h, w], 1 is free.
 
-    Raises BadImage.
+    Raises BadImage, JobFailed, UnreadablePath.
     """
-    path = Path(os.fsdecode(photo.path))
-    try:
-        same = file_hash(path) == item.content_hash
-    except OSError as error:
-        raise BadImage(
-            f"{photo.path_text} can't be read: {error.strerror}", "index again, then freeze again"
-        ) from error
-    if not same:
-        raise BadImage(f"{photo.path_text} changed since the cohort was frozen", "index again, then freeze again")
     cut = cut_of(item.crop, size)
-    # Cut before anything is resampled: a filter, the decoder's own at a reduced scale too, reads beyond its box.
-    whole = image.load(path, photo.orientation)
-    crop = whole.crop(cut).resize(size, Image.Resampling.LANCZOS)
+    try:
+        crop = decoding.picture(decoding.ask(photo, content_hash=item.content_hash, cut=Cut(cut, size)))
+    except Changed as error:
+        raise Changed(
+            f"{photo.path_text} is gone, or changed since the cohort was frozen", "index again, then freeze again"
+        ) from error
     free = np.ones((size[1], size[0]), dtype=np.float32)
     for mask in item.masks:
         left, top, right, bottom = _within(mask, cut, size)
@@ -158,17 +150,17 @@ def _within(box: Box, cut: Box, size: Size, reach: int | None = None) -> Box:
     )
 
 
-def encode(base: Base, crop: Image.Image, free: Array) -> latent_cache.Arrays:
-    """Latent, latent of the mirror image, and the weights at the latents' size: 0 where a masked pixel reaches."""
+def encode(base: Base, crop: Image.Image, free: Array, *, mirrored: bool = False) -> latent_cache.Arrays:
+    """Latents, with `mirrored` of the mirror image too, and weights at their size: 0 where a masked pixel reaches."""
     pixels = torch.from_numpy(np.asarray(crop, dtype=np.float32).copy()).permute(2, 0, 1) / 127.5 - 1
     vae = base.pipe.vae
     shift = getattr(vae.config, "shift_factor", None) or 0.0
     latents = []
     with torch.inference_mode():
-        for view in (pixels, pixels.flip(2)):
+        for view in (pixels, pixels.flip(2)) if mirrored else (pixels,):
             mean = vae.encode(view[None].to(base.device, vae.dtype)).latent_dist.mean
             latents.append(((mean - shift) * vae.config.scaling_factor)[0].float().cpu().numpy())
     taken = torch.from_numpy(1 - free)[None, None]
     taken = torch.nn.functional.max_pool2d(taken, base.pixels_a_latent)
     taken = torch.nn.functional.max_pool2d(taken, 3, stride=1, padding=1)  # the encoder sees past a latent's own pixels
-    return latents[0], latents[1], (1 - taken[0]).numpy()
+    return np.stack(latents), (1 - taken[0]).numpy()

@@ -20,10 +20,10 @@ from storage.tensors import TensorSpec, read_header, read_tensor, write_tensors
 from storage.whole_files import erase, whole_file
 
 Array = NDArray[np.float32]
-Arrays = tuple[Array, Array, Array]
+Arrays = tuple[Array, Array]
 CHECKPOINT = ".checkpoint"  # suffix of what a run keeps in its job's folder
-VERSION = 3  # of how a picture is cut and resized; files of another are not read
-NAMES = ("latent", "mirrored", "weight")
+VERSION = 4  # of how a picture is cut and resized; files of another are not read
+NAMES = ("latents", "weight")
 
 
 def folder_of(catalog: Catalog, subject_uid: str) -> Path:
@@ -79,14 +79,14 @@ def read_named(path: Path) -> dict[str, Array] | None:
 
 
 def read(path: Path) -> Arrays | None:
-    """Latent, mirrored latent and loss weights; None when they are not there or the file is damaged."""
+    """Latents and loss weights; None when they are not there or the file is damaged."""
     found = read_named(path)
-    return None if found is None or set(found) != set(NAMES) else (found["latent"], found["mirrored"], found["weight"])
+    return None if found is None or set(found) != set(NAMES) else (found["latents"], found["weight"])
 
 
-def write(path: Path, latent: Array, mirrored: Array, weight: Array) -> None:
-    """Keep latents float32 [c, h, w] and loss weights float32 [1, h, w], whole or not at all."""
-    write_named(path, dict(zip(NAMES, (latent, mirrored, weight), strict=True)))
+def write(path: Path, latents: Array, weight: Array) -> None:
+    """Keep latents float32 [1 or 2, c, h, w] and loss weights float32 [1, h, w], whole or not at all."""
+    write_named(path, dict(zip(NAMES, (latents, weight), strict=True)))
 
 
 def write_named(path: Path, arrays: Mapping[str, Array]) -> None:

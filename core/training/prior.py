@@ -39,9 +39,9 @@ def prepare(catalog: Catalog, base: Base, recipe: Recipe, resolution: int, check
         arrays = kept if kept is not None else _drawn(base, recipe, resolution, checker, folder, number)
         number += 1
         if arrays is not None and arrays[0].size:
-            latent, mirrored, weight = (torch.from_numpy(np.array(array)).to(base.device) for array in arrays)
+            latents, weight = (torch.from_numpy(np.array(array)).to(base.device) for array in arrays)
             frame = (resolution, resolution, 0, 0, resolution, resolution)
-            pictures.append(Picture(latent, mirrored, weight, frame))
+            pictures.append(Picture(latents, weight, frame))
     if not pictures:
         raise BadBase("no picture that the base draws passes the checks", "choose another prior_caption")
     return Group("", "", pictures, [recipe.prior_caption] * len(pictures), ())
@@ -54,7 +54,7 @@ def _drawn(
     ((picture,),) = draw(base, [recipe.prior_caption], seed=SEED + number, steps=STEPS, size=resolution)
     if checker.look([picture])[0].withheld is not None:
         nothing = np.zeros((0, 1, 1), dtype=np.float32)
-        arrays = (nothing, nothing, nothing)
+        arrays = (nothing, nothing)
     else:
         arrays = encode(base, picture, np.ones((resolution, resolution), dtype=np.float32))
     latent_cache.write(folder / f"{number:06d}.safetensors", *arrays)

@@ -36,6 +36,7 @@ from storage import catalog as catalogs
 from storage.catalog import Catalog
 from storage.faces import NewFace
 from storage.records import CohortRules, EventKind, FaceMark, ModelState, Purpose, Rights, Status
+from storage.rights import put as put_rights
 from storage.settings import write as write_settings
 from tests import composites
 from tests.composites import Composite, content
@@ -177,7 +178,7 @@ def test_their_faces_are_nobodys_for_good(catalog: Catalog, six: Composite) -> N
     face = faces.get(catalog, own[0].id)
     assert (face.mark, face.subject_id, face.cluster, face.age_estimate) == (FaceMark.ERASED, None, None, None)
     assert faces.vectors(catalog, [face.id]) == {}
-    photos.set_rights(catalog, [photo], Rights.MINE)
+    put_rights(catalog, [photo], Rights.MINE)
     statuses.refresh(catalog)
     told = statuses.of_photos(catalog, [photo, other])
     assert {status for one in told.values() for status in one.values()} == {Status.UNKNOWN}

@@ -12,15 +12,17 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core import erasure, left_over, models, withdrawal
+from core.curves import METRICS
 from core.errors import Tainted
 from core.merging.catalogued import merge_average
-from storage import artifacts, ledger, unfinished
+from storage import artifacts, jobs, ledger, unfinished
 from storage import catalog as catalogs
 from storage.catalog import Catalog
 from storage.records import CohortRules, EventKind, ModelState, Purpose
@@ -30,6 +32,7 @@ from tests.tiny_base import write_tiny_base
 
 NAME = "Zora Quillfeather"
 WRITES = ("os.remove", "os.rename", "os.rmdir", "os.link", "os.mkdir", "os.truncate", "shutil.rmtree")
+FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC  # of a file that is opened to be changed
 QUICK = 12  # deaths of each kind in the quick run
 
 
@@ -53,6 +56,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
         merge_average(catalog, made.loras, "mean")
         merge_average(catalog, made.loras[1:], "never")
         (catalog.models / f"{made.loras[0]}.preview.png").write_bytes(b"a picture")
+        job = jobs.add(catalog, "train", {"name": NAME}, datetime.now(UTC)).id
+        jobs.log_path(catalog, job).write_text(f"training {NAME}\n")
+        (jobs.folder_of(catalog, job) / METRICS).write_text(f'{{"task": "{NAME}"}}\n')
+        (jobs.folder_of(catalog, job) / f"{NAME}.checkpoint").write_bytes(b"of others")
         return Scene(folder, made.loras[0], content(catalog, "mean"), content(catalog, "never"))
 
 
@@ -82,8 +89,7 @@ def lived(folder: Path, act: Callable[[Catalog], None], most: int | None) -> int
             done += 1
 
         def at_file(event: str, told: tuple[Any, ...]) -> None:
-            writing = event == "open" and isinstance(told[1], str) and set(told[1]) & set("wax+")
-            if writing or event in WRITES:
+            if event in WRITES or (event == "open" and told[2] & FLAGS):
                 count()
 
         def at_statement(text: str) -> None:
@@ -162,7 +168,8 @@ def check_erased(scene: Scene, folder: Path) -> None:
         assert content(catalog, "mean") == (scene.without if gone else scene.whole)
         for name in (f"{scene.lora}.safetensors", f"{scene.lora}.preview.png"):
             assert (catalog.models / name).exists() != gone
-        held = [path for path in folder.rglob("*") if path.is_file() and b"Quillfeather" in path.read_bytes()]
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        held = [path for path in files if b"Quillfeather" in path.name.encode() + path.read_bytes()]
         assert bool(held) != gone, held
 
 

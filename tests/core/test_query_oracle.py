@@ -19,6 +19,7 @@ from storage.catalog import Catalog
 from storage.faces import NewFace
 from storage.photos import ScanBatch
 from storage.records import Face, FaceMark, Photo, PhotoState, Purpose, Rights, Status
+from storage.rights import put as put_rights
 from storage.sphere import km_between
 from tests.world import GRANTED, SPACE, adult
 
@@ -85,7 +86,7 @@ def fill(catalog: Catalog) -> None:
                 faces.set_mark(catalog, [face.id], FaceMark.NOT_A_FACE)
     with catalog.transaction() as db:
         db.executemany("INSERT INTO alike(photo_id, group_id) VALUES (?, 1)", [(2,), (3,), (5,)])
-    photos.set_rights(catalog, [3, 6, 8], Rights.MINE)
+    put_rights(catalog, [3, 6, 8], Rights.MINE)
     photos.apply_scan(catalog, ScanBatch(gone=[5, 10, 15]))
 
 
@@ -333,7 +334,7 @@ def test_a_search_scans_no_rows_and_sorts_none(catalog: Catalog, leaf: str) -> N
     fill(catalog)
     query.prepare(catalog)
     statuses.refresh(catalog)
-    photos.set_rights(catalog, [1], Rights.LICENSED)
+    put_rights(catalog, [1], Rights.LICENSED)
     photos.apply_scan(catalog, ScanBatch(gone=[20]))
     statuses.refresh(catalog)
     for sort in ("taken", "taken-", "iso"):

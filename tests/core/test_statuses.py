@@ -17,6 +17,7 @@ from storage import faces, ledger, photos, subjects
 from storage import statuses as stored
 from storage.catalog import Catalog
 from storage.records import EventKind, FaceMark, Purpose, Rights, Status, Subject
+from storage.rights import put as put_rights
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
@@ -78,7 +79,7 @@ def test_every_commit_leaves_the_statuses_right(peopled: Catalog) -> None:
     assert there(peopled) == [Status.UNKNOWN] * PHOTOS
     consent_actions.grant(peopled, [1], [COMPOSITE], by="me")
     assert there(peopled) == [Status.UNKNOWN, Status.GRANTED, *[Status.UNKNOWN] * 4]
-    photos.set_rights(peopled, [1], Rights.MINE)
+    put_rights(peopled, [1], Rights.MINE)
     assert there(peopled)[0] is Status.GRANTED
     consent_actions.refuse(peopled, [3], [COMPOSITE], by="me")
     assert there(peopled)[3:] == [Status.REFUSED] * 3
@@ -100,7 +101,7 @@ def replace_born(catalog: Catalog, number: int, born: date) -> Subject:
         (lambda c: consent_actions.grant(c, [1], [COMPOSITE], by="me"), [2]),
         (lambda c: consent_actions.refuse(c, [3], [COMPOSITE], by="me"), [4, 5, 6]),
         (lambda c: consent_actions.refuse(c, [2, 3], list(Purpose), by="me"), [3, 4, 5, 6]),
-        (lambda c: photos.set_rights(c, [1, 2], Rights.MINE), [1]),
+        (lambda c: put_rights(c, [1, 2], Rights.MINE), [1]),
         (lambda c: photos.set_errors(c, {1: "cut off", 2: "cut off"}), []),
         (lambda c: faces.set_mark(c, [1], FaceMark.NOT_A_FACE), []),
         (lambda c: subjects.edit(c, replace_born(c, 3, date(2015, 1, 1))), [4, 5, 6]),
@@ -139,8 +140,8 @@ def test_where_no_ruling_can_be_made_nothing_is_recorded(peopled: Catalog) -> No
 def test_what_storage_alone_changed_is_ruled_on_by_the_next_commit_or_read(peopled: Catalog) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from storage import catalog, photos\nfrom storage.records import Rights\n"
-        "with catalog.open_catalog(Path(sys.argv[1])) as c: photos.set_rights(c, [1], Rights(sys.argv[2]))\n"
+        "from storage import catalog\nfrom storage.records import Rights\nfrom storage.rights import put\n"
+        "with catalog.open_catalog(Path(sys.argv[1])) as c: put(c, [1], Rights(sys.argv[2]))\n"
         "assert not any(name.split('.')[0] == 'core' for name in sys.modules)"
     )
 
@@ -188,7 +189,7 @@ def test_a_clock_set_back_brings_back_what_held_then(peopled: Catalog, born: dat
     statuses.refresh(peopled)
     assert there(peopled) == now
     statuses.refresh(peopled, FAR + timedelta(days=3650))
-    photos.set_rights(peopled, [1], Rights.MINE)
+    put_rights(peopled, [1], Rights.MINE)
     assert there(peopled)[1] is Status.GRANTED, "a commit brings them to its own instant"
     assert statuses.differing(peopled).differ == 0
 

@@ -25,6 +25,7 @@ from storage.catalog import Catalog
 from storage.faces import NewFace
 from storage.photos import ScanBatch
 from storage.records import FaceMark, Photo, Purpose, Rights
+from storage.rights import put as put_rights
 from tests.core import consent_oracle as oracle
 
 PHOTOS, PEOPLE = 7, 4
@@ -197,7 +198,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(numbers=st.lists(pictures, unique=True), rights=st.sampled_from(Rights))
     def rights(self, numbers: list[int], rights: Rights) -> None:
-        self.act(lambda: photos.set_rights(self.catalog, numbers, rights))
+        self.act(lambda: put_rights(self.catalog, numbers, rights))
 
     @rule(number=pictures)
     def error(self, number: int) -> None:
@@ -218,7 +219,7 @@ class Histories(RuleBasedStateMachine):
         def undone() -> None:
             with self.catalog.transaction():
                 consent_actions.grant(self.catalog, [who], what, by="me")
-                photos.set_rights(self.catalog, [number], Rights.MINE)
+                put_rights(self.catalog, [number], Rights.MINE)
                 raise ZeroDivisionError
 
         try:

@@ -144,8 +144,10 @@ def test_nothing_of_the_person_is_left_on_disk(catalog: Catalog, six: Composite)
         catalog.models / f"{lora}.audit" / "sheet.png",
         catalog.models / "mean.audit" / "sheet.png",
         catalog.cache / "latents" / person.uid / "a.safetensors",
+        catalog.jobs / "1" / "previews" / f"{lora}-000050.png",
     ]
     others = [catalog.models / f"{six.loras[1]}.preview.png", catalog.cache / "latents" / six.people[1].uid / "a"]
+    others.append(catalog.jobs / "1" / "previews" / f"{six.loras[1]}-000050.png")
     for path in (*kept, *others):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"a picture")

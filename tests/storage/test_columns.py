@@ -22,6 +22,7 @@ from storage.catalog import Catalog, create, open_catalog
 from storage.faces import NewFace
 from storage.photos import ScanBatch
 from storage.records import FaceMark, Photo, Purpose, Rights
+from storage.rights import put as put_rights
 from storage.stretches import CODED, FACES, LINES, PLAIN, part_of
 from tests.world import GRANTED, SPACE
 
@@ -140,7 +141,7 @@ class Changes(RuleBasedStateMachine):
 
     @rule(at=CHOSEN, rights=st.sampled_from(list(Rights)))
     def say_whose(self, at: int, rights: Rights) -> None:
-        photos.set_rights(self.catalog, [self.ids[at]], rights)
+        put_rights(self.catalog, [self.ids[at]], rights)
 
     @rule(allow=st.booleans())
     def decide(self, allow: bool) -> None:

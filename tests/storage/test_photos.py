@@ -12,6 +12,7 @@ from storage.catalog import Catalog
 from storage.errors import NoSuchRecord
 from storage.photos import ScanBatch
 from storage.records import Photo, PhotoState, Rights
+from storage.rights import put as put_rights
 
 
 def photo(path: bytes, content: str = "aa", **fields: object) -> Photo:
@@ -85,7 +86,7 @@ def test_swapped_names_swap_rows_and_keep_faces(catalog: Catalog) -> None:
 def test_other_content_under_a_known_name_loses_faces_and_rights(catalog: Catalog) -> None:
     (one,) = added(catalog, photo(b"/a/1.jpg"))
     with_face(catalog, one.id)
-    photos.set_rights(catalog, [one.id], Rights.MINE)
+    put_rights(catalog, [one.id], Rights.MINE)
     photos.apply_scan(catalog, ScanBatch(changed=[replace(one, content_hash="bb")]))
     now = photos.get(catalog, one.id)
     assert (now.content_hash, now.faces_space, now.rights, faces(catalog, one.id)) == (

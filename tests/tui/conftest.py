@@ -18,6 +18,7 @@ from storage.catalog import Catalog
 from storage.faces import NewFace
 from storage.photos import ScanBatch
 from storage.records import EventKind, FaceMark, Photo, Purpose, Rights
+from storage.rights import put as put_rights
 from storage.safe_text import display
 from tui import app as app_module
 from tui.app import KyodakuApp
@@ -111,7 +112,7 @@ def _people(catalog: Catalog) -> None:
             catalog, kind=kind, subject_uid=f"{uid:032x}", purposes=purposes, by="Chan", at=NOW - timedelta(days=30)
         )
     faces.set_mark(catalog, [seen[-1].id], FaceMark.NOT_A_FACE)
-    photos.set_rights(catalog, [59, 60], Rights.MINE)
+    put_rights(catalog, [59, 60], Rights.MINE)
 
 
 @pytest.fixture

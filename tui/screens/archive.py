@@ -42,6 +42,7 @@ class ArchiveRoom(TaggingRoom):
     ArchiveRoom #search { width: 1fr; border: none; height: 1; padding: 0; background: $surface; }
     ArchiveRoom #search:focus { background: $panel; }
     ArchiveRoom #wrong { height: auto; color: $error; background: $panel; padding: 0 1; display: none; }
+    ArchiveRoom #wrong { overlay: screen; }
     ArchiveRoom #picture { height: 1fr; min-height: 6; }
     ArchiveRoom #facts { height: 1fr; }
     ArchiveRoom #facts Static { height: auto; }
@@ -52,6 +53,7 @@ class ArchiveRoom(TaggingRoom):
         self.text = ""  # the search that is wanted
         self._found: str | None = None  # the one whose result is shown
         self._kept = ""  # the one that Esc returns to
+        self._told = ""  # of a search that can't be understood
         self._sort = 0
         self._photographs = 0  # in the catalog, when the search was made
         self._all = True  # the whole result has been read
@@ -81,6 +83,7 @@ class ArchiveRoom(TaggingRoom):
 
     def on_mount(self) -> None:
         self.table.marked, self.table.take_count = self.is_marked, self.take_count
+        self.table.follow = self._follow
         self.set_focus(self.table)
 
     async def _rows(self, ids: object) -> list[listing.PhotoRow]:
@@ -167,19 +170,24 @@ class ArchiveRoom(TaggingRoom):
             self.set_focus(self.table)
 
     def _wrong(self, text: str) -> None:
-        line = self.query_one("#wrong", Static)
-        line.display = bool(text)
-        line.update(Text("\n".join(display(part) for part in text.splitlines())))
+        if text != self._told:
+            self._told = text
+            line = self.query_one("#wrong", Static)
+            line.display = bool(text)
+            line.update(Text("\n".join(display(part) for part in text.splitlines())))
 
     # The photograph under the cursor
 
     @on(RowTable.Moved)
     def _moved(self) -> None:
+        self._follow()
+        self.moved()
+
+    def _follow(self) -> None:
         if self.hand.begun is None:
             self.show_reason()
         else:
             self.hand_changed()
-        self.moved()
 
     def rested(self) -> None:
         if self.query_one("#pane").display:

@@ -16,10 +16,7 @@ from textual.widgets import Input
 from textual.worker import Worker
 
 from core import jobs
-from core.decisions import undo as undoing
-from core.decisions.undo import Undone
 from core.errors import KyodakuError
-from core.withdrawal import Settled
 from storage.safe_text import display
 from tui import actions
 from tui.desk import Desk
@@ -28,6 +25,8 @@ from tui.widgets.lines import KeyLine, RoomsLine, StatusLine
 from tui.widgets.signs import SIGNS
 
 if TYPE_CHECKING:
+    from core.decisions.undo import Undone
+    from core.withdrawal import Settled
     from tui.app import KyodakuApp
 
 REST_S = 0.15  # a cursor that has not moved for so long is looked from
@@ -91,6 +90,9 @@ class Room(Screen[None]):
     def why_not(self, name: str) -> str | None:  # noqa: ARG002
         """Why action `name` can't be done now, in a sentence; None if it can."""
         return None
+
+    def show_open(self) -> None:
+        """What is open for the next key is another: show it, in rooms that have a line for it."""
 
     def rested(self) -> None:
         """The cursor has stood still for `REST_S`: show what is costly to show."""
@@ -186,9 +188,13 @@ class Room(Screen[None]):
         """Take a digit of a count, in rooms that count."""
 
     async def do_undo(self) -> None:
+        from core.decisions import undo as undoing  # the first frame waits for no rule
+
         await self._careful(partial(self._turn, undoing.undo, "undone"))
 
     async def do_redo(self) -> None:
+        from core.decisions import undo as undoing
+
         await self._careful(partial(self._turn, undoing.redo, "done again"))
 
     async def _turn(self, act: Callable[..., Undone], word: str) -> None:

@@ -61,6 +61,9 @@ class TaggingRoom(Room):
             told = f"{told}, " * bool(told) + f"recording @{self.kyodaku.registers.recording}"
         self.reason.show(reason(row, table.purpose), told)
 
+    def show_open(self) -> None:
+        self.show_reason()
+
     def is_marked(self, place: int) -> bool:
         """Whether the row at this place is marked, or in the open range."""
         hand, table = self.hand, self.table

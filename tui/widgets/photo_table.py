@@ -73,6 +73,7 @@ class PhotoTable(RowTable):
         self._blocks.pop(first_block_cut, None)
         self._asked.discard(first_block_cut)
         self.grow(len(ids))
+        self._want((len(ids) - 1) // BLOCK)  # End is a key like any other
 
     def read_again(self) -> None:
         """Read the rows in view again, and forget the others; what is drawn stays until they are there."""
@@ -108,12 +109,13 @@ class PhotoTable(RowTable):
             self._want(number)
             return None
         self._blocks.move_to_end(number)
-        if row % BLOCK > BLOCK - 16 and (number + 1) * BLOCK < len(self.ids):
-            self._want(number + 1)
+        self._want(number + 1)
+        self._want(number - 1)
         return cells_of(found, self.purpose)
 
     def _want(self, number: int) -> None:
-        if number not in self._blocks and number not in self._asked:
+        """Have a block read, where there is one that was not."""
+        if number not in self._blocks and number not in self._asked and 0 <= number * BLOCK < len(self.ids):
             self._asked.add(number)
             self.run_worker(self._fetch(number, self._age), group=f"block-{number}")
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from textwrap import wrap
 from typing import ClassVar, Generic, TypeVar
 
@@ -84,8 +86,7 @@ class RowTable(ScrollView, can_focus=True):
         "table--strong",
     }
     DEFAULT_CSS = """
-    RowTable { background: $surface; color: $foreground; overflow-x: hidden; overflow-y: auto; }
-    RowTable { scrollbar-gutter: stable; }
+    RowTable { background: $surface; color: $foreground; overflow-x: hidden; overflow-y: scroll; }
     RowTable { scrollbar-size-vertical: 1; scrollbar-color: $primary-darken-2; scrollbar-background: $panel; }
     RowTable > .table--header { color: $text-muted; background: $panel; text-style: bold; }
     RowTable > .table--cursor { background: $primary; color: $background; text-style: bold; }
@@ -122,6 +123,7 @@ class RowTable(ScrollView, can_focus=True):
         self.empty = empty  # what to do next, where there is no row
         self.cursor = 0
         self.take_count: Callable[[], int] = lambda: 1  # how often the next move is made
+        self.follow: Callable[[], None] = lambda: None  # what is drawn with a move, in the same frame
         self._count = 0
         self._widths: list[int] = []  # of the columns, for a line of `_fitted` cells
         self._fitted = -1
@@ -141,8 +143,7 @@ class RowTable(ScrollView, can_focus=True):
 
     def show_count(self, count: int, cursor: int | None = None) -> None:
         """There are `count` rows now; put the cursor on `cursor`, or leave it as near as can be."""
-        self._count = count
-        self.virtual_size = Size(0, count + 1)
+        self._resize(count)
         self.cursor = max(0, min(self.cursor if cursor is None else cursor, count - 1))
         self._bring_cursor_in()
         self.refresh()
@@ -150,14 +151,15 @@ class RowTable(ScrollView, can_focus=True):
     def grow(self, count: int) -> None:
         """There are more rows than before, below those there were: what is in view stays as it is drawn."""
         shown = self._count
-        self._count = count
-        if self.show_vertical_scrollbar:  # the layout stays: no need to draw the whole screen again
-            self.set_reactive(RowTable.virtual_size, Size(0, count + 1))
-            self.vertical_scrollbar.window_virtual_size = count + 1
-        else:
-            self.virtual_size = Size(0, count + 1)
+        self._resize(count)
         for row in range(max(shown, self.first_and_last()[0]), self.first_and_last()[1]):
             self.refresh_row(row)
+
+    def _resize(self, count: int) -> None:
+        """There are `count` rows. The scrollbar is always there, so that the screen needs no other layout."""
+        self._count = count
+        self.set_reactive(RowTable.virtual_size, Size(0, count + 1))
+        self.vertical_scrollbar.window_virtual_size = count + 1
 
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Show other columns."""
@@ -179,6 +181,7 @@ class RowTable(ScrollView, can_focus=True):
         if not self._bring_cursor_in():
             for changed in (before, row):
                 self.refresh_row(changed)
+        self.follow()
         self.post_message(self.Moved(self))
 
     def refresh_row(self, row: int) -> None:
@@ -249,7 +252,7 @@ class RowTable(ScrollView, can_focus=True):
         return base + self.get_component_rich_style(f"table--{role}", partial=True)
 
     def _line(self, cells: Sequence[Cell], style: Style, width: int, margin: str = " ", *, roles: bool = True) -> Strip:
-        segments = [Segment(margin, style)]
+        runs = [(margin, style)]  # neighbours of one style are one segment: each costs a colour's forty bytes
         last = max((i for i, wide in enumerate(self._widths) if wide), default=0)
         for i, (column, wide) in enumerate(zip(self.columns, self._widths, strict=True)):
             if not wide:
@@ -260,9 +263,10 @@ class RowTable(ScrollView, can_focus=True):
             if column.right:
                 text = " " * (wide - cell_len(text)) + text
             text = shorten(text, wide, keep_end=column.title == "Path")
-            segments.append(Segment(text, self._role(role, style) if role and roles else style))
+            runs.append((text, self._role(role, style) if role and roles else style))
             if i != last:
-                segments.append(Segment(" " * GAP, style))
+                runs.append((" " * GAP, style))
+        segments = [Segment("".join(text for text, _ in run), own) for own, run in groupby(runs, key=itemgetter(1))]
         return Strip(segments).adjust_cell_length(width, style)
 
 

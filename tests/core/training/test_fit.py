@@ -49,7 +49,9 @@ def base(tiny_base: Path) -> Base:
 def picture(seed: int, height: int = 16, width: int = 16) -> Picture:
     chance = torch.Generator().manual_seed(seed)
     latent = torch.randn((3, height, width), generator=chance)
-    return Picture(latent, latent.flip(-1), torch.ones((1, height, width)), (32, 32, 0, 0, height * 2, width * 2))
+    return Picture(
+        torch.stack([latent, latent.flip(-1)]), torch.ones((1, height, width)), (32, 32, 0, 0, height * 2, width * 2)
+    )
 
 
 def groups(*shapes: tuple[int, int]) -> list[Group]:

@@ -146,7 +146,7 @@ def test_what_is_mirrored_hides_the_mirrored_place(base: Base, tmp_path: Path) -
         photograph(catalog, tmp_path / "archive", (100, 50, 150, 110), [((160, 50, 200, 110), "refused")], 6)
         (item,) = taken(catalog, GroupRule.MASK)
         assert item.masks
-        pictures = prepare(catalog, base, [item], 32)
+        pictures = prepare(catalog, base, [item], 32, mirrored=True)
         (only,) = pictures
         assert only.weight.min() == 0 < only.weight.max()
         recipe = Recipe(rank=1, steps=1, batch=16, flip=True, previews=0)
@@ -154,9 +154,9 @@ def test_what_is_mirrored_hides_the_mirrored_place(base: Base, tmp_path: Path) -
         ((rows, _),) = fit.batches.parts(0, 16)
         flipped = 0
         for latent, weight in zip(rows.latents, rows.weights, strict=True):
-            mirrored = torch.equal(latent, only.mirrored)
+            mirrored = torch.equal(latent, only.latents[1])
             flipped += mirrored
-            assert mirrored or torch.equal(latent, only.latent)
+            assert mirrored or torch.equal(latent, only.latents[0])
             assert torch.equal(weight, only.weight.flip(-1) if mirrored else only.weight)
         assert 0 < flipped < 16
 

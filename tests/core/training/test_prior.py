@@ -34,9 +34,9 @@ def test_they_are_drawn_once_and_by_the_base_alone(archive: SmallArchive, tiny_b
     drawn = prior.prepare(archive.catalog, base, RECIPE, 32, checker)
     kept = prior.prepare(archive.catalog, base, RECIPE, 32, checker)
     assert len(drawn.pictures) == len(kept.pictures) == 2
-    assert not torch.equal(drawn.pictures[0].latent, drawn.pictures[1].latent)
+    assert not torch.equal(drawn.pictures[0].latents, drawn.pictures[1].latents)
     for one, other in zip(drawn.pictures, kept.pictures, strict=True):
-        assert torch.equal(one.latent, other.latent)
+        assert torch.equal(one.latents, other.latents)
     train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1)
     files = list((archive.catalog.cache / "priors").rglob("*.safetensors"))
     assert len(files) == 2, "the second and third LoRA's are those of the first: what a run has put on is off"

@@ -70,7 +70,7 @@ def test_held_out_pictures_are_never_learned_from(archive: SmallArchive, tiny_ba
     made = one._encoded(archive.catalog, base, loaded.recipe, task, 32, lambda: None)
     for group, held in zip(made.groups, made.held_out, strict=True):
         assert (len(group.pictures), len(held.pictures)) == (2, 1)
-        assert not any(torch.equal(held.pictures[0].latent, picture.latent) for picture in group.pictures)
+        assert not any(torch.equal(held.pictures[0].latents, picture.latents) for picture in group.pictures)
     plain = RECIPE.model_copy(update={"validation": 0.0})
     job = jobs.add(archive.catalog, "train", {}, GRANTED).id
     train(archive.catalog, "all", tiny_base, "without", recipe=plain, processes=1, job=job, mode="pooled")
