@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from core import consent, image
-from core.errors import Refused
+from core import consent, decoding
+from core.companions import Shot
+from core.errors import BadImage, Refused
 from core.generated_checks import NSFW_LIMIT, Checker
+from core.readers import Readers
 from storage import companions, faces, ledger, photos, subjects
 from storage.catalog import Catalog
 from storage.records import Face, Photo, Purpose, Status
-from storage.whole_files import file_hash
 
 LONGEST = 1024  # pixels: at this size faces are sought, as where a catalog is indexed
 
@@ -22,10 +24,11 @@ def start_picture(catalog: Catalog, path: Path, checker: Checker) -> Image.Image
 
     One that the catalog holds shows only people who allow `train-individual` now; any other shows nobody, for nobody
     has said who it is. Kyodaku's own pictures are no exception: their marks are easily forged. Raises Refused,
-    BadImage, UnreadablePath.
+    BadImage, JobFailed, UnreadablePath.
     """
-    picture = image.load(path, image.probe(path).orientation)
-    if not _settled(catalog, path):
+    photo = _read(path)
+    picture = decoding.picture(decoding.ask(photo, content_hash=photo.content_hash))
+    if not _settled(catalog, path, photo.content_hash or ""):
         seen = checker.faces(ImageOps.contain(picture, (LONGEST, LONGEST)) if max(picture.size) > LONGEST else picture)
         if seen:
             raise Refused(
@@ -38,9 +41,20 @@ def start_picture(catalog: Catalog, path: Path, checker: Checker) -> Image.Image
     return picture
 
 
-def _settled(catalog: Catalog, path: Path) -> bool:
+def _read(path: Path) -> Photo:
+    """What the file holds, as it would be indexed; which bytes are looked up and decoded is told by their hash."""
+    with Readers(1) as readers:
+        readers.submit([Shot(os.fsencode(path.resolve()))])
+        found = [reading.photo for reading in readers.collect()]
+    if not found:
+        raise BadImage(f"{path} is no file that can be read")
+    if found[0].error is not None or found[0].content_hash is None:
+        raise BadImage(f"{path}: {found[0].error}")
+    return found[0]
+
+
+def _settled(catalog: Catalog, path: Path, content: str) -> bool:
     """Whether the catalog knows who is in the picture. Raises Refused naming those who do not allow it."""
-    content = file_hash(path)
     same = photos.get_many(catalog, [row.file.id for row in photos.with_content(catalog, [content]).get(content, ())])
     # a RAW shows whom its JPEG does: that says who is against, but not that nobody else is in it
     beside = photos.get_many(catalog, companions.with_content(catalog, [content]).get(content, []))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from core import processes
 from core.errors import BadImage, Refused
 from core.generated_checks import Checker
 from core.start_picture import start_picture
@@ -16,7 +17,7 @@ from storage.catalog import Catalog
 from storage.photos import ScanBatch
 from storage.records import Companion, CompanionKind, EventKind, FaceMark, Purpose
 from storage.whole_files import file_hash
-from tests import raws, small_archive
+from tests import bad_files, raws, small_archive
 from tests.small_archive import SmallArchive
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "photos"
@@ -89,3 +90,24 @@ def test_whoever_refuses_in_a_jpeg_refuses_in_the_raw_beside_it(
     )
     with pytest.raises(Refused, match="Person 0: refused train-individual"):
         start_picture(catalog, path, checker)
+
+
+@pytest.mark.parametrize("how", ["hangs", "grows", "dies"])
+def test_a_file_that_defeats_its_decoder_is_refused_with_the_reason(
+    catalog: Catalog, tmp_path: Path, checker: Checker, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(processes, "MOST_STILL", 1.0)
+    path = (bad_files.bomb if how == "grows" else bad_files.endless)(tmp_path / "bad.jpg")
+    if how == "dies":
+        bad_files.die_at(monkeypatch, path)
+    why = {"hangs": "longer than is safe", "grows": "more memory", "dies": "crashes the decoder"}[how]
+    with pytest.raises(BadImage, match=f"bad.jpg.*{why}"):
+        start_picture(catalog, path, checker)
+
+
+def test_a_picture_may_be_named_by_a_link(catalog: Catalog, tmp_path: Path, checker: Checker) -> None:
+    Image.new("RGB", (40, 30), (90, 120, 200)).save(tmp_path / "sky.png")
+    (tmp_path / "link.png").symlink_to("sky.png")
+    assert start_picture(catalog, tmp_path / "link.png", checker).size == (40, 30)
+    with pytest.raises(BadImage, match="no file"):
+        start_picture(catalog, tmp_path / "nothing.png", checker)
