@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from core import models, proving, withdrawal
+from core import models, proving, verification, withdrawal
 from core.errors import BadValue
 from storage.records import Model
 from tui.output import AsJson, Progress, emit, table
@@ -207,7 +207,7 @@ def affected(
 def verify(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Is the file the one that was recorded, and does remaking it from its inputs give the same bytes?"""
     with opened(context) as catalog, Progress() as progress:
-        result = models.verify(catalog, name, progress)
+        result = verification.verify(catalog, name, progress)
     emit(result, result.lines(), as_json=as_json)
     if not result.ok:
         raise typer.Exit(1)
