@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import BadValue, NoSuchRecord, Refused, Tainted
+from core.releases import Outside, outside
 from storage import artifacts, subjects, whole_files
 from storage.catalog import Catalog
 from storage.errors import BadTensorFile
@@ -24,11 +25,15 @@ LONGEST_NAME = 120  # bytes of UTF-8: a file name with room for endings
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A model with who is in it: each person's share by name, and the cohorts its pictures come from."""
+    """A model with who is in it: each person's share by name, and the cohorts its pictures come from.
+
+    `released` is what left of it, and by whose word no more.
+    """
 
     model: Model
     shares: Mapping[str, float]
     cohorts: Sequence[str]
+    released: Sequence[Outside] = ()
 
     def lines(self) -> list[str]:
         """For a person to read."""
@@ -41,6 +46,7 @@ class Shown:
         if model.energy_kept is not None:
             told.append(f"keeps {model.energy_kept:.4%} of the exact mean's energy")
         told += [f"cohort {name}" for name in self.cohorts]
+        told += [line for one in self.released for line in one.lines()]
         told.append(flat_shares(list(self.shares.values())))
         return told + [f"  {share:7.2%}  {name}" for name, share in self.shares.items()]
 
@@ -149,7 +155,8 @@ def show(catalog: Catalog, name: str) -> Shown:
     ordered = sorted(((people[key].name, share) for key, share in shares.items()), key=lambda one: (-one[1], one[0]))
     below = artifacts.get_models(catalog, artifacts.ancestors(catalog, [model.id]))
     cohorts = {one.cohort_id for one in (model, *below) if one.cohort_id is not None}
-    return Shown(model, dict(ordered), sorted(artifacts.get_cohort(catalog, key).name for key in cohorts))
+    names = sorted(artifacts.get_cohort(catalog, key).name for key in cohorts)
+    return Shown(model, dict(ordered), names, outside(catalog, model.id))
 
 
 def lineage(catalog: Catalog, name: str) -> Lineage:

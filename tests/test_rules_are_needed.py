@@ -523,6 +523,20 @@ MUTATIONS = (
         "tests/core/test_credentials.py",
     ),
     Mutation(
+        "whose word copies that are out no more have is told",
+        "core/releases.py",
+        "if ruling.status in LOST]",
+        "if False]",
+        RELEASE,
+    ),
+    Mutation(
+        "a withdrawal tells what copies are out",
+        "core/withdrawal.py",
+        "if {*purposes} & {*releases.FOR_IT} else []",
+        "if False else []",
+        RELEASE,
+    ),
+    Mutation(
         "a mask weakens no rule of the picture under it",
         "core/start_picture.py",
         "if not _settled(catalog, path, content):",
