@@ -70,7 +70,8 @@ def export_model(
     card = model_card(_facts(catalog, permit, licence, intended_use, now))
     if not dry_run:
         _write(permit, source, out, card)
-        audits.release(catalog, permit.model.id, permit.bytes_hash, now)
+        people = [person.id for person in permit.people]
+        audits.release(catalog, permit.model.id, permit.bytes_hash, people, now)
     return Released(name, str(out), [CARD, *_files(source)], len(permit.people), permit.bytes_hash, dry_run)
 
 
