@@ -806,6 +806,27 @@ MUTATIONS = (
         VERDICT,
         vital=True,
     ),
+    Mutation(
+        "nobody is said by all embedders or by none",
+        "core/audit_agreement.py",
+        "    if set(said.values()) == {NOBODY_VERDICT}:\n",
+        "    if NOBODY_VERDICT in said.values():\n",
+        "tests/core/test_audit_agreement.py",
+    ),
+    Mutation(
+        "what one embedder sees the others don't take back",
+        "core/audit_agreement.py",
+        "RESEMBLES if RESEMBLES in said.values() else NOT_ENOUGH",
+        "NOT_ENOUGH",
+        "tests/core/test_audit_agreement.py",
+    ),
+    Mutation(
+        "each embedder knows everybody",
+        "core/audit.py",
+        "        if missing := everybody - set(eye.known.subjects):\n",
+        "        if missing := set[int]():\n",
+        "tests/core/test_audit_agreement.py",
+    ),
     Mutation("a copy is somebody", "core/audit_verdict.py", "    if copies:\n", "    if False:\n", VERDICT),
     Mutation(
         "a pull is somebody",

@@ -93,15 +93,30 @@ def audit(
     ] = 0.02,
     device: str = "auto",
     safety_checker: Safety = None,
+    embedders: Annotated[
+        str, typer.Option(metavar="A,B", help="Several that must agree: dlib, facenet or its weights; default: one.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Does what the model draws look like anyone in the catalog? Exit status 1 when it does, or can't be told."""
+    """Does what the model draws look like anyone in the catalog? Exit status 1 when it does, or can't be told.
+
+    With several --embedders any of them may say that it resembles somebody, and only all that it resembles nobody; each
+    must know a face of everyone who is named: kyodaku faces --embedder.
+    """
     from core.audit import audit as examine  # torch is loaded only where it is used
     from core.audit_report import plain
 
     with opened(context) as catalog, Progress() as progress:
         report = examine(
-            catalog, model, n=number, seed=seed, fmr=fmr, device=device, safety=safety_checker, report=progress
+            catalog,
+            model,
+            n=number,
+            seed=seed,
+            fmr=fmr,
+            device=device,
+            safety=safety_checker,
+            embedders=[name.strip() for name in embedders.split(",")] if embedders else [],
+            report=progress,
         )
     emit(plain(report), report.lines(), as_json=as_json)
     if report.verdict != "nobody":
