@@ -873,6 +873,13 @@ MUTATIONS = (
         RELEASE,
     ),
     Mutation(
+        "consent is asked again when the copy is made",
+        "core/release.py",
+        "        _require_granted(catalog, permit.model.name, permit.people, now)\n        audits",
+        "        audits",
+        RELEASE,
+    ),
+    Mutation(
         "one person's model stays",
         "core/release.py",
         "if model.kind not in COMPOSITES or len(shares) < 2 or max(shares.values()) >= ONE_PERSON:",

@@ -71,6 +71,22 @@ def test_it_leaves_with_its_card(catalog: Catalog, people: Composite, tmp_path: 
     assert (left.bytes_hash, left.people) == (done.bytes_hash, {person.id for person in people.people})
 
 
+def test_nothing_leaves_of_whom_release_was_taken_back_while_it_was_copied(
+    catalog: Catalog, people: Composite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audited(catalog)
+
+    def copied_slowly(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes())
+        withdrawal.withdraw(catalog, people.people[0].id, [Purpose.RELEASE], by="her")
+
+    monkeypatch.setattr("core.release.shutil.copyfile", copied_slowly)
+    with pytest.raises(ConsentLost, match="release is not granted by"):
+        export_model(catalog, "mean", tmp_path / "out", **TELLS)
+    assert list(tmp_path.glob("*out*")) == []
+    assert audits.releases(catalog) == []
+
+
 def test_a_checkpoint_leaves_as_a_folder(catalog: Catalog, people: Composite, tmp_path: Path) -> None:
     merge_bake(catalog, "mean", people.base, "baked")
     audited(catalog, "baked")
