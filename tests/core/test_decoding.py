@@ -21,7 +21,7 @@ from core.faces.index import index_faces
 from core.portraits import portrait
 from core.similar.find import hash_new
 from core.thumbnails import thumbnail
-from core.training.dataset import picture_of
+from core.training.pictures import picture_of
 from storage import faces, photos
 from storage.catalog import Catalog
 from storage.faces import NewFace
