@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from core import processes
-from core.errors import BadImage, Refused
+from core.errors import BadImage, BadValue, Refused
 from core.generated_checks import Checker
 from core.start_picture import start_picture
 from storage import faces, ledger, photos
@@ -46,17 +46,40 @@ def test_a_stranger_is_refused_however_the_file_is_marked(catalog: Catalog, tmp_
 def test_a_picture_of_nobody_is_fine(catalog: Catalog, tmp_path: Path, checker: Checker) -> None:
     path = tmp_path / "sky.png"
     Image.new("RGB", (256, 256), (90, 120, 200)).save(path)
-    assert start_picture(catalog, path, checker).size == (256, 256)
+    assert start_picture(catalog, path, checker).picture.size == (256, 256)
     path.write_bytes(b"")
     with pytest.raises(BadImage):
         start_picture(catalog, path, checker)
+
+
+def test_a_mask_weakens_no_rule(archive: SmallArchive, tmp_path: Path, checker: Checker) -> None:
+    """Not for whom it covers, and not for who is left as they are."""
+    catalog, path = archive.catalog, archive.folder / "0-0.png"
+    for number, colour in enumerate((0, 255)):
+        Image.new("L", (64, 64), colour).save(tmp_path / f"{number}.png")
+    start = start_picture(catalog, path, checker, tmp_path / "1.png")
+    assert start.mask is not None
+    assert start.square(32).picture.size == (32, 32)
+    with pytest.raises(BadValue, match="black all over"):
+        start_picture(catalog, path, checker, tmp_path / "0.png").square(32)
+    Image.new("L", (32, 64)).save(tmp_path / "2.png")
+    with pytest.raises(BadValue, match="the mask has 32 x 64 pixels, the picture 64 x 64"):
+        start_picture(catalog, path, checker, tmp_path / "2.png")
+    archive.withdraw(archive.people[0], Purpose.TRAIN_INDIVIDUAL)
+    for number in (0, 1):
+        with pytest.raises(Refused, match="Person 0: withdrew train-individual"):
+            start_picture(catalog, path, checker, tmp_path / f"{number}.png")
+    sample = next(path for path in sorted(SAMPLE.rglob("DSCF*.JPG")) if checker.faces(Image.open(path).convert("RGB")))
+    Image.new("L", Image.open(sample).size, 255).save(tmp_path / "3.png")
+    with pytest.raises(Refused, match="somebody is seen in it"):
+        start_picture(catalog, sample, checker, tmp_path / "3.png")
 
 
 def test_whom_the_catalog_knows_decides(archive: SmallArchive, tmp_path: Path, checker: Checker) -> None:
     catalog, (person,) = archive.catalog, archive.people
     copy = tmp_path / "copy.png"
     copy.write_bytes((archive.folder / "0-0.png").read_bytes())
-    assert start_picture(catalog, copy, checker).size == (64, 64)
+    assert start_picture(catalog, copy, checker).picture.size == (64, 64)
     ledger.append(
         catalog, kind=EventKind.REFUSAL, subject_uid=person.uid, purposes=(Purpose.TRAIN_INDIVIDUAL,), by="me"
     )
@@ -72,7 +95,7 @@ def test_a_face_that_nobody_named_is_refused(archive: SmallArchive, checker: Che
     with pytest.raises(Refused, match="nobody has said who this is"):
         start_picture(catalog, path, checker)
     faces.set_mark(catalog, [face.id], FaceMark.NOT_A_FACE)
-    assert start_picture(catalog, path, checker).size == (64, 64)
+    assert start_picture(catalog, path, checker).picture.size == (64, 64)
 
 
 def test_whoever_refuses_in_a_jpeg_refuses_in_the_raw_beside_it(
@@ -84,7 +107,7 @@ def test_whoever_refuses_in_a_jpeg_refuses_in_the_raw_beside_it(
     raw = Companion(b"0-0.nef", CompanionKind.RAW, 1, 1, 1, 1, file_hash(path))
     (photo,) = photos.get_many(catalog, [1])
     photos.apply_scan(catalog, ScanBatch(same=[replace(photo, companions=(raw,))]))
-    assert start_picture(catalog, path, checker).size == (1200, 800)
+    assert start_picture(catalog, path, checker).picture.size == (1200, 800)
     ledger.append(
         catalog, kind=EventKind.REFUSAL, subject_uid=person.uid, purposes=(Purpose.TRAIN_INDIVIDUAL,), by="me"
     )
@@ -108,6 +131,6 @@ def test_a_file_that_defeats_its_decoder_is_refused_with_the_reason(
 def test_a_picture_may_be_named_by_a_link(catalog: Catalog, tmp_path: Path, checker: Checker) -> None:
     Image.new("RGB", (40, 30), (90, 120, 200)).save(tmp_path / "sky.png")
     (tmp_path / "link.png").symlink_to("sky.png")
-    assert start_picture(catalog, tmp_path / "link.png", checker).size == (40, 30)
+    assert start_picture(catalog, tmp_path / "link.png", checker).picture.size == (40, 30)
     with pytest.raises(BadImage, match="no file"):
         start_picture(catalog, tmp_path / "nothing.png", checker)
