@@ -468,9 +468,9 @@ MUTATIONS = (
     ),
     Mutation(
         "models out of use draw nothing",
-        "core/generate.py",
-        "    require_in_use(model)\n",
-        "",
+        "core/composition.py",
+        "    require_in_use(model)\n    now = ",
+        "    now = ",
         GENERATE,
     ),
     Mutation(
@@ -482,14 +482,14 @@ MUTATIONS = (
     ),
     Mutation(
         "one person is drawn only with their word for it",
-        "core/generate.py",
+        "core/composition.py",
         "if share >= ONE_PERSON and ruling.status is not Status.GRANTED:",
         "if False:",
         GENERATE,
     ),
     Mutation(
         "no share of a minor is small enough",
-        "core/generate.py",
+        "core/composition.py",
         "if ruling.status in NO_AGE:",
         "if False:",
         GENERATE,

@@ -45,7 +45,6 @@ class PhotoTable(RowTable):
         self._blocks: OrderedDict[int, list[PhotoRow]] = OrderedDict()
         self._asked: set[int] = set()
         self._age = 0
-        self.marked: Callable[[int], bool] = lambda _: False  # whether the row at a place is marked
 
     @property
     def photo_id(self) -> int | None:
@@ -93,9 +92,6 @@ class PhotoTable(RowTable):
             if block and place % BLOCK < len(block) and block[place % BLOCK] != row:
                 block[place % BLOCK] = row
                 self.refresh_row(place)
-
-    def margin(self, row: int) -> str:
-        return "▌" if self.marked(row) else " "
 
     def show_purpose(self, purpose: Purpose) -> None:
         """Show the status for another purpose."""
