@@ -21,7 +21,7 @@ from storage.safe_text import display
 if TYPE_CHECKING:
     from tui.app import KyodakuApp
 
-HINT = "Space: tick    Enter in a line, or ^s: do it    Esc: leave everything as it is"
+HINT = "Space: tick   Enter in a line, or ^s: do it   Esc: leave all as it is"
 Answers = Mapping[str, str]
 Answer = TypeVar("Answer")
 
@@ -79,14 +79,14 @@ class Form(Dialog[Answers | None]):
     Form .field { height: auto; }
     Form .field > Label { width: 18; }
     Form Input { width: 1fr; border: none; height: 1; padding: 0 1; background: $panel; }
-    Form Input:focus { background: $boost; text-style: bold; }
+    Form Input:focus { border: none; background: $boost; text-style: bold; }
     Form Tick, Form Tick:focus { border: none; height: 1; padding: 0; background: $surface; }
     Form Tick > .toggle--button, Form Tick.-on > .toggle--button { color: $background; background: $secondary; }
     Form .error { color: $error; text-style: bold; height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", show=False, priority=True),
-        Binding("ctrl+s", "submit", show=False, priority=True),
+        Binding("ctrl+s", "submit", show=False),
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
     ]
