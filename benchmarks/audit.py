@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.mixer import Mixer
 from core import base_model
 from core.audit_faces import Known, draw_faces, known_faces
 from core.audit_prompts import texts
@@ -24,16 +25,16 @@ from core.audit_pull import pulled
 from core.audit_stats import Floats, Grouped
 from core.audit_strangers import Threshold, chance_matches, mean_faces, scores, search, threshold_at
 from core.audit_verdict import CHANCE
-from core.base_model import Base
 from core.faces.embed import embedder
 from core.generated_checks import Checker
-from core.merging.formats import kohya_name, read_lora
+from core.merging.deltas import weighted_sum
+from core.merging.formats import read_lora
 from core.progress import silent
 from core.training.recipe import SHARED_TRIGGER
 from storage import artifacts
 from storage import catalog as catalogs
 from storage.catalog import Catalog
-from storage.records import Model, ModelKind, ModelState
+from storage.records import ModelKind, ModelState
 
 FMR = 0.02
 COHORT = 26
@@ -111,14 +112,16 @@ def of_models(
     loras = [one for one in artifacts.all_models(catalog, [ModelState.OK]) if one.kind is ModelKind.LORA]
     torch.set_num_threads(1)
     base = base_model.load(Path(loras[0].base), "cpu")
-    mixer = _Mixer(catalog, base, loras)
+    mixer = Mixer(base)
+    files = {one.id: read_lora(catalog.models / one.path) for one in loras}
     embed, checker = embedder(known.space), Checker("cpu", base.path)
     people = {one.id: next(iter(artifacts.shares_of(catalog, one.id))) for one in loras}
     order = known.subjects
     of_base = draw_faces(base, texts("", pictures), 0, embed, checker, silent, "base").vectors
 
     def look(weights: Mapping[int, float], seed: int, planted: int | None) -> str:
-        mixer.mix(weights)
+        parts = {name: [files[key][name] for key in weights] for name in files[next(iter(weights))]}
+        mixer.put({name: weighted_sum(layers, list(weights.values())) for name, layers in parts.items()})
         drawn = draw_faces(base, texts(SHARED_TRIGGER, pictures), seed, embed, checker, silent, "model")
         in_it = {people[key] for key in weights}
         told = [1 / len(in_it) if one in in_it else 0.0 for one in order]
@@ -139,29 +142,6 @@ def of_models(
             rest = (1 - share) / (len(loras) - 1)
             weights = {one.id: share if one.id == planted.id else rest for one in loras}
             yield f"leak of {share:.0%}: {look(weights, 1000 * seed, people[planted.id])}"
-
-
-class _Mixer:
-    """A base whose UNet's weights are, one mix after another, its own plus a weighted sum of LoRAs."""
-
-    def __init__(self, catalog: Catalog, base: Base, loras: Sequence[Model]) -> None:
-        self._weights = base.pipe.unet.state_dict()
-        self._plain = {name: value.clone() for name, value in self._weights.items()}
-        names = {kohya_name(name): name for name in self._weights}
-        self._deltas: dict[int, dict[str, torch.Tensor]] = {}
-        for one in loras:
-            layers = read_lora(catalog.models / one.path)
-            self._deltas[one.id] = {
-                names[key]: layer.scale * (layer.up.flatten(1) @ layer.down.flatten(1)) for key, layer in layers.items()
-            }
-
-    def mix(self, weights: Mapping[int, float]) -> None:
-        with torch.no_grad():
-            for name, value in self._weights.items():
-                value.copy_(self._plain[name])
-            for key, weight in weights.items():
-                for name, delta in self._deltas[key].items():
-                    self._weights[name].add_(weight * delta.reshape(self._weights[name].shape))
 
 
 def _mixtures(people: Grouped, cohort: int, share: float) -> tuple[Floats, Floats]:

@@ -103,7 +103,7 @@ def _set_aside(db: sqlite3.Connection) -> Iterator[None]:
     """Without the triggers and the indexes of the big tables, which come back."""
     rows = db.execute(
         "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND type IN ('index', 'trigger')"
-        " AND tbl_name IN ('photos', 'faces', 'face_embeddings', 'photo_status', 'status_dirty')"
+        " AND tbl_name IN ('photos', 'photo_rights', 'faces', 'face_embeddings', 'photo_status', 'status_dirty')"
     ).fetchall()
     for kind, name, _ in rows:
         db.execute(f"DROP {kind} {name}")

@@ -2,9 +2,10 @@
 
 Trains one LoRA on the same few pictures, each time in a process of its own with the same settings and threads: with
 nothing cached; again with what that left in the cache; and with the loop of diffusers' own script (`trainer_peer`, with
-the installed version of diffusers). Prints steps a second from the base being loaded to the last step, what comes
-before the first step (imports included, and without them), the peak of resident memory, and what of a step goes into
-watching (the figures and their line in the metrics), looking whether consent was taken back, and the job's progress.
+the installed version of diffusers). Prints steps a second from the base being loaded to the last step, and the
+processor's seconds, which say the same on a machine that others use meanwhile; what comes before the first step
+(imports included, and without them); the peak of resident memory; and what of a step goes into watching (the figures
+and their line in the metrics), looking whether consent was taken back, and the job's progress.
 
 The base is the sample's; `--full` writes one of SD 1.5's full size with made-up weights instead (2 GB in the
 temporary folder), where `--steps 6 --people 2 --batch 1 --resolution 256` is what a machine without a GPU bears: six
@@ -66,13 +67,13 @@ def ours(settings: dict[str, Any]) -> dict[str, Any]:
 
     names = ("rank", "lr", "batch", "steps", "resolution")
     recipe = Recipe(**{name: settings[name] for name in names}, previews=0)
-    times: dict[str, Any] = {"imported": time.monotonic(), "loaded": 0.0, "ended": []}
+    times: dict[str, Any] = {"imported": time.monotonic(), "loaded": 0.0, "spent": 0.0, "ended": []}
     watch, look, progress = Stopwatch(), Stopwatch(), Stopwatch()
     plain_load = loop.load_base
 
     def load(*arguments: Any) -> Any:
         base = plain_load(*arguments)
-        times["loaded"] = time.monotonic()
+        times["loaded"], times["spent"] = time.monotonic(), -time.process_time()
         return base
 
     loop.load_base = load
@@ -87,6 +88,8 @@ def ours(settings: dict[str, Any]) -> dict[str, Any]:
         def report(step: Step) -> None:
             told(step)
             times["ended"].append(time.monotonic())
+            if len(times["ended"]) == recipe.steps:
+                times["spent"] += time.process_time()
 
         loop.train(
             catalog,
@@ -133,6 +136,10 @@ def rows(cold: dict[str, Any], warm: dict[str, Any], peer: dict[str, Any]) -> It
         ratio = told["rate"] / peer["rate"]
         beside = f"{peer['rate']:.3g} by diffusers' loop"
         yield Row(f"steps a second, {name}", told["rate"], "/s", beside, ratio, f">= {goal} times", ratio >= goal)
+    for name, told in (("nothing cached", cold), ("cached", warm)):
+        beside = f"{peer['spent'] / len(peer['ended']):.3g} s by diffusers' loop"
+        spent = told["spent"] / len(told["ended"])
+        yield Row(f"processor's seconds a step, {name}", spent, "s", beside, told["spent"] / peer["spent"])
     for name, told in (("nothing cached", cold), ("cached", warm)):
         beside = f"{peer['before']:.3g} s by diffusers' loop"
         ratio = told["before"] / peer["before"]

@@ -78,8 +78,8 @@ def loss_of(batch: dict[str, torch.Tensor], unet: Any, vae: Any, text_encoder: A
     return mse_loss(told.float(), target.float(), reduction="mean")
 
 
-def train(base: Path, pictures: Path, out: Path, settings: dict[str, Any]) -> tuple[float, list[float]]:
-    """Train, and write the LoRA; when all was loaded and when each step ended, by the monotonic clock."""
+def train(base: Path, pictures: Path, out: Path, settings: dict[str, Any]) -> tuple[float, list[float], float]:
+    """Train, and write the LoRA; when all was loaded, when each step ended, and the processor's seconds between."""
     project = ProjectConfiguration(project_dir=str(out), logging_dir=str(out / "logs"))
     accelerator = Accelerator(gradient_accumulation_steps=1, log_with="tensorboard", project_config=project)
     set_seed(0)
@@ -112,7 +112,7 @@ def train(base: Path, pictures: Path, out: Path, settings: dict[str, Any]) -> tu
     schedule = get_scheduler("cosine", optimizer=optimiser, num_warmup_steps=10, num_training_steps=settings["steps"])
     unet, optimiser, loader, schedule = accelerator.prepare(unet, optimiser, loader, schedule)
     accelerator.init_trackers("text2image-fine-tune", config={"rank": rank})
-    loaded, ended = time.monotonic(), []
+    loaded, ended, spent = time.monotonic(), [], -time.process_time()
     bar = tqdm(total=settings["steps"], disable=not sys.stderr.isatty())
     while len(ended) < settings["steps"]:
         unet.train()
@@ -132,15 +132,16 @@ def train(base: Path, pictures: Path, out: Path, settings: dict[str, Any]) -> tu
             ended.append(time.monotonic())
             if len(ended) == settings["steps"]:
                 break
+    spent += time.process_time()
     accelerator.end_training()
     state = get_peft_model_state_dict(accelerator.unwrap_model(unet))
     save_file({name: value.contiguous() for name, value in state.items()}, out / "peer.safetensors")
-    return loaded, ended
+    return loaded, ended, spent
 
 
 if __name__ == "__main__":
     told = json.loads(sys.argv[1])
     torch.set_num_threads(told["threads"])
-    when_loaded, steps = train(Path(told["base"]), Path(told["pictures"]), Path(told["out"]), told)
+    when_loaded, steps, seconds = train(Path(told["base"]), Path(told["pictures"]), Path(told["out"]), told)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"loaded": when_loaded, "ended": steps, "peak": peak * 1024}))
+    print(json.dumps({"loaded": when_loaded, "ended": steps, "spent": seconds, "peak": peak * 1024}))

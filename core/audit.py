@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from core import audit_sheet, base_model
+from core.audit_agreement import agreed
 from core.audit_copies import Trained, copies, trained
 from core.audit_faces import Drawn, Known, draw_faces, known_faces
 from core.audit_fit import Fit, fit
@@ -22,8 +23,9 @@ from core.audit_report import AuditReport, plain
 from core.audit_stats import Labels, upper_bound
 from core.audit_strangers import Threshold, mean_faces, scores, search, threshold_at
 from core.audit_verdict import Seen, Verdict, verdict_of
+from core.composition import NAMED
 from core.errors import BadValue, NoSuchRecord, Tainted
-from core.faces.embed import embedder
+from core.faces.embed import Embedder, Several, embedder
 from core.generate import Opened, open_model, permit_opened
 from core.generated_checks import Checker
 from core.progress import Report, silent
@@ -36,6 +38,15 @@ from storage.records import Job, Model
 FMR = 0.02  # asked by default: a stranger in fifty
 SHOWN = 12  # people listed as nearest
 MOST_PULLED = 400  # people among whom one may stand out
+
+
+@dataclass(frozen=True, slots=True)
+class _Eye:
+    """An embedder, the catalog's faces in its space, and from when on a search there finds somebody."""
+
+    embed: Embedder
+    known: Known
+    threshold: Threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +67,7 @@ class _Found:
 
 
 def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
-    """Run an `audit` job: args `model`, `n`, `seed`, `fmr`, `device`, `safety`."""
+    """Run an `audit` job: args `model`, `n`, `seed`, `fmr`, `device`, `safety`, `embedders`."""
     args = job.args
     found = audit(
         catalog,
@@ -66,6 +77,7 @@ def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
         fmr=args.get("fmr", FMR),
         device=args.get("device", "auto"),
         safety=None if args.get("safety") is None else Path(args["safety"]),
+        embedders=args.get("embedders", ()),
         report=report,
     )
     return plain(found)
@@ -80,47 +92,93 @@ def audit(
     fmr: float = FMR,
     device: str = "auto",
     safety: Path | None = None,
+    embedders: Sequence[str] = (),
     report: Report = silent,
 ) -> AuditReport:
     """Draw `n` pictures over a fixed set of prompts, with and without the trigger, and search each face in the catalog.
 
     `fmr` is the rate at which a search among everybody may take a stranger for somebody; `safety` the folder of a
-    safety checker, where the base has none. What makes the verdict: `core.audit_verdict`. Leaves report.json and
-    sheet.png in models/NAME.audit/. Raises NoSuchRecord, Tainted, Refused, BadBase, BadValue.
+    safety checker, where the base has none. What makes the verdict: `core.audit_verdict`, and `core.audit_agreement`
+    where several `embedders` are to agree, each of which must know everybody. Leaves report.json and sheet.png in
+    models/NAME.audit/. Raises NoSuchRecord, Tainted, Refused, BadBase, BadValue, MissingDependency.
     """
     if n < 1 or not 0 < fmr < 1:
         raise BadValue("an audit needs a picture at least and a rate between 0 and 1", "see: kyodaku audit --help")
-    known = known_faces(catalog)
-    named = known.named
-    threshold = threshold_at(search(known.vectors[named], known.people[named], known.photos[named]), fmr, known.number)
+    eyes = _eyes(catalog, embedders, fmr)
+    several = Several([eye.embed for eye in eyes])
     before = _bytes_of(catalog, model)
     watch = Watch(catalog, lambda: permit_opened(catalog, opened))
     opened = open_model(catalog, model, device)
     report = watch.reporting(report)
-    embed, checker = embedder(known.space), Checker(str(opened.base.device), opened.base.path, safety)
-    drawn = draw_faces(opened.base, texts(opened.trigger, n), seed, embed, checker, report, "drawing", watch)
-    of_base = copied = None
+    checker = Checker(str(opened.base.device), opened.base.path, safety)
+    drawn = draw_faces(opened.base, texts(opened.trigger, n), seed, several, checker, report, "drawing", watch)
+    of_base = None
     if opened.model is not None:
         base = base_model.load(Path(opened.model.base), device)
-        of_base = draw_faces(base, texts("", n), seed, embed, checker, report, "drawing with the base", watch)
-        copied = trained(catalog, opened.model, opened.base.resolution, known.space, report)
-    found = _Found(
+        of_base = draw_faces(base, texts("", n), seed, several, checker, report, "drawing with the base", watch)
+    found = [
+        _found(
+            catalog, opened, eye, own, None if of_base is None else of_base.parted(several)[at], checker, seed, report
+        )
+        for at, (eye, own) in enumerate(zip(eyes, drawn.parted(several), strict=True))
+    ]
+    told = _written(catalog, found)
+    if opened.model is not None and before is not None:
+        _record(catalog, opened.model, before, checker, told)
+    return told
+
+
+def _eyes(catalog: Catalog, embedders: Sequence[str], fmr: float) -> list[_Eye]:
+    """Each embedder with what the catalog knows in its space; that of the space that holds most, if none is named.
+
+    Raises BadValue where one is named twice, or knows people that another does not.
+    """
+    chosen = [embedder(name) for name in embedders] or [embedder(known_faces(catalog).space)]
+    if len({one.space for one in chosen}) < len(chosen):
+        raise BadValue("two of the embedders are one", "name different ones, as in --embedders dlib,facenet")
+    eyes = [_eye(one, known_faces(catalog, one.space), fmr) for one in chosen]
+    everybody = {key for eye in eyes for key in eye.known.subjects}
+    for eye in eyes:
+        if missing := everybody - set(eye.known.subjects):
+            names = sorted(person.name for person in subjects.get_many(catalog, missing).values())
+            raise BadValue(
+                f"{eye.known.space} knows no face of {', '.join(names[:NAMED])}, whom another embedder knows",
+                "agreeing takes faces of everyone in each space: kyodaku faces --embedder --query",
+            )
+    return eyes
+
+
+def _eye(embed: Embedder, known: Known, fmr: float) -> _Eye:
+    named = known.named
+    searches = search(known.vectors[named], known.people[named], known.photos[named])
+    return _Eye(embed, known, threshold_at(searches, fmr, known.number))
+
+
+def _found(
+    catalog: Catalog,
+    opened: Opened,
+    eye: _Eye,
+    drawn: Drawn,
+    of_base: Drawn | None,
+    checker: Checker,
+    seed: int,
+    report: Report,
+) -> _Found:
+    """What one embedder makes of the pictures."""
+    known, side, limit = eye.known, opened.base.resolution, eye.threshold.value
+    return _Found(
         opened,
         known,
         {key: person.name for key, person in subjects.get_many(catalog, known.subjects).items()},
         {} if opened.model is None else artifacts.shares_of(catalog, opened.model.id),
         drawn,
         of_base,
-        threshold,
-        fit(catalog, known, drawn.faces, threshold.value, opened.base.resolution, checker.detector, embed),
-        copied,
+        eye.threshold,
+        fit(catalog, known, drawn.faces, limit, side, checker.detector, eye.embed),
+        None if opened.model is None else trained(catalog, opened.model, side, known.space, report),
         checker,
         seed,
     )
-    told = _written(catalog, found)
-    if opened.model is not None and before is not None:
-        _record(catalog, opened.model, before, found, told)
-    return told
 
 
 def _bytes_of(catalog: Catalog, name: str) -> str | None:
@@ -131,7 +189,7 @@ def _bytes_of(catalog: Catalog, name: str) -> str | None:
         return None
 
 
-def _record(catalog: Catalog, model: Model, bytes_hash: str, found: _Found, told: AuditReport) -> None:
+def _record(catalog: Catalog, model: Model, bytes_hash: str, checker: Checker, told: AuditReport) -> None:
     """Put on record what release asks for; bytes that changed while they were looked at were not audited."""
     if whole_files.tree_hash(catalog.models / model.path) != bytes_hash:
         raise Tainted(f"{model.name} was changed while it was audited", "audit it again")
@@ -139,18 +197,19 @@ def _record(catalog: Catalog, model: Model, bytes_hash: str, found: _Found, told
         catalog,
         Audit(
             model.id, bytes_hash, datetime.now(UTC), told.verdict, told.images, told.faces, told.images_withheld,
-            told.rate, told.upper_bound95, told.fmr, found.checker.safety_hash,
+            told.rate, told.upper_bound95, told.fmr, checker.safety_hash,
         ),
     )  # fmt: skip
 
 
-def _written(catalog: Catalog, found: _Found) -> AuditReport:
-    """The report, left on disk beside its sheet."""
-    folder = catalog.models / f"{found.opened.name}.audit"
-    told = _report(found, folder)
+def _written(catalog: Catalog, found: Sequence[_Found]) -> AuditReport:
+    """The report, left on disk beside its sheet, which shows whom the first embedder took for the nearest."""
+    first = found[0]
+    folder = catalog.models / f"{first.opened.name}.audit"
+    told = agreed([_report(one, folder) for one in found])
     folder.mkdir(mode=0o700, exist_ok=True)
     audit_sheet.write(
-        catalog, folder / "sheet.png", found.drawn, found.known, found.threshold.value, found.checker.unchecked
+        catalog, folder / "sheet.png", first.drawn, first.known, first.threshold.value, first.checker.unchecked
     )
     with whole_files.whole_file(folder / "report.json") as file:
         file.write(json.dumps(plain(told), indent=2, ensure_ascii=False).encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -14,7 +14,7 @@ from core.base_model import Base
 from core.errors import BadValue
 from core.faces.detect import Detector
 from core.faces.detection import Detection
-from core.faces.embed import Embedder
+from core.faces.embed import Embedder, Several
 from core.faces.quality import sharpness
 from core.generate import draw
 from core.generated_checks import Checker, enlarged, faces_in
@@ -118,13 +118,22 @@ class Drawn:
         """Embeddings [faces, d]."""
         return np.stack([face.vector for face in self.faces]) if self.faces else np.empty((0, 1), dtype=np.float32)
 
+    def parted(self, embedders: Several) -> list[Drawn]:
+        """The same pictures as each of these embedders saw them, which saw them together."""
+        told = [embedders.parted(face.vector) for face in self.faces]
+        return [
+            replace(self, faces=[replace(face, vector=own[at]) for face, own in zip(self.faces, told, strict=True)])
+            for at in range(len(embedders.embedders))
+        ]
+
 
 def known_faces(catalog: Catalog, space: str | None = None) -> Known:
     """The faces of the catalog in a space: the one that holds most, if none is named. Raises BadValue without any."""
     spaces = rows.spaces(catalog)
     space = space or next(iter(spaces), "")
     if space not in spaces:
-        raise BadValue("the catalog knows no faces to compare with", "look for them: kyodaku faces")
+        of_it = f" in the space of {space}" if space else ""
+        raise BadValue(f"the catalog knows no faces to compare with{of_it}", "look for them: kyodaku faces --embedder")
     held = face_matrix.matrix(catalog, space)
     standing = [one for one in rows.standing(catalog, space) if not one.marked]
     ids = np.array([one.face_id for one in standing], dtype=np.int64)
@@ -146,7 +155,7 @@ def draw_faces(
     base: Base,
     texts: Sequence[str],
     seed: int,
-    embed: Embedder,
+    embed: Embedder | Several,
     checker: Checker,
     report: Report,
     what: str,

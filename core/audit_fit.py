@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from core import image
+from core import decoding
 from core.audit_faces import DrawnFace, Known
 from core.audit_strangers import scores
 from core.errors import BadImage
@@ -98,7 +98,7 @@ def _as_drawn(catalog: Catalog, face: Face, width: float, sharp: float, side: in
     """A photograph around a face, `side` pixels a side, with the face as wide and as dull as asked; None without it."""
     photo = photos.get(catalog, face.photo_id)
     try:
-        whole = image.load(photo.path, photo.orientation, longest=DECODED)
+        whole = decoding.picture(decoding.ask(photo, DECODED))
     except BadImage:
         return None
     scale = whole.width / photo.width if photo.width else 1.0

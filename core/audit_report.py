@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from core.audit_copies import Copy
@@ -24,6 +24,8 @@ class AuditReport:
     have been found. `means` says how much anyone stands out for honest averages, `drawn_score` (median) for these.
     `memorised` are the pictures that are copies of training pictures, `closest` the nearest where none is. `unchecked`
     is why nobody can say that the pictures are decent, None where a checker looked. `limits`: what all this can't say.
+    Where several embedders looked, `by_embedder` are their verdicts and `by_others` what those beside `embedder`
+    saw; verdict, `resembles`, `why`, `rate` and `upper_bound95` are then all's together (`core.audit_agreement`).
     """
 
     model: str
@@ -60,6 +62,8 @@ class AuditReport:
     seed: int
     prompts: list[str]
     folder: str
+    by_embedder: dict[str, str] = field(default_factory=dict)
+    by_others: list[AuditReport] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
         """The report for people."""
@@ -90,7 +94,10 @@ class AuditReport:
         if self.unchecked is not None:
             yield f"  unchecked: {self.unchecked}"
         yield from (f"  it can't say: {limit}" for limit in self.limits)
+        yield from (f"  {embedder} says: {said}" for embedder, said in self.by_embedder.items())
         yield f"  {self.folder}"
+        for other in self.by_others:
+            yield from other.lines()
 
 
 def plain(report: AuditReport) -> dict[str, Any]:

@@ -67,6 +67,13 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def devices_of(names: str = "auto") -> tuple[str, ...]:
+    """The devices in a list set apart by commas; `auto`: all GPUs, or the CPU. Raises BadBase as `pick_device` does."""
+    if names == "auto" and torch.cuda.is_available():
+        return tuple(f"cuda:{number}" for number in range(torch.cuda.device_count()))
+    return tuple(str(pick_device(name.strip())) for name in names.split(","))
+
+
 def weight_files(path: Path, part: str) -> list[Path]:
     """The safetensors files that hold one part of a base, in order: a single file holds all. Raises BadBase."""
     if path.is_file():

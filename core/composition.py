@@ -13,6 +13,7 @@ from datetime import datetime
 
 from core import consent
 from core.cohort import LEAST_IN_COMPOSITE
+from core.consent import LOST
 from core.errors import BadValue, CohortTooSmall, ConsentLost, Refused, Tainted, WrongArchitecture
 from core.models import require_in_use
 from storage import artifacts, ledger, subjects
@@ -20,7 +21,6 @@ from storage.catalog import Catalog
 from storage.records import CohortRules, Model, ModelKind, ModelState, Purpose, Status, Subject
 
 ROUNDING = 1e-9  # shares are sums of quotients
-LOST = frozenset({Status.WITHDRAWN, Status.REFUSED, Status.MINOR, Status.AGE_UNSETTLED})
 ONE_PERSON = 0.5  # a share of a model from which on its pictures are of one person
 NAMED = 5  # people named in a message; the rest are counted
 

@@ -35,6 +35,7 @@ WORST_FIRST = (
     Status.UNKNOWN,
     Status.GRANTED,
 )
+LOST = frozenset({Status.WITHDRAWN, Status.REFUSED, Status.MINOR, Status.AGE_UNSETTLED})  # a grant that ended is not
 ADULT_AT = 18
 BY_GUARDIAN = "guardian"  # in a grant's details: True where the guardian of a minor gave it
 BY_PLACE = "place"  # a `taken_source`: the zone of the position, not the camera's word

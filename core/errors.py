@@ -24,6 +24,7 @@ __all__ = [
     "CatalogDamaged",
     "CatalogExists",
     "CatalogTooNew",
+    "Changed",
     "CohortTooSmall",
     "ConsentLost",
     "JobFailed",
@@ -47,6 +48,10 @@ class BadQuery(KyodakuError):
 
 class BadImage(KyodakuError):
     """A file that can't be decoded as a photograph. Recorded with the photograph; the run goes on."""
+
+
+class Changed(BadImage):
+    """A file that is gone, or no longer the one that was indexed."""
 
 
 class UnreadablePath(KyodakuError):

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core import outside, recorded_file, said, statuses
+from core import outside, said, statuses
 from core.errors import BadImage
 from core.interchange import copies, packet
 from core.interchange.copies import Copy
+from core.interchange.copying import Copiers
 from core.interchange.rdf import BadPacket
 from core.interchange.statement import Statement
 from core.progress import Report, Step, silent
-from core.recorded_file import INDEXED
 from storage import ledger, photos
 from storage.catalog import Catalog
 from storage.photos import split
@@ -57,32 +57,34 @@ def export(
     """Write a copy of each of these photographs that may be published into `out`, which is made where it is missing.
 
     Positions are stripped unless `gps` asks for them; with `names` people are named who granted `catalogue`. No file is
-    ever overwritten, and each is there whole or not at all. Raises BadValue for a folder of the archive or catalog.
+    ever overwritten, and each is there whole or not at all. Raises BadValue for a folder of the archive or catalog;
+    JobFailed, UnreadablePath.
     """
     outside.require(catalog, out)
     done = Exported()
     if not dry_run:
         out.mkdir(parents=True, exist_ok=True)
-    for start in range(0, len(photo_ids), BATCH):
-        some = _granted(catalog, photos.get_many(catalog, photo_ids[start : start + BATCH]), done)
-        told = said.statements(catalog, some, names=names)
-        for photo in some:
-            try:
-                copy = _copy(photo, told[photo.id], gps)
-                path = out / f"{_stem(photo)}{copy.suffix}"
-                if path.exists():
-                    raise BadImage(f"{display(str(path))} is there already")
-                if not dry_run:
-                    with new_file(path) as file:
-                        file.write(copy.data)
-            except FileExistsError:
-                done.left_out[photo.id] = f"{display(str(path))} is there already"
-            except BadImage as error:
-                done.left_out[photo.id] = error.message
-            else:
-                done.written[photo.id] = str(path)
-                done.encoded += [photo.id] if copy.encoded else []
-        report(Step("export", min(start + BATCH, len(photo_ids)), len(photo_ids)))
+    with Copiers() as copiers:
+        for start in range(0, len(photo_ids), BATCH):
+            some = _granted(catalog, photos.get_many(catalog, photo_ids[start : start + BATCH]), done)
+            told = said.statements(catalog, some, names=names)
+            for photo in some:
+                try:
+                    copy = _copy(copiers, photo, told[photo.id], gps)
+                    path = out / f"{_stem(photo)}{copy.suffix}"
+                    if path.exists():
+                        raise BadImage(f"{display(str(path))} is there already")
+                    if not dry_run:
+                        with new_file(path) as file:
+                            file.write(copy.data)
+                except FileExistsError:
+                    done.left_out[photo.id] = f"{display(str(path))} is there already"
+                except BadImage as error:
+                    done.left_out[photo.id] = error.message
+                else:
+                    done.written[photo.id] = str(path)
+                    done.encoded += [photo.id] if copy.encoded else []
+            report(Step("export", min(start + BATCH, len(photo_ids)), len(photo_ids)))
     return done
 
 
@@ -102,17 +104,15 @@ def _granted(catalog: Catalog, some: Sequence[Photo], done: Exported) -> list[Ph
     return allowed
 
 
-def _copy(photo: Photo, told: Statement, gps: bool) -> Copy:
-    """The copy's bytes. Raises BadImage."""
-    data = recorded_file.read(photo.path, photo.content_hash, INDEXED)
-    assert photo.format is not None
+def _copy(copiers: Copiers, photo: Photo, told: Statement, gps: bool) -> Copy:
+    """The copy's bytes. Raises BadImage, JobFailed, UnreadablePath."""
     size = photo.width or 1, photo.height or 1
-    orientation = copies.kept_orientation(photo.format, photo.orientation)
+    orientation = copies.kept_orientation(photo.format or "", photo.orientation)
     try:
         xmp = packet.made(told, size, orientation)
     except BadPacket as error:
         raise BadImage(f"what is said of it can't be written: {error}") from error
-    return copies.of(data, photo.format, photo.orientation, xmp, gps=gps)
+    return copiers.copy(photo, xmp, gps=gps)
 
 
 def _stem(photo: Photo) -> str:

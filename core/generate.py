@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,17 @@ from typing import Any
 import torch
 from PIL import Image
 
-from core import base_model, consent, portraits, prompts
+from core import base_model, consent, credentials, hypernetwork, portraits, prompts
 from core.base_model import Base
 from core.composition import ONE_PERSON
+from core.credentials import Credentials
 from core.errors import BadLora, BadValue, NoSuchRecord, Refused, Tainted, UnreadablePath
 from core.generated_checks import Checker, Seen
 from core.generated_marks import Origin, save
+from core.inpaint import staying
 from core.models import require_in_use
 from core.progress import Report, Step, silent
-from core.start_picture import start_picture
+from core.start_picture import STRENGTH, Start, start_picture
 from core.training.recipe import SHARED_TRIGGER
 from core.watch import Watch
 from storage import artifacts, generated, ledger, subjects, whole_files
@@ -138,9 +140,15 @@ def open_model(catalog: Catalog, name: str, device: str = "auto") -> Opened:
 
 
 def add_lora(base: Base, weights: Path, content_hash: str) -> None:
-    """Merge a LoRA file into the loaded base. Raises BadLora when it is not the file that was registered."""
+    """Merge a LoRA file into the loaded base, or put a hypernetwork on it.
+
+    Raises BadLora when it is not the file that was registered.
+    """
     if not weights.is_file() or whole_files.file_hash(weights) != content_hash:
         raise BadLora(f"{weights} is not the file that was made", "restore it from a backup, or train again")
+    if hypernetwork.is_one(weights):
+        hypernetwork.put_on(base.pipe.unet, hypernetwork.read(weights).to(base.device))
+        return
     base.pipe.load_lora_weights(weights.parent, weight_name=weights.name, adapter_name=ADAPTER, local_files_only=True)
     base.pipe.fuse_lora(adapter_names=[ADAPTER])
     base.pipe.unload_lora_weights()
@@ -155,8 +163,7 @@ def draw(
     size: int | None = None,
     negative: str = "",
     guidance: float | None = None,
-    start: Image.Image | None = None,
-    strength: float = 0.6,
+    start: Start | None = None,
     before_step: Callable[[], None] = lambda: None,
 ) -> Iterator[list[Image.Image]]:
     """One picture for each prompt, in batches; picture i starts from the noise of `seed` + i. Nothing is checked.
@@ -164,9 +171,9 @@ def draw(
     What `before_step` raises, called at each step of the sampler, stops it.
     """
 
-    def stepped(_pipe: Any, _step: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    def stepped(pipe: Any, step: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         before_step()
-        return tensors
+        return tensors if stays is None else {"latents": stays.put_back(pipe, step, tensors["latents"])}
 
     pipe: Any = base.pipe
     extra: dict[str, Any] = {"height": size or base.resolution, "width": size or base.resolution}
@@ -175,10 +182,12 @@ def draw(
 
         pipe = AutoPipelineForImage2Image.from_pipe(base.pipe)
         pipe.set_progress_bar_config(disable=True)
-        extra = {"image": start, "strength": strength}
+        extra = {"image": start.picture, "strength": start.strength}
     for first in range(0, len(texts), BATCH):
         part = list(texts[first : first + BATCH])
-        noise = [torch.Generator().manual_seed(seed + first + number) for number in range(len(part))]
+        seeds = range(seed + first, seed + first + len(part))
+        noise = [torch.Generator().manual_seed(one) for one in seeds]
+        stays = None if start is None or start.mask is None else staying(base, start.picture, start.mask, seeds)
         dtype = pipe.unet.dtype
         halved = torch.autocast(base.device.type, dtype=dtype, enabled=dtype is not torch.float32)
         with torch.inference_mode(), halved:
@@ -191,7 +200,10 @@ def draw(
                 callback_on_step_end=stepped,
                 **extra,
             )
-        yield [picture.convert("RGB") for picture in drawn.images]
+        pictures = [picture.convert("RGB") for picture in drawn.images]
+        if start is not None and start.mask is not None:
+            pictures = [Image.composite(picture, start.picture, start.mask) for picture in pictures]
+        yield pictures
 
 
 def guidance_of(base: Base, given: float | None) -> float:
@@ -214,31 +226,37 @@ def generate(
     negative: str = "",
     guidance: float | None = None,
     image: Path | None = None,
-    strength: float = 0.6,
+    mask: Path | None = None,
+    strength: float = STRENGTH,
     device: str = "auto",
     safety: Path | None = None,
+    signer: tuple[Path, Path] | None = None,
     report: Report = silent,
 ) -> Drawn:
     """Draw `n` pictures of a model (by name) or base (by path) into `out`, with a contact sheet.
 
     `{trigger}` in the prompt stands for the model's word. `image` is what to start from, if whoever is in it allows it
-    (`core.start_picture`). Pictures that the checks withhold are not written; without a safety checker, the base's
-    or the one in the folder `safety`, they are marked as unchecked. Raises PromptRefused, NoSuchRecord, Tainted,
-    Refused, BadBase, BadValue, BadImage.
+    (`core.start_picture`); where `mask` is black it stays as it is. Pictures that the checks withhold are not written;
+    without a safety checker, the base's or the one in the folder `safety`, they are marked as unchecked. They are
+    signed with the certificate and key of `signer`, else of `core.credentials.in_use`, if there is one. Raises
+    MissingDependency, PromptRefused, NoSuchRecord, Tainted, Refused, BadBase, BadValue, BadImage, UnreadablePath.
     """
     prompts.check(prompt, negative)
+    if mask is not None and image is None:
+        raise BadValue("a mask without a picture", "--image names what it lies over")
     if image is not None and int(steps * strength) < 1:  # so many of the steps are drawn
         raise BadValue(f"{steps} steps at strength {strength:g} draw nothing", "give more steps, or more strength")
+    files = signer or credentials.in_use(catalog)
+    signing = None if files is None else credentials.load(*files)
     watch = Watch(catalog, lambda: permit_opened(catalog, opened))
     opened = open_model(catalog, model, device)
     text = opened.prompt(prompt)
     prompts.check(text)  # as it is drawn: the model's word may stand in the middle of another
     side = _check_size(opened.base, size)
     checker = Checker(str(opened.base.device), opened.base.path, safety)
-    start = began_as = None
+    start = None
     if image is not None:
-        start = images_square(start_picture(catalog, image, checker)).resize((side, side), Image.Resampling.LANCZOS)
-        began_as = whole_files.file_hash(image)
+        start = replace(start_picture(catalog, image, checker, mask), strength=strength).square(side)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -250,7 +268,7 @@ def generate(
     watched(Step("drawing", 0, n))
     for batch in draw(
         opened.base, [text] * n, seed=seed, steps=steps, size=side, negative=negative,
-        guidance=guidance, start=start, strength=strength, before_step=watch,
+        guidance=guidance, start=start, before_step=watch,
     ):  # fmt: skip
         shown: list[tuple[Path, Image.Image, Origin, dict[str, object]]] = []
         for picture, seen in zip(batch, checker.look(batch), strict=True):
@@ -261,24 +279,28 @@ def generate(
             path = out / f"{number:06d}.png"
             origin = Origin(
                 opened.name, opened.content_hash, text, negative, number, steps, guidance_of(opened.base, guidance),
-                type(opened.base.pipe.scheduler).__name__.removesuffix("Scheduler"), picture.size, began_as,
+                type(opened.base.pipe.scheduler).__name__.removesuffix("Scheduler"), picture.size,
+                None if start is None else start.content_hash, None if start is None else start.strength,
             )  # fmt: skip
             shown.append((path, picture, origin, checks_of(seen, checker)))
             kept.append((path, picture))
-        _keep(catalog, opened, shown)
+        _keep(catalog, opened, shown, signing)
         watched(Step("drawing", done, n))
     sheet = None
     if kept:
         sheet = out / "contact-sheet.png"
         told = {"pictures": len(kept), **checked_by(checker)}
         together = contact_sheet([picture for _, picture in kept], note=checker.unchecked)
-        _keep(catalog, opened, [(sheet, together, origin, told)])
+        _keep(catalog, opened, [(sheet, together, origin, told)], signing)
     images = [path for path, _ in kept]
     return Drawn(images, sheet, withheld, opened.name, opened.content_hash, text, seed, checker.unchecked)
 
 
 def _keep(
-    catalog: Catalog, opened: Opened, shown: Sequence[tuple[Path, Image.Image, Origin, dict[str, object]]]
+    catalog: Catalog,
+    opened: Opened,
+    shown: Sequence[tuple[Path, Image.Image, Origin, dict[str, object]]],
+    signing: Credentials | None,
 ) -> None:
     """Write pictures and put them down as the model's, if it may still be drawn with; none of a model of nobody's."""
     own = opened.model or artifacts.with_content(catalog, opened.base.unet_hash)
@@ -286,7 +308,7 @@ def _keep(
         # A withdrawal comes before this and is seen here, or after and finds the rows.
         permit_opened(catalog, opened)
         for path, picture, origin, checks in shown:
-            save(picture, path, origin, checks)
+            save(picture, path, origin, checks, signing)
         if own is not None:
             drawn = [(path, whole_files.file_hash(path)) for path, *_ in shown]
             generated.add(catalog, own.id, drawn, datetime.now(UTC))
@@ -316,10 +338,3 @@ def _check_size(base: Base, size: int | None) -> int:
     if size is not None and size % grain:
         raise BadValue(f"pictures of {size} pixels can't be drawn with this base", f"give a multiple of {grain}")
     return size or base.resolution
-
-
-def images_square(picture: Image.Image) -> Image.Image:
-    """The largest square in the middle of a picture."""
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    return picture.crop((left, top, left + side, top + side))

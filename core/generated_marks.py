@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
+from core.credentials import Credentials, sign
 from core.errors import BadImage
 from storage.whole_files import whole_file
 
@@ -41,6 +42,7 @@ class Origin:
     sampler: str
     size: tuple[int, int]
     start: str | None = None
+    strength: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,17 @@ def read(data: bytes) -> Marks:
         raise BadImage("it has no marks of a drawn picture") from error
 
 
-def save(picture: Image.Image, path: Path, origin: Origin, checks: Mapping[str, object]) -> None:
-    """Write a PNG with its marks, whole or not at all. `checks` is what was looked at before it was kept."""
+def save(
+    picture: Image.Image,
+    path: Path,
+    origin: Origin,
+    checks: Mapping[str, object],
+    credentials: Credentials | None = None,
+) -> None:
+    """Write a PNG with its marks, signed where there are `credentials`, whole or not at all.
+
+    `checks` is what was looked at before it was kept.
+    """
     marks = PngInfo()
     marks.add_itxt("parameters", _parameters(origin))
     told = {"model": origin.model, "model_hash": origin.model_hash, "checks": dict(checks)}
@@ -72,15 +83,21 @@ def save(picture: Image.Image, path: Path, origin: Origin, checks: Mapping[str, 
     marks.add_itxt("kyodaku", json.dumps(told, sort_keys=True, ensure_ascii=False))
     source = SOURCE_TYPES + (FROM_NOISE if origin.start is None else FROM_PICTURE)
     marks.add_itxt("XML:com.adobe.xmp", _XMP.format(source=escape(source)))
+    packed = BytesIO()
+    picture.save(packed, "PNG", pnginfo=marks)
+    png = packed.getvalue()
+    if credentials is not None:
+        png = sign(credentials, png, source, {"model": origin.model, "model_hash": origin.model_hash})
     with whole_file(path) as file:
-        picture.save(file, "PNG", pnginfo=marks)
+        file.write(png)
 
 
 def _parameters(origin: Origin) -> str:
     """The line that A1111 and its kin write and read."""
+    denoised = "" if origin.strength is None else f", Denoising strength: {origin.strength:g}"
     negative = f"Negative prompt: {origin.negative}\n" if origin.negative else ""
     return (
         f"{origin.prompt}\n{negative}Steps: {origin.steps}, Sampler: {origin.sampler}, CFG scale: {origin.guidance:g}, "
         f"Seed: {origin.seed}, Size: {origin.size[0]}x{origin.size[1]}, Model hash: {origin.model_hash[:10]}, "
-        f"Model: {origin.model}"
+        f"Model: {origin.model}{denoised}"
     )

@@ -20,8 +20,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core import jpeg, raw, raw_preview
 from core.errors import BadImage
-from storage.catalog import Catalog
-from storage.records import Photo
 from storage.safe_text import display
 
 CAMERA_SUFFIXES = frozenset({b"jpg", b"jpeg", b"jpe", b"jfif", b"heic", b"heif", b"hif"})  # beside a RAW
@@ -34,7 +32,8 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 GREEDY = "it takes more memory than is safe"
-_MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow's own line for a bomb, 179 megapixels
+MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow's own line for a bomb, 179 megapixels
+_BAND = 256  # rows of a transparent picture that are laid on white at a time: whole, it would take four times as much
 _TAIL = 1 << 16  # bytes in which a PNG's last chunk is looked for
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -93,7 +92,7 @@ def probe_jpeg(frame: jpeg.Frame, orientation: int) -> ImageFacts:
     """As `probe`, of a JPEG whose frame and EXIF orientation were read already. Raises BadImage."""
     if 0 in (frame.width, frame.height):
         raise BadImage("the picture has no pixels")
-    if frame.width * frame.height > _MOST_PIXELS:
+    if frame.width * frame.height > MOST_PIXELS:
         raise BadImage(f"{frame.width} x {frame.height} pixels are more than is safe to decode")
     return replace(_facts("JPEG", frame.width, frame.height, orientation), complete=frame.complete)
 
@@ -122,31 +121,6 @@ def load(source: bytes | Path | BinaryIO, orientation: int, *, longest: int | No
         upright = ImageOps.contain(upright, (longest, longest), Image.Resampling.LANCZOS)
     turn = _TURNS.get(orientation)
     return upright if turn is None else upright.transpose(turn)
-
-
-def thumbnail(catalog: Catalog, photo: Photo, longest: int = 320) -> Path:
-    """A JPEG of the photograph with its longer side at most `longest`, kept in the catalog by content.
-
-    Raises BadImage, also when the file is not the one that was indexed.
-    """
-    if photo.content_hash is None:
-        raise BadImage(f"{photo.path_text}: {photo.error or 'was not read yet'}", "run kyodaku index again")
-    kept = catalog.thumbs / photo.content_hash[:2] / f"{photo.content_hash}-{longest}.jpg"
-    if kept.exists():
-        return kept
-    picture = load(photo.path, photo.orientation, longest=longest)
-    stat = os.stat(photo.path)  # noqa: PTH116 - the path is bytes
-    if (stat.st_size, stat.st_mtime_ns) != (photo.size, photo.mtime_ns):
-        raise BadImage(f"{photo.path_text} changed since it was indexed", "run kyodaku index again")
-    kept.parent.mkdir(mode=0o700, exist_ok=True)
-    part = kept.with_suffix(f".{os.getpid()}.part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            picture.save(file, "JPEG", quality=85)
-        part.replace(kept)
-    finally:
-        part.unlink(missing_ok=True)
-    return kept
 
 
 def _format(image: Image.Image) -> str:
@@ -209,10 +183,17 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):  # convert() would clip 16 bits at 255
         image = image.convert("I").point(lambda value: value / 256).convert("L")
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
+        return _on_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    whole = Image.new("RGB", image.size)
+    for top in range(0, image.height, _BAND):
+        band = image.crop((0, top, image.width, min(top + _BAND, image.height))).convert("RGBA")
+        white = Image.new("RGBA", band.size, "white")
+        whole.paste(Image.alpha_composite(white, band).convert("RGB"), (0, top))
+    return whole
 
 
 def _formats(head: bytes) -> tuple[str, ...]:

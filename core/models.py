@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import BadValue, NoSuchRecord, Refused, Tainted
-from core.progress import Report, silent
+from core.releases import Outside, outside
 from storage import artifacts, subjects, whole_files
 from storage.catalog import Catalog
 from storage.errors import BadTensorFile
@@ -20,17 +20,20 @@ from storage.tensors import read_header
 
 MERGES = frozenset({ModelKind.AVERAGE, ModelKind.BAKE, ModelKind.SOUP})
 TRACES = (".preview.png", ".samples", ".audit")  # what lies beside a model's file and shows what it draws
-SAME = "made again from its ingredients it is the same, byte for byte"
 LONGEST_NAME = 120  # bytes of UTF-8: a file name with room for endings
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A model with who is in it: each person's share by name, and the cohorts its pictures come from."""
+    """A model with who is in it: each person's share by name, and the cohorts its pictures come from.
+
+    `released` is what left of it, and by whose word no more.
+    """
 
     model: Model
     shares: Mapping[str, float]
     cohorts: Sequence[str]
+    released: Sequence[Outside] = ()
 
     def lines(self) -> list[str]:
         """For a person to read."""
@@ -43,6 +46,7 @@ class Shown:
         if model.energy_kept is not None:
             told.append(f"keeps {model.energy_kept:.4%} of the exact mean's energy")
         told += [f"cohort {name}" for name in self.cohorts]
+        told += [line for one in self.released for line in one.lines()]
         told.append(flat_shares(list(self.shares.values())))
         return told + [f"  {share:7.2%}  {name}" for name, share in self.shares.items()]
 
@@ -91,20 +95,6 @@ def flat_shares(shares: Sequence[float]) -> str:
         return f"1 person, {shares[0]:.1%}"
     low, high = f"{min(shares):.1%}", f"{max(shares):.1%}"
     return f"{len(shares)} people, " + (f"each {low}" if low == high else f"{low} to {high} each")
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """Whether a model's file is the recorded one, and whether making it again gives the same (None: not a merge)."""
-
-    name: str
-    ok: bool
-    file: str
-    remade: str | None
-
-    def lines(self) -> list[str]:
-        """For a person to read."""
-        return [f"{self.name}: {self.file}", *([f"{self.name}: {self.remade}"] if self.remade else [])]
 
 
 def require_name(name: str) -> str:
@@ -165,7 +155,8 @@ def show(catalog: Catalog, name: str) -> Shown:
     ordered = sorted(((people[key].name, share) for key, share in shares.items()), key=lambda one: (-one[1], one[0]))
     below = artifacts.get_models(catalog, artifacts.ancestors(catalog, [model.id]))
     cohorts = {one.cohort_id for one in (model, *below) if one.cohort_id is not None}
-    return Shown(model, dict(ordered), sorted(artifacts.get_cohort(catalog, key).name for key in cohorts))
+    names = sorted(artifacts.get_cohort(catalog, key).name for key in cohorts)
+    return Shown(model, dict(ordered), names, outside(catalog, model.id))
 
 
 def lineage(catalog: Catalog, name: str) -> Lineage:
@@ -215,26 +206,6 @@ def affected(catalog: Catalog, subject: int | str) -> list[Model]:
     ids = {model.id for model in own}
     reached = artifacts.get_models(catalog, sorted(ids | set(artifacts.descendants(catalog, ids))))
     return [model for model in reached if model.state is not ModelState.DELETED]
-
-
-def verify(catalog: Catalog, name: str, report: Report = silent) -> Verification:
-    """Read a model's file and compare its hash; make a merge again from its ingredients and compare that too.
-
-    Raises NoSuchRecord, and Tainted for a model whose file is not to be had (tainted, quarantined, deleted).
-    """
-    model = artifacts.get_model(catalog, name)
-    require_in_use(model)
-    problem = file_problem(catalog, model)
-    if model.kind not in MERGES:
-        return Verification(name, problem is None, problem or "its file is the one recorded", None)
-    from core.merging.catalogued import made_again  # torch is loaded only where it is used
-
-    odd = made_again(catalog, model, report)
-    inputs = artifacts.get_models(catalog, [arrow.input_id for arrow in artifacts.inputs_of(catalog, model.id)])
-    changed = [one.name for one in inputs if odd and file_problem(catalog, one)]
-    why = f" (changed since: its ingredient {', '.join(changed)})" if changed else ""
-    said = f"made again it comes out differently: {', '.join(odd)}{why}" if odd else SAME
-    return Verification(name, problem is None and not odd, problem or "its file is the one recorded", said)
 
 
 def file_problem(catalog: Catalog, model: Model) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from core import image
+from core import decoding
 from storage import photos
 from storage.catalog import Catalog
 from storage.records import Box, Face
@@ -20,9 +20,12 @@ LINE, LETTER = 16, 7  # pixels of a line of a note, and of a letter in it
 
 
 def portrait(catalog: Catalog, face: Face, size: int = 160) -> Image.Image:
-    """The face with some of what is around it, RGB, square, `size` pixels a side. Raises BadImage."""
+    """The face with some of what is around it, RGB, square, `size` pixels a side.
+
+    Raises BadImage, JobFailed, UnreadablePath.
+    """
     photo = photos.get(catalog, face.photo_id)
-    whole = image.load(photo.path, photo.orientation, longest=DECODED)
+    whole = decoding.picture(decoding.ask(photo, DECODED))
     scale = whole.width / photo.width if photo.width else 1.0
     return whole.resize((size, size), Image.Resampling.LANCZOS, box=_square(face.box, scale, whole.size))
 

@@ -1,8 +1,9 @@
-"""A process that works on files: `python -P -m core.read_worker TARGET ROOM PULSE [MEMORY]`, started by `core.readers`.
+"""A process that works on files: `python -P -m core.read_worker TARGET ROOM PULSE [MEMORY]`.
 
-Chunks of tasks come on stdin and what the function `TARGET` makes of each goes to stdout, each a length of four bytes
-and a pickle; `PULSE` is the memory of `core.pulse`, `MEMORY` holds `ROOM` bytes for each chunk that is under way. It
-ends when its parent does, whatever it is at.
+`core.processes` starts it. Chunks of tasks, each with the memory it may take, come on stdin, and what the function
+`TARGET` makes of each goes to stdout, both as a length of four bytes and a pickle; `PULSE` is the memory of
+`core.pulse`, `MEMORY` holds `ROOM` bytes for each chunk that is under way. It ends when its parent does, whatever it is
+at.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any, BinaryIO
 
 from core.pulse import Pulse
 
-MOST_MEMORY = 256 << 20  # bytes that reading may take beyond what the process has at its start
+MOST_MEMORY = 256 << 20  # bytes that a file may take, beyond what the process has at its start
 
 _LEFT_ALONE = 60  # seconds without a byte after which it ends itself: nobody is there any more to do it
 _LENGTH = struct.Struct("<I")
@@ -39,27 +40,38 @@ def main() -> None:
     work, room = getattr(importlib.import_module(module), name), int(size)
     memory = memoryview(mmap.mmap(int(shared[0]), 0) if shared else b"")
     pulse = _Heart(int(descriptor))
-    bound_memory()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    used = memory_in_use()
     with suppress(BrokenPipeError):
         while message := _message(into):
             place, tasks = pickle.loads(message)
-            reply = pickle.dumps(
-                [_done(work, task, pulse, memory[place * room : (place + 1) * room]) for task in tasks]
-            )
+            own, replies = memory[place * room : (place + 1) * room], []
+            for most, task in tasks:
+                bound_memory(used, most)
+                replies.append(_done(work, task, pulse, own))
+            reply = pickle.dumps(replies)
             out.write(_LENGTH.pack(len(reply)) + reply)
             out.flush()
 
 
-def bound_memory(most: int = MOST_MEMORY) -> None:
-    """Let this process take `most` bytes more: what a file makes it ask for beyond that is a MemoryError.
-
-    Where the system doesn't tell what it has (no /proc), nothing is bounded.
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def memory_in_use() -> int | None:
+    """Bytes of data that this process has; None where the system doesn't tell (no /proc)."""
     with suppress(OSError):
         lines = Path("/proc/self/status").read_text().splitlines()
-        used = next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmData:"))
-        resource.setrlimit(resource.RLIMIT_DATA, (used + most, used + most))
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmData:"))
+    return None
+
+
+def bound_memory(used: int | None, most: int = MOST_MEMORY) -> None:
+    """Let this process take `most` bytes more than `used`: what a file makes it ask for beyond is a MemoryError.
+
+    Nothing is bounded where nobody knows what is in use.
+    """
+    if used is None:
+        return
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    wanted = used + most
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 class _Heart(Pulse):

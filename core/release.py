@@ -69,8 +69,7 @@ def export_model(
     source = catalog.models / permit.model.path
     card = model_card(_facts(catalog, permit, licence, intended_use, now))
     if not dry_run:
-        _write(permit, source, out, card)
-        audits.release(catalog, permit.model.id, permit.bytes_hash, now)
+        _write(catalog, permit, source, out, card)
     return Released(name, str(out), [CARD, *_files(source)], len(permit.people), permit.bytes_hash, dry_run)
 
 
@@ -153,7 +152,16 @@ def _files(source: Path) -> list[str]:
     return [f"{source.name}/{path.relative_to(source)}" for path in sorted(source.rglob("*")) if path.is_file()]
 
 
-def _write(permit: _Permit, source: Path, out: Path, card: str) -> None:
+def _leave(catalog: Catalog, permit: _Permit) -> None:
+    """Put on record that the model leaves, if that is still allowed: copying it took a while."""
+    with catalog.transaction():
+        now = ledger.instant(catalog)
+        require_in_use(artifacts.get_models(catalog, [permit.model.id])[0])
+        _require_granted(catalog, permit.model.name, permit.people, now)
+        audits.release(catalog, permit.model.id, permit.bytes_hash, [person.id for person in permit.people], now)
+
+
+def _write(catalog: Catalog, permit: _Permit, source: Path, out: Path, card: str) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         require_space(out.parent, sum(path.stat().st_size for path in [source, *source.rglob("*")] if path.is_file()))
@@ -168,6 +176,7 @@ def _write(permit: _Permit, source: Path, out: Path, card: str) -> None:
             (part / CARD).write_text(card, encoding="utf-8")
             if out.is_dir():
                 out.rmdir()
+            _leave(catalog, permit)  # before the copy has its name: none is ever out that is not on record
             whole_files.put_in_place(part, out)
     except OSError as error:
         raise UnreadablePath(f"{out} can't be written: {error.strerror}", "name another folder") from error

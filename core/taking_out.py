@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core import composition, consent, models
-from core.composition import LOST
+from core.consent import LOST
 from core.selection import People, photographs
 from storage import artifacts, frozen_faces, generated, ledger, subjects, unfinished
 from storage.catalog import Catalog

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from core import composition, consent, models
+from core import composition, consent, models, releases
 from core.decisions import noting
 from core.errors import BadValue, KyodakuError, Refused, Tainted
 from core.progress import Report, Step, silent
@@ -41,7 +41,8 @@ class Reach:
     """What a withdrawal would do: photographs by id, cohorts and models by name.
 
     `quarantined` are the models that can't be had without the person, `remade` those made anew without them,
-    `retrained` those of the former that are put down to be trained again, `generated` the files that any of them drew.
+    `retrained` those of the former that are put down to be trained again, `generated` the files that any of them drew,
+    `released` what copies are out that hold the person, in words.
     """
 
     subject: str
@@ -52,6 +53,7 @@ class Reach:
     remade: Sequence[str]
     retrained: Sequence[str]
     generated: Sequence[str]
+    released: Sequence[str] = ()
 
     def lines(self) -> list[str]:
         """For a person to read."""
@@ -62,6 +64,7 @@ class Reach:
             f"made anew without them: {_list(self.remade)}",
             f"to be trained again without them: {_list(self.retrained)}",
             _pictures(self.generated),
+            *self.released,
         ]
 
 
@@ -112,6 +115,7 @@ class Withdrawal:
     seconds: float
     retraining: Sequence[int] = ()
     generated: Sequence[str] = ()
+    released: Sequence[str] = ()
 
     def lines(self) -> list[str]:
         """For a person to read."""
@@ -121,6 +125,7 @@ class Withdrawal:
             f"taken out of use: {_list(self.quarantined)}",
             f"made anew without them: {_list(self.remade)}, in {self.seconds:.1f} s in all",
             _pictures(self.generated),
+            *self.released,
         ]
         return [*told, *_waiting(self.waiting), *_retraining(self.retraining)]
 
@@ -142,6 +147,7 @@ def reach(catalog: Catalog, subject: int | str, purposes: Sequence[Purpose]) -> 
         remade=[model.name for model in remade],
         retrained=[model.name for model in lost if model.kind is ModelKind.POOLED],
         generated=[str(one.path) for one in generated.of_models(catalog, [model.id for model in found])],
+        released=_released(catalog, person, purposes),
     )
 
 
@@ -197,6 +203,7 @@ def withdraw(
         seconds=time.monotonic() - started,
         retraining=_of_these(catalog, settled.retraining, taken.lost),
         generated=[str(one.path) for one in taken.drawn],
+        released=_released(catalog, person, purposes),
     )
 
 
@@ -344,6 +351,11 @@ def _erase_portraits(catalog: Catalog) -> None:
             ruling = consent.person_ruling(person, events, Purpose.TRAIN_INDIVIDUAL, ledger.instant(catalog))
             if ruling.status not in (Status.GRANTED, Status.EXPIRED):
                 models.erase_traces(catalog, model)
+
+
+def _released(catalog: Catalog, person: Subject, purposes: Sequence[Purpose]) -> list[str]:
+    """What copies are out that hold the person, where one of these purposes is asked of what is released."""
+    return releases.told(catalog, releases.with_person(catalog, person.id)) if {*purposes} & {*releases.FOR_IT} else []
 
 
 def _sweep(catalog: Catalog) -> None:

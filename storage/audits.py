@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,6 +33,16 @@ class Audit:
     checker: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The bytes of a model (`artifacts.tree_hash`) that left the catalog, and who (subject ids) was in them."""
+
+    model_id: int
+    bytes_hash: str
+    at: datetime
+    people: frozenset[int]
+
+
 _COLUMNS = "model_id, bytes_hash, at, verdict, images, faces, withheld, rate, upper_bound95, fmr, checker"
 
 
@@ -51,18 +63,28 @@ def last(catalog: Catalog, model_id: int) -> Audit | None:
     return None if row is None else _audit(row)
 
 
-def release(catalog: Catalog, model_id: int, bytes_hash: str, at: datetime) -> None:
-    """Put on record that a model left the catalog."""
+def release(catalog: Catalog, model_id: int, bytes_hash: str, people: Iterable[int], at: datetime) -> None:
+    """Put on record that a model left the catalog, with these people (subject ids) in it."""
     with catalog.transaction() as db:
-        db.execute(
+        made = db.execute(
             "INSERT INTO releases(model_id, bytes_hash, at) VALUES (?, ?, ?)", (model_id, bytes_hash, to_text(at))
+        )
+        db.executemany(
+            "INSERT INTO release_subjects(release_id, subject_id) VALUES (?, ?)",
+            [(made.lastrowid, person) for person in set(people)],
         )
 
 
-def releases(catalog: Catalog, model_id: int) -> list[tuple[str, datetime]]:
-    """The bytes of a model that left the catalog, by hash, and when, oldest first."""
-    query = "SELECT bytes_hash, at FROM releases WHERE model_id = ? ORDER BY id"
-    return [(row[0], from_text(row[1])) for row in catalog.connection.execute(query, (model_id,))]
+def releases(catalog: Catalog, model_id: int | None = None) -> list[Release]:
+    """What left the catalog of a model, or of all, oldest first."""
+    query = (
+        "SELECT model_id, bytes_hash, at, (SELECT json_group_array(subject_id) FROM release_subjects"
+        " WHERE release_id = id) AS people FROM releases WHERE ?1 IS NULL OR model_id = ?1 ORDER BY id"
+    )
+    return [
+        Release(row["model_id"], row["bytes_hash"], from_text(row["at"]), frozenset(json.loads(row["people"])))
+        for row in catalog.connection.execute(query, (model_id,))
+    ]
 
 
 def _audit(row: sqlite3.Row) -> Audit:

@@ -34,6 +34,7 @@ def rows_of(catalog: Catalog, subject_id: int) -> None:
     with catalog.transaction() as db:
         for table in ("cohort_items", "model_subjects"):
             db.execute(f"DELETE FROM {table} WHERE subject_id = ?", (subject_id,))
+        db.execute("UPDATE release_subjects SET subject_id = -subject_id WHERE subject_id = ?", (subject_id,))
         db.execute("DELETE FROM subjects WHERE id = ?", (subject_id,))
 
 

@@ -23,6 +23,7 @@ def command_line() -> typer.Typer:
         archive,
         cohorts,
         consent,
+        credentials,
         decisions,
         export,
         jobs,
@@ -46,7 +47,7 @@ def command_line() -> typer.Typer:
     )
     commands.callback()(root)
     for room in (
-        *(archive, cohorts, consent, decisions, export, jobs, ledger, models, people),
+        *(archive, cohorts, consent, credentials, decisions, export, jobs, ledger, models, people),
         *(photographs, pictures, recipes, similar, standards, subjects, training, upkeep),
     ):
         room.register(commands)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from core import looks, statuses
 from core.errors import BadImage
-from core.image import thumbnail
+from core.thumbnails import thumbnail
 from storage import faces, photos, similar, subjects
 from storage.catalog import Catalog
 from storage.records import Face, Photo, Status, Subject

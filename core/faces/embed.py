@@ -103,6 +103,21 @@ class FaceNetEmbedder:
         return np.concatenate(parts)
 
 
+class Several:
+    """Several embedders as one, whose vectors stand side by side: to be parted again, for spaces never mix."""
+
+    def __init__(self, embedders: Sequence[DlibEmbedder | FaceNetEmbedder]) -> None:
+        self.embedders = embedders
+
+    def embed(self, image: Image.Image, detections: Sequence[Detection]) -> NDArray[np.float32]:
+        """Vectors float32 [n, sum of dims] of the faces of one RGB picture, in the order given."""
+        return np.concatenate([one.embed(image, detections) for one in self.embedders], axis=1)
+
+    def parted(self, vector: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """What each embedder said, of such a vector."""
+        return np.split(vector, np.cumsum([one.dim for one in self.embedders])[:-1])
+
+
 Embedder = DlibEmbedder | FaceNetEmbedder
 
 

@@ -234,6 +234,8 @@ def _tiff(data: bytes, exif: bytes, xmp: bytes) -> bytes:
                 plain.putpalette(opened.palette)
             profile = opened.info.get("icc_profile")
             plain.save(out, "TIFF", compression="raw", exif=known, icc_profile=profile)
+    except MemoryError:
+        raise
     except (Exception, RecursionError) as error:
         # decoders raise anything at all
         raise BadImage("this kind of TIFF can't be copied", "export it by another program, as JPEG or PNG") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageCms
 
-from core import generated_marks, image, outside, printable, query, recorded_file
+from core import decoding, generated_marks, image, outside, printable, query, recorded_file
 from core.errors import BadImage, BadValue, ConsentLost, Refused, UnreadablePath
 from core.interchange.prints_pdf import Placed, Sheets
 from core.interchange.wording import Language, words
@@ -125,13 +125,12 @@ def _read(catalog: Catalog, source: Source, longest: int) -> _Ready:
     printable.require_printable(catalog, source)
     if isinstance(source.of, Photo):
         data = recorded_file.read(source.of.path, source.of.content_hash, INDEXED)
-        orientation, size = source.of.orientation, (source.of.width or 1, source.of.height or 1)
-    else:
-        data = recorded_file.read(source.of.path, source.of.content_hash, "drawn")
-        source = replace(source, beginning=_beginning(data))
-        printable.require_printable(catalog, source)
-        orientation, size = 1, _size(data)
-    return _Ready(source, _in_srgb(image.load(BytesIO(data), orientation, longest=longest), data), size)
+        picture = decoding.picture(decoding.ask(source.of, longest, content_hash=source.of.content_hash))
+        return _Ready(source, _in_srgb(picture, data), (source.of.width or 1, source.of.height or 1))
+    data = recorded_file.read(source.of.path, source.of.content_hash, "drawn")
+    source = replace(source, beginning=_beginning(data))
+    printable.require_printable(catalog, source)
+    return _Ready(source, image.load(BytesIO(data), 1, longest=longest), _size(data))
 
 
 def _size(data: bytes) -> tuple[int, int]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from core import framing, image
+from core import framing
 from core.errors import BadImage
+from core.thumbnails import thumbnail
 from storage import faces, photos
 from storage.catalog import Catalog
 from storage.records import Box, Face, FaceMark, Photo
@@ -40,7 +41,7 @@ def _picture(catalog: Catalog, photo: Photo, found: Iterable[Face], subject_id: 
         return "picture_others"
     crop, masks = framed
     try:
-        with Image.open(image.thumbnail(catalog, photo, DECODED)) as opened:
+        with Image.open(thumbnail(catalog, photo, DECODED)) as opened:
             thumb = opened.convert("RGB")
     except BadImage:
         return "picture_unreadable" if _is_there(photo) else "picture_gone"

@@ -172,7 +172,7 @@ def _find_layers(header: TensorFile) -> dict[str, _Keys]:
             if side == "down" and spec.shape:
                 keys.alpha = _peft_alpha(settings, part, path, spec.shape[0])
         else:
-            raise BadLora(f"{key!r} belongs to no plain LoRA", "DoRA, LoHa and LoKr are not read")
+            raise BadLora(f"{key!r} belongs to no plain LoRA", "DoRA, LoHa, LoKr and hypernetworks are not read")
     if not found:
         raise BadLora("there is no layer in it", "name a LoRA file")
     return dict(sorted(found.items()))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from core import image
 from core.decoding import AGAIN, STUCK, Ask, ask, load
 from core.errors import BadImage
+from core.processes import Processes, Work
 from core.pulse import Pulse
-from core.readers import Processes, Work
 from core.similar.hashing import LONGEST, perceptual_hash
 from storage.records import Photo
 

@@ -1,18 +1,21 @@
-"""The LoRA layers that a run trains: put on the base, started, and read off it."""
+"""What a run trains beside the frozen base, a LoRA or a hypernetwork: put on, started, and read off it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 
+from core import hypernetwork
 from core.base_model import Base
 from core.errors import BadBase
-from core.merging.formats import LoraLayer, layers_from_peft
+from core.merging.formats import LoraLayer, layers_from_peft, write_lora
+from core.merging.peft_keys import write_peft
 from core.training.optimisers import Named
 from core.training.order import seed_of
 from core.training.recipe import Recipe
@@ -25,6 +28,39 @@ LAYERS = {
 }
 TEXT_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj")
 ENCODERS = ("text_encoder", "text_encoder_2")
+
+
+class HypernetworkAdapter:
+    """A hypernetwork on a base that other runs use after this one. Its values are float32."""
+
+    text = False
+
+    def __init__(self, base: Base, recipe: Recipe) -> None:
+        """Raises BadBase when the base has no attention."""
+        take_off(base)
+        self._rate = recipe.lr
+        unet = base.pipe.unet
+        if not (widths := hypernetwork.widths_of(unet)):
+            raise BadBase(f"{base.path}: its UNet has no attention", "train a LoRA")
+        self.network = hypernetwork.Hypernetwork(widths, recipe.activation).to(base.device)
+        hypernetwork.put_on(unet, self.network)
+        self.named: dict[str, torch.nn.Parameter] = dict(sorted(self.network.named_parameters()))
+
+    def rates(self) -> Mapping[str, tuple[Named, float]]:
+        """Parameters and the height of their learning rate."""
+        return {"unet": (self.named, self._rate)}
+
+    def initialise(self, key: str, seed: int) -> None:
+        """Weights normal with a deviation of 0.01, biases nothing, as A1111 does: nearly the base."""
+        for name, parameter in self.named.items():
+            generator = torch.Generator().manual_seed(seed_of(key, seed, "start", name))
+            values = torch.randn(parameter.shape, generator=generator) * (0.01 if name.endswith("weight") else 0)
+            parameter.data.copy_(values)
+            parameter.grad = None
+
+    def write(self, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write the hypernetwork as it stands."""
+        hypernetwork.write(path, self.network, metadata)
 
 
 class LoraAdapter:
@@ -61,6 +97,11 @@ class LoraAdapter:
             parameter.data.copy_(values)
             parameter.grad = None
 
+    def write(self, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write the LoRA as it stands, in the recipe's format."""
+        write_as = write_peft if self._recipe.format == "diffusers" else write_lora
+        write_as(path, self.layers(), metadata)
+
     def layers(self) -> dict[str, LoraLayer]:
         """The LoRA as it stands, by kohya's layer names, copied."""
         found: dict[str, LoraLayer] = {}
@@ -95,8 +136,14 @@ class LoraAdapter:
                 parameter.data = parameter.data.float()
 
 
+def adapter_of(base: Base, recipe: Recipe) -> LoraAdapter | HypernetworkAdapter:
+    """What the recipe says learns, put on the base. Raises BadBase."""
+    return HypernetworkAdapter(base, recipe) if recipe.learns == "hypernetwork" else LoraAdapter(base, recipe)
+
+
 def take_off(base: Base) -> None:
     """Remove what a run before has put on the base."""
+    hypernetwork.take_off(base.pipe.unet)
     for part in ("unet", *ENCODERS):
         module = getattr(base.pipe, part, None)
         if module is not None and NAME in getattr(module, "peft_config", {}):

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from core import framing, image
+from core import decoding, framing
 from core.base_model import Base
-from core.errors import BadImage
+from core.decoding import Cut
+from core.errors import Changed
 from core.training import latent_cache
 from core.training.latent_cache import Array
 from storage import faces, photos
 from storage.catalog import Catalog
 from storage.records import Box, CohortItem, Photo
-from storage.whole_files import file_hash
 
 Size = tuple[int, int]  # width and height
 Frame = tuple[int, int, int, int, int, int]
@@ -111,21 +109,15 @@ def _face_weight(box: Box, cut: Box, places: Size, background: float) -> Tensor:
 def picture_of(photo: Photo, item: CohortItem, size: Size) -> tuple[Image.Image, Array]:
     """The item's crop, RGB, of that size, others' pixels filled, and where they are: float32 [h, w], 1 is free.
 
-    Raises BadImage.
+    Raises BadImage, JobFailed, UnreadablePath.
     """
-    path = Path(os.fsdecode(photo.path))
-    try:
-        same = file_hash(path) == item.content_hash
-    except OSError as error:
-        raise BadImage(
-            f"{photo.path_text} can't be read: {error.strerror}", "index again, then freeze again"
-        ) from error
-    if not same:
-        raise BadImage(f"{photo.path_text} changed since the cohort was frozen", "index again, then freeze again")
     cut = cut_of(item.crop, size)
-    # Cut before anything is resampled: a filter, the decoder's own at a reduced scale too, reads beyond its box.
-    whole = image.load(path, photo.orientation)
-    crop = whole.crop(cut).resize(size, Image.Resampling.LANCZOS)
+    try:
+        crop = decoding.picture(decoding.ask(photo, content_hash=item.content_hash, cut=Cut(cut, size)))
+    except Changed as error:
+        raise Changed(
+            f"{photo.path_text} is gone, or changed since the cohort was frozen", "index again, then freeze again"
+        ) from error
     free = np.ones((size[1], size[0]), dtype=np.float32)
     for mask in item.masks:
         left, top, right, bottom = _within(mask, cut, size)

@@ -15,15 +15,15 @@ from blake3 import blake3
 from torch import Tensor
 
 from core.base_model import Base
-from core.merging.formats import LoraLayer
 from core.training import checkpoint
-from core.training.adapter import LoraAdapter
+from core.training.adapter import HypernetworkAdapter, LoraAdapter, adapter_of
 from core.training.batches import Batches, Group, Rows
 from core.training.checkpoint import Kept
 from core.training.objective import Diffusion, errors
 from core.training.optimisers import Optimiser, rate
 from core.training.order import epoch_steps
 from core.training.recipe import Recipe
+from core.training.team import Team
 from core.training.words import Words
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -45,9 +45,18 @@ class Told:
     micro: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """What one pass through the network tells: its share of the loss, and each picture's group and error."""
+
+    loss: float
+    seen: list[tuple[int, float]]
+    micro: int
+
+
 @dataclass(slots=True)
 class Fit:
-    """One LoRA under training on a base that other runs use after it. `step` counts what is done.
+    """One LoRA or hypernetwork under training on a base that other runs use after it. `step` counts what is done.
 
     `micro` is how many pictures go through the network at once: the recipe's batch, or less since memory ran out.
     `best` is the score that the weights kept as the best had, None before there is one.
@@ -58,10 +67,11 @@ class Fit:
     groups: Sequence[Group]
     key: str
     prior: Group | None = None
+    team: Team = field(default_factory=Team)
     step: int = 0
     micro: int = 0
     best: float | None = None
-    adapter: LoraAdapter = field(init=False)
+    adapter: LoraAdapter | HypernetworkAdapter = field(init=False)
     optimiser: Optimiser = field(init=False)
     batches: Batches = field(init=False)
     diffusion: Diffusion = field(init=False)
@@ -71,7 +81,7 @@ class Fit:
 
     def __post_init__(self) -> None:
         recipe = self.recipe
-        self.adapter = LoraAdapter(self.base, recipe)
+        self.adapter = adapter_of(self.base, recipe)
         self.adapter.initialise(self.key, recipe.seed)
         self.optimiser = Optimiser(recipe, self.adapter.rates())
         self.batches = Batches(self.base, recipe, self.groups, self.key, self.prior, learns_words=self.adapter.text)
@@ -117,14 +127,10 @@ class Fit:
                 before_epoch()
             told = self._step()
             yield told
-            if kept is not None and self.step < self.recipe.steps and self.step % self.recipe.checkpoint_every == 0:
+            due = self.step < self.recipe.steps and self.step % self.recipe.checkpoint_every == 0
+            if kept is not None and self.team.leads and due:
                 people = [group.uid for group in self.groups]
                 checkpoint.save(kept, self._state(), fingerprint=self.fingerprint, people=people)
-
-    def layers(self) -> dict[str, LoraLayer]:
-        """The LoRA to be used, by kohya's layer names: the best that was noted, else as it stands."""
-        with self.written():
-            return self.adapter.layers()
 
     def note(self, score: float) -> bool:
         """Keep the weights as they are if this score is the least yet; tells whether it is."""
@@ -172,14 +178,7 @@ class Fit:
 
     def _step(self) -> Told:
         parameters = list(self.adapter.named.values())
-        while True:
-            try:
-                loss, by_group = self._gradients()
-                break
-            except torch.OutOfMemoryError:
-                if self.micro == 1:
-                    raise
-                self._halve()
+        passes = self._gradients(parameters)
         if self.scaler is not None:
             self.scaler.unscale_(self.optimiser.inner)
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
@@ -188,27 +187,53 @@ class Fit:
             self.scaler.update()
         self.step += 1
         self._follow()
-        return Told(self.step, loss, by_group, float(norm), self.optimiser.own_rate, self.micro)
-
-    def _gradients(self) -> tuple[float, dict[int, tuple[float, int]]]:
-        """Gradients of one step, and what they were of; a pass is taken apart where memory or shapes ask for it."""
-        self.optimiser.clear()
-        recipe = self.recipe
-        pictures = recipe.batch * recipe.accumulate
-        seen: list[tuple[int, Tensor]] = []
-        total = torch.zeros((), device=self.base.device)
-        for number in range(self.step * recipe.accumulate, (self.step + 1) * recipe.accumulate):
-            for rows, weight in self.batches.parts(number, self.micro):
-                each = self._errors(rows)
-                loss = each.sum() * (weight / pictures)
-                (loss if self.scaler is None else self.scaler.scale(loss)).backward()
-                total += loss.detach()
-                seen += [(group, error) for group, error in zip(rows.groups, each.detach(), strict=True) if group >= 0]
-        values = torch.stack([total, *(error for _, error in seen)]).tolist()
         by_group: dict[int, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
-        for (group, _), error in zip(seen, values[1:], strict=True):
+        for group, error in (seen for each in passes for seen in each.seen):
             by_group[group] = (by_group[group][0] + error, by_group[group][1] + 1)
-        return values[0], dict(by_group)
+        loss, micro = sum(each.loss for each in passes), min(each.micro for each in passes)
+        return Told(self.step, loss, dict(by_group), float(norm), self.optimiser.own_rate, micro)
+
+    def _gradients(self, parameters: Sequence[torch.nn.Parameter]) -> list[_Pass]:
+        """Leave the gradients of one step: its passes' summed in their order, and so rounded alike by any team."""
+        accumulate = self.recipe.accumulate
+        first = self.step * accumulate
+        passes: list[_Pass] = []
+        total: Tensor | None = None
+        for number in range(first, first + accumulate, self.team.count):
+            passes += self.team.from_each([self._pass(number + self.team.rank)])
+            if accumulate == 1:
+                break
+            used = [parameter for parameter in parameters if parameter.grad is not None]
+            own = torch.cat([parameter.grad.flatten() for parameter in used if parameter.grad is not None])
+            for each in self.team.tensor_of_each(own):
+                total = each.clone() if total is None else total.add_(each)
+        if total is not None:
+            for parameter, values in zip(used, torch.split(total, [each.numel() for each in used]), strict=True):
+                parameter.grad = values.view_as(parameter)
+        return passes
+
+    def _pass(self, number: int) -> _Pass:
+        """Leave the gradients of one pass; it is taken apart where memory or shapes ask for it."""
+        pictures = self.recipe.batch * self.recipe.accumulate
+        while True:
+            self.optimiser.clear()
+            seen: list[tuple[int, Tensor]] = []
+            total = torch.zeros((), device=self.base.device)
+            try:
+                for rows, weight in self.batches.parts(number, self.micro):
+                    each = self._errors(rows)
+                    loss = each.sum() * (weight / pictures)
+                    (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+                    total += loss.detach()
+                    seen += [(group, error) for group, error in zip(rows.groups, each.detach(), strict=True)]
+                break
+            except torch.OutOfMemoryError:
+                if self.micro == 1:
+                    raise
+                self._halve()
+        values = torch.stack([total, *(error for _, error in seen)]).tolist()
+        people = [(group, error) for (group, _), error in zip(seen, values[1:], strict=True) if group >= 0]
+        return _Pass(values[0], people, self.micro)
 
     def _errors(self, rows: Rows) -> Tensor:
         """The denoising loss of each picture [n], weighed by its noise level."""
@@ -224,7 +249,7 @@ class Fit:
 
     def _halve(self) -> None:
         """Half as many pictures at once: the same step in more passes."""
-        self.optimiser.clear()
+        self.optimiser.clear()  # before the memory is given back
         self.micro = (self.micro + 1) // 2
         if self.base.device.type == "cuda":
             torch.cuda.empty_cache()

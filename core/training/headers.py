@@ -1,14 +1,11 @@
-"""What a trained LoRA's file says of itself, for other programs and for us: no name, no path, no time."""
+"""What a trained model's file says of itself, for other programs and for us: no name, no path, no time."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from core.base_model import Base
 from core.cohort import root_of
-from core.merging.formats import LoraLayer, write_lora
-from core.merging.peft_keys import write_peft
 from core.training.recipe import Recipe
 from core.training.task import Settings, Task
 from storage.records import ModelKind
@@ -19,16 +16,8 @@ ARCHITECTURES = {
     "sd2": "stable-diffusion-v2-768-v",
     "sdxl": "stable-diffusion-xl-v1-base",
 }
+TITLES = {"lora": "LoRA", "hypernetwork": "Hypernetwork"}
 KOHYAS_BASES = {"sd1": "sd_v1", "sd2": "sd_v2_768_v", "sdxl": "sdxl_base_v1-0"}
-
-
-def write(path: Path, layers: dict[str, LoraLayer], base: Base, settings: Settings, task: Task) -> None:
-    """Write a trained LoRA in the recipe's format, whole or not at all."""
-    told = metadata(base, settings, task)
-    if settings.recipe.format == "diffusers":
-        write_peft(path, layers, told)
-    else:
-        write_lora(path, layers, told)
 
 
 def metadata(base: Base, settings: Settings, task: Task) -> dict[str, str]:
@@ -42,9 +31,9 @@ def metadata(base: Base, settings: Settings, task: Task) -> dict[str, str]:
     personal = task.kind is ModelKind.LORA
     told = {
         "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.architecture": f"{_architecture(base)}/lora",
+        "modelspec.architecture": f"{_architecture(base)}/{recipe.learns}",
         "modelspec.implementation": "https://github.com/huggingface/diffusers",
-        "modelspec.title": "LoRA trained by Kyodaku",
+        "modelspec.title": f"{TITLES[recipe.learns]} trained by Kyodaku",
         "modelspec.resolution": f"{resolution}x{resolution}",
         "modelspec.prediction_type": {"v_prediction": "v"}.get(base.predicts, base.predicts),
         "modelspec.trigger_phrase": task.trigger,
@@ -68,10 +57,13 @@ def _architecture(base: Base) -> str:
 
 
 def _kohyas(base: Base, recipe: Recipe, resolution: int) -> dict[str, str]:
-    told = {
+    lora = {
         "ss_network_module": "networks.lora",
         "ss_network_dim": recipe.rank,
         "ss_network_alpha": recipe.scale_alpha,
+    }
+    told = {
+        **(lora if recipe.learns == "lora" else {}),
         "ss_base_model_version": KOHYAS_BASES[base.family],
         "ss_v2": base.family == "sd2",
         "ss_resolution": f"({resolution}, {resolution})",

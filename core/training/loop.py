@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
+from core.base_model import devices_of
 from core.base_model import load as load_base
-from core.base_model import pick_device
 from core.cohort import recheck
 from core.errors import BadValue, ConsentLost, NameTaken, NoSuchRecord, Refused, Tainted
 from core.generate import permit_base
@@ -22,9 +24,10 @@ from core.training.fit import DTYPES
 from core.training.one import WEIGHTS, train_one
 from core.training.recipe import SHARED_TRIGGER, Recipe, require_optimiser, trigger_of
 from core.training.recipe import load as load_recipe
-from core.training.task import Settings, Task
+from core.training.task import Seat, Settings, Task
+from core.training.team import Team
 from core.training.watching import Watch
-from core.training.workers import Message, Workers, share_out
+from core.training.workers import Message, Split, Workers, share_out, share_steps
 from storage import artifacts, jobs, whole_files
 from storage import catalog as catalogs
 from storage.catalog import Catalog
@@ -67,9 +70,10 @@ def train(
     """Train a frozen cohort's LoRAs and register them; the models' names, by pseudonym.
 
     With a job they leave checkpoints in its folder, and what is finished is found again on resume. A LoRA depends on
-    the recipe, the base and its own people's pictures alone. `processes` (default: one a core, on a small base) changes
-    the speed and no byte. A base that is a model of the catalog must be one that may be drawn with. Raises
-    ConsentLost, Refused, Tainted, BadBase, BadImage, BadValue, NameTaken.
+    the recipe, the base and its own people's pictures alone. `device` may list several, apart by commas; they and
+    `processes` (on a CPU; default: one a core, on a small base) change the speed and no byte. A base that is a model of
+    the catalog must be one that may be drawn with. Raises ConsentLost, Refused, Tainted, BadBase, BadImage, BadValue,
+    NameTaken.
     """
     if mode not in MODES:
         raise BadValue(f"there is no way of training {mode!r}", f"one of: {', '.join(MODES)}")
@@ -79,10 +83,11 @@ def train(
     tasks = _tasks(catalog, cohort, name, mode)
     left = [task for task in tasks if not _is_made(catalog, task, cohort, job)]
     if left:
-        split = share_out(base, str(pick_device(device)), len(left), processes)
+        recipe = recipe or Recipe()
+        split = _split(base, devices_of(device), recipe, mode, len(left), processes, chosen=device != "auto")
         folder = None if job is None else jobs.folder_of(catalog, job)
-        settings = Settings(catalog.folder, cohort, base, recipe or Recipe(), device, split.threads, folder)
-        _run(catalog, settings, left, split.processes, len(tasks), report, job)
+        settings = Settings(catalog.folder, cohort, base, recipe, split.devices[0], split.threads, folder)
+        _run(catalog, settings, left, split, len(tasks), report, job)
     return [task.name for task in tasks]
 
 
@@ -93,19 +98,23 @@ def serve(settings: Settings, tasks: Iterator[Task]) -> Iterator[Message]:
     torch.set_num_threads(settings.threads)
     base = load_base(settings.base, settings.device, DTYPES[settings.recipe.precision])
     checker = Checker(str(base.device), base.path) if settings.recipe.previews else None
-    with closing(catalogs.open_catalog(settings.catalog, readonly=True)) as catalog, ExitStack() as unregistered:
+    with (
+        closing(catalogs.open_catalog(settings.catalog, readonly=True)) as catalog,
+        closing(Team(settings.seat, settings.device)) as team,
+        ExitStack() as unregistered,
+    ):
         permit_base(catalog, base.unet_hash)
         for task in tasks:  # one is asked for when the one before is registered
             unregistered.close()
             look = partial(_look_at_all, catalog, settings.cohort, base.unet_hash, task)
-            yield from train_one(catalog, settings, base, checker, task, look, unregistered)
+            yield from train_one(catalog, settings, base, checker, task, team, look, unregistered)
 
 
 def _run(
     catalog: Catalog,
     settings: Settings,
     tasks: Sequence[Task],
-    processes: int,
+    split: Split,
     total: int,
     report: Report,
     job: int | None,
@@ -118,7 +127,13 @@ def _run(
     with ExitStack() as open_:
         open_.callback(whole_files.sweep_parts, catalog.models)  # of processes that were ended
         watch = open_.enter_context(closing(Watch(settings.folder, board=settings.recipe.board)))
-        workers = open_.enter_context(closing(Workers(serve, settings, tasks, processes)))
+        together = len(split.devices) > 1 and tasks[0].kind is ModelKind.POOLED
+        meeting = Path(open_.enter_context(TemporaryDirectory())) / "meeting"
+        each = [
+            replace(settings, device=device, seat=Seat(rank, len(split.devices), meeting) if together else None)
+            for rank, device in enumerate(split.devices)
+        ]
+        workers = open_.enter_context(closing(Workers(serve, each, tasks, together=together)))
         smooth = 0.0
         for message in open_.enter_context(closing(workers.messages())):
             at[message.task] = message.step
@@ -127,17 +142,35 @@ def _run(
                 _register(catalog, settings, named[message.task], message, job)
             else:
                 smooth = watch.saw(message.task, message.step, message.figures)
-            note = f"{ready} of {total} LoRAs ready, loss {smooth:.4f}{_said(message.figures)}"
+            note = f"{ready} of {total} LoRAs ready, loss {smooth:.4f}{_said(message.figures, settings.recipe)}"
             done = (total - len(tasks)) * steps + sum(at.values())
             report(Step("training", done, total * steps, note))
 
 
-def _said(figures: Mapping[str, Any]) -> str:
+def _split(
+    base: Path, devices: Sequence[str], recipe: Recipe, mode: str, tasks: int, processes: int | None, *, chosen: bool
+) -> Split:
+    """Which device does what. Raises BadValue where devices were chosen that a step can't be shared out among."""
+    if mode != "pooled":
+        return share_out(base, devices, tasks, processes)
+    split = share_steps(base, devices, recipe.accumulate, processes)
+    if chosen and len(split.devices) < len(devices):
+        raise BadValue(
+            f"accumulate = {recipe.accumulate}: so many passes can't be shared out among {len(devices)} devices",
+            f"set accumulate in the recipe to a multiple of {len(devices)}, or name fewer devices",
+        )
+    return split
+
+
+def _said(figures: Mapping[str, Any], recipe: Recipe) -> str:
     """A step's other numbers, for the line that people read."""
     if "rate" not in figures:
         return ""
     parts = [f"rate {figures['rate']:.2e}", f"{figures['seconds']:.2f} s/step", f"{figures['memory']:.0f} MB"]
     parts += [f"{name} {figures[name]:.4f}" for name in ("validation", "likeness") if name in figures]
+    if figures["micro"] < recipe.batch:
+        at_once = f"{figures['micro']} of {recipe.batch} pictures go through at once"
+        parts.append(f"memory ran out: {at_once}, slower, in the same steps")
     return ", " + ", ".join(parts)
 
 

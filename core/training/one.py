@@ -20,6 +20,7 @@ from core.training.order import permutation
 from core.training.prior import prepare as prior_pictures
 from core.training.recipe import SHARED_TRIGGER, Recipe, trigger_of
 from core.training.task import Settings, Task
+from core.training.team import Team
 from core.training.watching import Clock, figures_of
 from core.training.words import Words, kept_words, text_at
 from core.training.workers import Message
@@ -57,11 +58,13 @@ def train_one(
     base: Base,
     checker: Checker | None,
     task: Task,
+    team: Team,
     look_at_consent: Callable[[], None],
     unregistered: ExitStack,
 ) -> Iterator[Message]:
     """Train a task's LoRA and tell of each step; at the end where it is staged, until `unregistered` is closed.
 
+    Of a team only the one that leads tells, draws and writes; each looks at consent by itself.
     `look_at_consent` raises ConsentLost unless all that the task trains on is still permitted, Refused for its base.
     """
     recipe = settings.recipe
@@ -71,24 +74,30 @@ def train_one(
     try:
         take_off(base)  # what is drawn and encoded now is the bare base's
         prior = None
-        if recipe.prior_weight:
-            looker = checker or Checker(str(base.device), base.path)
-            prior = prior_pictures(catalog, base, recipe, resolution, looker)
-        made = _encoded(catalog, base, recipe, task, resolution, look_at_consent)
-        fit = Fit(base, recipe, made.groups, task.key, prior)
+        with team.leader_first():
+            if recipe.prior_weight:
+                looker = checker or Checker(str(base.device), base.path)
+                prior = prior_pictures(catalog, base, recipe, resolution, looker)
+            made = _encoded(catalog, base, recipe, task, resolution, look_at_consent)
+        fit = Fit(base, recipe, made.groups, task.key, prior, team)
         eye = _Eye(catalog, settings, base, checker, task, fit, made)
         for told in fit.steps(before_epoch=look_at_consent, kept=settings.checkpoint(task)):
-            figures = eye.figures(told)
-            yield Message(task.name, told.step, figures)
+            if team.leads:
+                figures = eye.figures(told)
+                yield Message(task.name, told.step, figures)
             watch()
         look_at_consent()
     except Refused:
         for _, uid in task.people:  # what a withdrawal erased may have been written again since
             latent_cache.erase_subject(catalog, uid)
         raise
+    if not team.leads:
+        yield Message(task.name, recipe.steps, figures, True, aside=True)
+        return
     # What is made stays under a name of nobody's until it is registered: a run that dies leaves what is swept.
     weights = unregistered.enter_context(whole_files.staged(catalog.models / f"{task.name}{WEIGHTS}"))
-    headers.write(weights, fit.layers(), base, settings, task)
+    with fit.written():
+        fit.adapter.write(weights, headers.metadata(base, settings, task))
     drawn = None
     if eye.may_draw and checker is not None:
         drawn = unregistered.enter_context(whole_files.staged(preview.path_of(catalog, task.name)))

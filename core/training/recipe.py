@@ -22,6 +22,7 @@ LIBRARIES = {"adamw8bit": "bitsandbytes", "prodigy": "prodigyopt", "schedule-fre
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 Targets = Literal["attention", "attention+ff", "attention+conv", "attention+ff+conv"]
+Activation = Literal["linear", "relu", "leakyrelu", "elu", "swish", "tanh", "sigmoid"]
 Rate = Annotated[float, Field(gt=0, le=10)]
 
 
@@ -38,6 +39,10 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     # What learns
+    learns: Annotated[Literal["lora", "hypernetwork"], Unit("name")] = "lora"
+    """A LoRA, which can be averaged; or a hypernetwork in A1111's layout, which can't."""
+    activation: Annotated[Activation, Unit("name")] = "linear"
+    """What stands between the two layers of a hypernetwork."""
     rank: Annotated[int, Field(ge=1, le=1024), Unit("dimensions")] = 8
     """Rank of each layer's change: how much a LoRA can hold, and how large its file is."""
     alpha: Annotated[float, Field(gt=0), Unit("dimensions")] | None = None
@@ -147,6 +152,8 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
+        if self.learns == "hypernetwork" and (self.text_encoder_lr is not None or self.format != "kohya"):
+            raise ValueError("a hypernetwork stands before the UNet's attention alone: no text_encoder_lr, no format")
         if self.keep == "validation" and not self.validation:
             raise ValueError('keep = "validation" needs validation above 0')
         if self.keep == "likeness" and not (self.preview_every and self.previews):

@@ -1,4 +1,4 @@
-"""What a training run is made of: its LoRAs, and what they share. Both can be sent to another process."""
+"""What a training run is made of: its LoRAs, and what they share. All can be sent to another process."""
 
 from __future__ import annotations
 
@@ -28,8 +28,17 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """A process among `count` that train one LoRA together; `meeting` is a file by which they find each other."""
+
+    rank: int
+    count: int
+    meeting: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """What all LoRAs of one run share; can be sent to another process."""
+    """What all LoRAs of one run share, and where one process is; can be sent to that process."""
 
     catalog: Path
     cohort: Cohort
@@ -38,6 +47,7 @@ class Settings:
     device: str
     threads: int
     folder: Path | None  # the job's, for checkpoints and previews on the way
+    seat: Seat | None = None  # None: it trains whole LoRAs by itself
 
     def checkpoint(self, task: Task) -> Path | None:
         """Where a task's checkpoint lies; None: none is kept."""

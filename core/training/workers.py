@@ -21,7 +21,10 @@ TaskT = TypeVar("TaskT")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a process tells: a step done on a task, as numbers; at the end where the LoRA and its preview are staged."""
+    """What a process tells: a step done on a task, as numbers; at the end where the LoRA and its preview are staged.
+
+    `aside`: of one that helped another, which tells the rest.
+    """
 
     task: str
     step: int
@@ -30,69 +33,83 @@ class Message:
     base_hash: str = ""
     weights: Path | None = None
     preview: Path | None = None
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How the machine is used. `threads` depends on the base and the machine alone, never on the tasks."""
+    """A device for each process, and its threads, which depend on base and devices alone, never on the tasks."""
 
-    processes: int
+    devices: tuple[str, ...]
     threads: int
 
 
-def share_out(base: Path, device: str, tasks: int, processes: int | None = None) -> Split:
-    """One process a core, each with one thread, for a small base on the CPU; else one process with all cores.
+def share_out(base: Path, devices: Sequence[str], tasks: int, processes: int | None = None) -> Split:
+    """A process a device; on a CPU with a small base one a core, or `processes`, each with one thread.
 
     The number of threads decides the last bits of a sum, so it is the same for one task as for many.
     """
     cores = len(os.sched_getaffinity(0))
     small = sum(file.stat().st_size for file in weight_files(base, "unet")) <= SMALL_UNET
-    if device != "cpu" or not small:
-        return Split(1, cores)
-    return Split(max(1, min(processes or cores, tasks)), 1)
+    on_cpu = set(devices) == {"cpu"}
+    if small and on_cpu and len(devices) == 1:
+        devices = ("cpu",) * (processes or cores)
+    return Split(tuple(devices[: max(1, tasks)]), 1 if small and on_cpu else max(1, cores // len(devices)))
+
+
+def share_steps(base: Path, devices: Sequence[str], passes: int, processes: int | None = None) -> Split:
+    """A process a device, for one LoRA: as many of them as share out the `passes` of a step evenly."""
+    most = processes or len(devices)
+    split = share_out(base, devices, most, most)
+    count = max(n for n in range(1, len(split.devices) + 1) if passes % n == 0)
+    return Split(split.devices[:count], split.threads)
 
 
 class Workers(Generic[TaskT]):
-    """Runs `serve(settings, tasks)` in this process or in several; `close` ends them.
+    """Runs `serve(settings, tasks)` in this process, or in one for each of several settings; `close` ends them.
 
-    A process that loses its parent ends at its next message, since nobody holds the pipe's other end.
+    Each takes the next task when it is free; `together`, all work on the same. A process that loses its parent ends at
+    its next message, since nobody holds the pipe's other end.
     """
 
     def __init__(
         self,
         serve: Callable[[Any, Iterator[TaskT]], Iterator[Message]],
-        settings: Any,
+        settings: Sequence[Any],
         tasks: Sequence[TaskT],
-        processes: int,
+        *,
+        together: bool = False,
     ) -> None:
-        self._serve, self._settings, self._waiting = serve, settings, deque(tasks)
+        self._serve, self._settings = serve, settings
+        self._waiting = deque(tasks)
+        self._left: dict[Connection, deque[TaskT]] = {}
         self._processes: dict[Connection, Any] = {}
-        if processes > 1:
+        if len(settings) > 1:
             context = multiprocessing.get_context("spawn")
-            for _ in range(processes):
+            for own in settings:
                 ours, theirs = context.Pipe()
-                process = context.Process(target=_work, args=(serve, settings, theirs), daemon=True)
+                process = context.Process(target=_work, args=(serve, own, theirs), daemon=True)
                 process.start()
                 theirs.close()
                 self._processes[ours] = process
+                self._left[ours] = deque(tasks) if together else self._waiting
 
     def messages(self) -> Generator[Message]:
         """All messages as they come, until every task is done. Raises what a task raised."""
         if not self._processes:
-            yield from self._serve(self._settings, iter(self._waiting))
+            yield from self._serve(self._settings[0], iter(self._waiting))
             return
         for pipe in list(self._processes):
             self._feed(pipe)
         while self._processes:
-            for ready in wait(list(self._processes)):
-                pipe = cast(Connection, ready)
-                try:
-                    told = pipe.recv()
-                except EOFError as error:
-                    raise JobFailed("a training process ended without a word", "see the job's log") from error
-                if isinstance(told, BaseException):
-                    raise told
-                yield told
+            heard = {cast(Connection, pipe): _heard(cast(Connection, pipe)) for pipe in wait(list(self._processes))}
+            # Of those that work together one's reason may end the others wordless: the reason comes first.
+            wrong = [told for told in heard.values() if isinstance(told, BaseException)]
+            for error in sorted(wrong, key=lambda error: isinstance(error, JobFailed)):
+                raise error
+            for pipe, told in heard.items():
+                if not told.aside:
+                    yield told
                 if told.done:
                     self._feed(pipe)
 
@@ -106,12 +123,20 @@ class Workers(Generic[TaskT]):
 
     def _feed(self, pipe: Connection) -> None:
         """The next task, or the word that there is none, upon which the process ends."""
-        if self._waiting:
-            pipe.send(self._waiting.popleft())
+        if self._left[pipe]:
+            pipe.send(self._left[pipe].popleft())
             return
         pipe.send(None)
         self._processes.pop(pipe).join()
         pipe.close()
+
+
+def _heard(pipe: Connection) -> Any:
+    """What a process tells: a message, or why it can't go on."""
+    try:
+        return pipe.recv()
+    except EOFError:
+        return JobFailed("a training process ended without a word", "see the job's log")
 
 
 def _work(serve: Callable[[Any, Iterator[Any]], Iterator[Message]], settings: Any, pipe: Connection) -> None:

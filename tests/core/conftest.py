@@ -11,7 +11,7 @@ import piexif
 import pytest
 from PIL import Image
 
-from core import readers, reading, scan
+from core import processes, readers, reading, scan
 from core.companions import Shot
 from core.readers import Readers
 
@@ -54,7 +54,7 @@ def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Here(Readers):
         def _append(self, shots: list[Shot]) -> None:
-            chunk = readers._Chunk(readers.READING, shots)
+            chunk = processes._Chunk(readers.READING, shots)
             chunk.finish(map(reading.read_shot, shots))
             self._queue.append(chunk)
 

@@ -129,7 +129,7 @@ def test_a_barred_picture_is_not_drawn_from(catalog: Catalog, archive: Path, tak
     from core import start_picture  # which loads models
 
     with pytest.raises(Refused, match="under 18"):
-        start_picture._settled(catalog, path)
+        start_picture._settled(catalog, path, photo.content_hash or "")
 
 
 @pytest.mark.usefixtures("read_here")

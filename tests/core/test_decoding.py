@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import struct
-import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,51 +14,29 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import decoding, image, readers, scan
-from core.decoding import Decoders, ask
+from core import decoding, image, processes, scan
+from core.decoding import Cut, Decoders, ask
+from core.errors import BadImage, Changed
 from core.faces.index import index_faces
+from core.portraits import portrait
 from core.similar.find import hash_new
-from storage import photos
+from core.thumbnails import thumbnail
+from core.training.dataset import picture_of
+from storage import faces, photos
 from storage.catalog import Catalog
-from storage.records import Photo
+from storage.faces import NewFace
+from storage.records import CohortItem, Photo
+from tests import bad_files
+from tests.bad_files import bomb, endless
 
 TakePicture = Callable[..., Path]
 LONGEST = 64
-SCANS = 20_000  # of `endless`: a minute or two of decoding
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A parent that waits for a second instead of four."""
-    monkeypatch.setattr(readers, "MOST_STILL", 1.0)
-
-
-def endless(path: Path) -> Path:
-    """A JPEG of 40 megapixels that tells its picture in thousands of passes, each of 50 bytes, each over all of it."""
-    wide, high, runs = 8000, 5000, 20
-    left = wide * high // 64 // runs - (1 << 14)  # blocks of each run beyond the least
-    bits = f"0{left:014b}" * runs
-    bits = bits.ljust(-(-len(bits) // 8) * 8, "1")
-    data = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
-    frame = b"\xff\xc2" + struct.pack(">HBHHB", 11, 8, high, wide, 1) + b"\x01\x11\0"
-    codes = b"\xff\xc4" + struct.pack(">HB", 20, 0x10) + bytes([1, *[0] * 15]) + b"\xe0"  # 0: skip up to 32767 blocks
-    table = b"\xff\xdb" + struct.pack(">HB", 67, 0) + bytes([1] * 64)
-    one = b"\xff\xda" + struct.pack(">HB", 8, 1) + b"\x01\0" + bytes([1, 63, 0]) + data
-    path.write_bytes(b"\xff\xd8" + table + frame + codes + one * SCANS + b"\xff\xd9")
-    return path
-
-
-def bomb(path: Path) -> Path:
-    """A PNG of 160 megapixels, half a gigabyte of pixels, in half a megabyte."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 16_000, 10_000, 8, 2, 0, 0, 0))
-    packer = zlib.compressobj(1)
-    rows = b"".join(packer.compress(bytes(1 + 3 * 16_000)) for _ in range(10_000)) + packer.flush()
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
-    return path
+    monkeypatch.setattr(processes, "MOST_STILL", 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +113,7 @@ def test_a_disk_that_hangs_at_one_file_costs_that_file(archive: Path, wild: dict
     row = replace(wild["a"], path=os.fsencode(large), size=stat.st_size, mtime_ns=stat.st_mtime_ns)
     with Waylaid(row.path) as queue:
         found = queue.decode([ask(photo, LONGEST) for photo in (wild["a"], row, wild["z"])])
-    assert [one.error for one in found] == [None, readers.SILENT, None]
+    assert [one.error for one in found] == [None, processes.SILENT, None]
 
 
 @pytest.mark.usefixtures("impatient")
@@ -152,3 +129,119 @@ def test_faces_are_sought_on_past_bad_files(catalog: Catalog, wild: dict[str, Ph
     assert (done.photos, done.errors, done.skipped) == (2, 2, 2)
     assert photos.get(catalog, wild["endless"].id).error == decoding.STUCK
     assert image.GREEDY in (photos.get(catalog, wild["bomb"].id).error or "")
+
+
+# One at a time, by the process that is kept for it --------------------------------------------------
+
+
+def shown(catalog: Catalog, photo: Photo) -> object:
+    """Its portrait, of a face in it."""
+    faces.replace_faces(catalog, photo.id, [NewFace((5, 5, 25, 25), 0.9, np.zeros(4, dtype=np.float32))], "dlib")
+    return portrait(catalog, faces.of_photo(catalog, photo.id)[0])
+
+
+def trained_on(photo: Photo) -> object:
+    """What is cut of it for training."""
+    box = (0, 0, 30, 30)
+    return picture_of(photo, CohortItem(photo.id, 1, 1, "u", photo.content_hash or "", box, (), "", "", ""), (16, 16))
+
+
+CALLERS: dict[str, Callable[[Catalog, Photo], object]] = {
+    "a thumbnail": thumbnail,
+    "a portrait": shown,
+    "training": lambda _, photo: trained_on(photo),
+}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_bad_file_is_named_with_what_is_wrong_and_the_next_is_decoded(
+    catalog: Catalog, wild: dict[str, Photo], caller: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = CALLERS[caller]
+    reasons = {"endless": "longer than is safe", "bomb": "more memory", "fifo": "gone, or changed", "link": "gone, or"}
+    for name, why in reasons.items():
+        with pytest.raises(BadImage, match=f"{name}.*{why}"):
+            call(catalog, wild[name])
+    bad_files.die_at(monkeypatch, Path(os.fsdecode(wild["endless"].path)))
+    with pytest.raises(BadImage, match=r"endless.*crashes the decoder"):
+        call(catalog, wild["endless"])
+    assert call(catalog, wild["a"])
+
+
+def test_what_is_cut_is_what_the_whole_picture_shows_there(wild: dict[str, Photo]) -> None:
+    photo = wild["a"]
+    whole = image.load(photo.path, photo.orientation)
+    assert decoding.picture(ask(photo)).tobytes() == whole.tobytes()
+    here = whole.crop((20, 10, 120, 90)).resize((32, 32), Image.Resampling.LANCZOS)
+    cut = ask(photo, content_hash=photo.content_hash, cut=Cut((20, 10, 120, 90), (32, 32)))
+    assert decoding.picture(cut).tobytes() == here.tobytes()
+
+
+def test_bytes_that_were_asked_for_count_and_not_their_time(wild: dict[str, Photo]) -> None:
+    touched = replace(wild["a"], mtime_ns=1)
+    assert decoding.picture(ask(touched, content_hash=touched.content_hash)).size == (300, 200)
+    for asked in (ask(touched), ask(touched, content_hash="00" * 32)):
+        with pytest.raises(Changed):
+            decoding.picture(asked)
+
+
+def test_threads_have_the_pictures_that_they_asked_for(wild: dict[str, Photo]) -> None:
+    asked = [ask(wild[name], longest) for longest in (20, 40, 60) for name in ("a", "z")] * 5
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(decoding.picture, asked))
+    for one, picture in zip(asked, found, strict=True):
+        assert picture.tobytes() == image.load(one.path, one.orientation, longest=one.longest).tobytes()
+
+
+def test_a_process_that_was_ended_while_nothing_was_asked_is_replaced(wild: dict[str, Photo]) -> None:
+    assert decoding.picture(ask(wild["a"]))
+    queue = decoding._resident._queue
+    assert queue is not None
+    [worker] = queue._workers
+    worker.process.kill()
+    worker.process.wait()
+    assert decoding.picture(ask(wild["z"])).size == (300, 200)
+
+
+def test_what_was_asked_and_not_awaited_is_given_to_nobody(
+    wild: dict[str, Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(processes.Processes, "collect", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            decoding.picture(ask(wild["a"], 20))
+    assert decoding.picture(ask(wild["z"])).size == (300, 200)
+
+
+def test_large_photographs_have_memory_and_time_in_proportion() -> None:
+    def one(pixels: int, size: int, longest: int | None = None) -> decoding.Ask:
+        return decoding.Ask(b"", 1, size, 0, pixels, longest)
+
+    phone, large, sparse = one(12_000_000, 4 << 20), one(60_000_000, 20 << 20), one(160_000_000, 1 << 20)
+    assert (decoding.memory(phone), decoding.patience(phone)) == (256 << 20, 1.0)
+    assert (decoding.memory(large), decoding.patience(large)) == (5 * 256 << 20, 5.0)
+    assert decoding.patience(one(60_000_000, 20 << 20, 320)) == 1.0
+    assert (decoding.memory(sparse), decoding.patience(sparse)) == (256 << 20, 1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_a_large_photograph_is_decoded_whole(catalog: Catalog, archive: Path, format: str) -> None:
+    """60 megapixels: a progressive JPEG at full colour, and a PNG with transparency, take the most."""
+    band = np.random.default_rng(0).integers(0, 256, (50, 8000), dtype=np.uint8)
+    noise = Image.fromarray(np.tile(band, (150, 1)))
+    large = Image.merge("RGBA", [noise, *[Image.new("L", noise.size, 200)] * 3])
+    path = archive / f"large.{format.lower()}"
+    if format == "JPEG":
+        large.convert("RGB").save(path, quality=75, progressive=True, subsampling=0)
+    else:
+        large.save(path, compress_level=1)
+    assert scan.index(catalog, [archive]).errors == 0
+    photo = photos.get(catalog, 1)
+    cut = ask(photo, content_hash=photo.content_hash, cut=Cut((0, 0, 4000, 4000), (64, 64)))
+    assert decoding.picture(cut).size == (64, 64)
+    assert decoding.picture(ask(photo)).size == (8000, 7500)

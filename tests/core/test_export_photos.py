@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from core import export_photos, image, scan
+from core import decoding, export_photos, image, processes, scan
 from core.errors import BadValue
 from core.interchange import xmp
 from storage import claims as stored
@@ -17,11 +16,9 @@ from storage import ledger
 from storage.catalog import Catalog
 from storage.records import Bar, Claim, ClaimField, EventKind, Purpose, Rights
 from storage.rights import put as put_rights
-from tests import world
+from tests import bad_files, world
 from tests.core.interchange import test_copies
 from tests.core.test_sidecars import shown
-
-TakePicture = Callable[..., Path]
 
 
 @pytest.fixture
@@ -90,11 +87,10 @@ def test_nothing_is_overwritten(catalog: Catalog, taken: Path, out: Path) -> Non
     assert [path.name for path in out.iterdir()] == [there.name]
 
 
-def test_a_file_that_is_not_the_one_indexed_stays(
-    catalog: Catalog, taken: Path, out: Path, take_picture: TakePicture
-) -> None:
+def test_a_file_that_is_not_the_one_indexed_stays(catalog: Catalog, taken: Path, out: Path) -> None:
     photo = shown(catalog, taken, world.adult(catalog, "Noy", Purpose.PUBLISH))
-    take_picture(taken, 5)
+    data = taken.read_bytes()
+    taken.write_bytes(data[:-3] + bytes([data[-3] ^ 1]) + data[-2:])  # a pixel's, and as many
     assert "changed since" in export_photos.export(catalog, [photo], out).left_out[photo]
     taken.unlink()
     os.mkfifo(taken)  # nobody waits for a writer
@@ -117,3 +113,20 @@ def test_a_picture_of_nobody_needs_its_rights(catalog: Catalog, taken: Path, out
     [path] = out.iterdir()
     said = {one.value for one in xmp.read(image.probe(path).xmp).asserted}
     assert said == {"MR-NAP"}
+
+
+def test_files_that_hang_grow_or_crash_their_decoder_are_left_out(
+    catalog: Catalog, taken: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "MOST_STILL", 1.0)
+    bad_files.endless_raw(taken.parent / "endless.nef")
+    bad_files.endless_raw(taken.parent / "deadly.nef")
+    bad_files.bomb_tiff(taken.parent / "bomb.tif")
+    assert scan.index(catalog, [taken.parent]).errors == 0
+    person = world.adult(catalog, "Noy", Purpose.PUBLISH)
+    names = ["endless.nef", "bomb.tif", "deadly.nef", taken.name]
+    ids = [shown(catalog, taken.parent / name, person) for name in names]
+    bad_files.die_at(monkeypatch, taken.parent / "deadly.nef")
+    done = export_photos.export(catalog, ids, out)
+    assert done.left_out == {ids[0]: decoding.STUCK, ids[1]: image.GREEDY, ids[2]: processes.CRASHES}
+    assert list(done.written) == [ids[3]]

@@ -11,10 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from core import base_model
+from core import base_model, credentials, trial_certificate
 from core.errors import BadBase, BadLora, BadValue, NoSuchRecord, PromptRefused, Refused, Tainted, UnreadablePath
 from core.generate import add_lora, draw, generate, open_model
 from core.generated_checks import Checker, Seen, _reason
+from core.inpaint import staying
 from core.merging.catalogued import merge_bake
 from core.merging.formats import kohya_name, read_lora
 from core.training.loop import train
@@ -22,6 +23,7 @@ from core.training.recipe import Recipe, trigger_of
 from storage import artifacts, ledger, subjects
 from storage.catalog import Catalog
 from storage.records import EventKind, ModelState, Purpose
+from storage.whole_files import file_hash
 from tests import small_archive
 from tests.small_archive import SmallArchive
 from tests.tiny_base import SIDE, write_tiny_base
@@ -103,6 +105,69 @@ def test_image_to_image_says_so(archive: SmallArchive, tiny_base: Path, tmp_path
     archive.withdraw(archive.people[0], Purpose.TRAIN_INDIVIDUAL)
     with pytest.raises(Refused, match="Person 0"):
         generate(archive.catalog, str(tiny_base), "photo", out=tmp_path / "o", n=1, steps=4, image=start)
+
+
+def test_what_is_drawn_is_signed_where_there_is_a_certificate(
+    archive: SmallArchive, tiny_base: Path, tmp_path: Path
+) -> None:
+    trial = trial_certificate.make(tmp_path / "c2pa", "M. Roth")
+    credentials.use(archive.catalog, trial.certificate, trial.key)
+    drawn = generate(archive.catalog, str(tiny_base), "photo", out=tmp_path / "o", n=1, steps=1)
+    assert drawn.sheet is not None
+    for path in (*drawn.images, drawn.sheet):
+        made = credentials.read(path, trial.authority)
+        assert (made.state, made.model_hash) == ("Trusted", drawn.model_hash)
+    trial.key.unlink()
+    with pytest.raises(BadValue, match=r"key\.pem can't be read"):
+        generate(archive.catalog, str(tiny_base), "photo", out=tmp_path / "unsigned", n=1, steps=1)
+    assert not (tmp_path / "unsigned").exists()
+
+
+def test_where_the_mask_is_black_the_picture_stays(archive: SmallArchive, tiny_base: Path, tmp_path: Path) -> None:
+    start, mask = archive.folder / "0-0.png", tmp_path / "mask.png"
+    half = Image.new("L", Image.open(start).size)
+    half.paste(255, (0, 0, half.width // 2, half.height))
+    half.save(mask)
+    model = str(tiny_base)
+    drawn = generate(
+        archive.catalog, model, "photo", out=tmp_path / "o", n=2, steps=4, image=start, mask=mask, strength=1.0
+    )
+    was = np.asarray(Image.open(start).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS), dtype=int)
+    first, second = (np.asarray(Image.open(path), dtype=int) for path in drawn.images)
+    for picture in (first, second):
+        assert (picture[:, SIDE // 2 :] == was[:, SIDE // 2 :]).all()
+        assert abs(picture[:, : SIDE // 2] - was[:, : SIDE // 2]).mean() > 10
+    assert (first != second).any()
+    with Image.open(drawn.images[0]) as picture:
+        assert "compositeWithTrainedAlgorithmicMedia" in picture.text["XML:com.adobe.xmp"]  # type: ignore[attr-defined]
+        assert "Denoising strength: 1" in picture.text["parameters"]  # type: ignore[attr-defined]
+        assert json.loads(picture.text["kyodaku"])["start"] == file_hash(start)  # type: ignore[attr-defined]
+    with pytest.raises(BadValue, match="a mask without a picture"):
+        generate(archive.catalog, model, "photo", out=tmp_path / "o", mask=mask)
+    archive.withdraw(archive.people[0], Purpose.TRAIN_INDIVIDUAL)
+    with pytest.raises(Refused, match="Person 0"):
+        generate(archive.catalog, model, "photo", out=tmp_path / "o", n=1, steps=4, image=start, mask=mask)
+
+
+def test_what_stays_is_as_noisy_as_the_step_leaves_it(tiny_base: Path) -> None:
+    """The picture's own latents with the scheduler's noise, at the last step without; drawn ones are let be."""
+    base = base_model.load(tiny_base, "cpu")
+    mask = Image.new("L", (SIDE, SIDE))
+    mask.putpixel((5, 5), 1)  # of one latent a single pixel
+    stays = staying(base, Image.new("RGB", (SIDE, SIDE), (200, 90, 40)), mask, [1, 2])
+    assert stays.drawn.sum() == 1
+    pipe = base.pipe
+    pipe.scheduler.set_timesteps(10)
+    pipe._num_timesteps = 4
+    latents = torch.full((2, *stays.latents.shape[1:]), 7.0)
+    own = stays.drawn[0, 0] == 0
+    for step, left in enumerate(pipe.scheduler.timesteps[-3:]):
+        level = pipe.scheduler.alphas_cumprod[left]
+        wanted = level.sqrt() * stays.latents + (1 - level).sqrt() * stays.noise
+        found = stays.put_back(pipe, step, latents)
+        assert torch.allclose(found[..., own], wanted[..., own], atol=1e-5)
+        assert (found[..., ~own] == 7).all()
+    assert torch.equal(stays.put_back(pipe, 3, latents)[..., own], stays.latents.expand_as(latents)[..., own])
 
 
 @pytest.mark.parametrize(("prompt", "negative"), [("photo of a teenager", ""), ("a person", "nude")])

@@ -6,7 +6,6 @@ import struct
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ from PIL import Image
 from core import image, jpeg
 from core.errors import BadImage
 from core.reading import read_file
-from storage.catalog import Catalog
 from storage.records import Photo
 
 TakePicture = Callable[..., Path]
@@ -56,6 +54,12 @@ def test_pictures_come_upright(tmp_path: Path, orientation: int, side: str) -> N
     picture = image.load(path, facts.orientation)
     assert red(picture) == side
     assert (facts.width, facts.height) == picture.size == ((32, 64) if orientation >= 5 else (64, 32))
+
+
+def indexed(path: Path) -> Photo:
+    reading = read_file(os.fsencode(path))
+    assert reading is not None
+    return reading.photo
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF"])
@@ -206,30 +210,14 @@ def test_the_frame_is_what_pillow_finds(width: int, height: int, progressive: bo
     assert not cut.complete
 
 
-def indexed(path: Path) -> Photo:
-    reading = read_file(os.fsencode(path))
-    assert reading is not None
-    return reading.photo
-
-
-def test_a_thumbnail_is_made_once_private_and_upright(catalog: Catalog, tmp_path: Path) -> None:
-    photo = indexed(two_halves(tmp_path / "a.jpg", 6, size=(1600, 900)))
-    made = image.thumbnail(catalog, photo, 100)
-    assert made.stat().st_mode & 0o777 == 0o600
-    with Image.open(made) as small:
-        assert red(small) == "top"
-        assert max(small.size) == 100
-    stamp = made.stat().st_mtime_ns
-    assert image.thumbnail(catalog, photo, 100) == made
-    assert made.stat().st_mtime_ns == stamp
-    assert [p.name for p in made.parent.iterdir()] == [made.name]
-
-
-def test_no_thumbnail_of_a_file_that_changed(catalog: Catalog, tmp_path: Path, take_picture: TakePicture) -> None:
-    photo = indexed(take_picture(tmp_path / "a.jpg", 1))
-    take_picture(tmp_path / "a.jpg", 2, size=(80, 60))
-    with pytest.raises(BadImage, match="changed"):
-        image.thumbnail(catalog, photo)
-    with pytest.raises(BadImage, match="changed while"):
-        image.thumbnail(catalog, replace(photo, content_hash=None, error="changed while it was read"))
-    assert not list(catalog.thumbs.rglob("*.jpg"))
+def test_transparency_is_laid_on_white_a_band_at_a_time_as_it_would_be_whole(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    whole = Image.fromarray(random.integers(0, 256, (image._BAND + 50, 40, 4), dtype=np.uint8))
+    for one in (whole, whole.convert("LA"), whole.quantize(64)):
+        path = tmp_path / f"{one.mode}.png"
+        one.save(path)
+        with Image.open(path) as opened:
+            rgba = opened.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        at_once = Image.alpha_composite(white, rgba).convert("RGB")
+        assert image.load(path, 1).tobytes() == at_once.tobytes()

@@ -22,6 +22,7 @@ from core import erasure, left_over, models, withdrawal
 from core.curves import METRICS
 from core.errors import Tainted
 from core.merging.catalogued import merge_average
+from core.verification import verify
 from storage import artifacts, jobs, ledger, unfinished
 from storage import catalog as catalogs
 from storage.catalog import Catalog
@@ -178,7 +179,7 @@ def check_averaged(scene: Scene, folder: Path) -> None:
         next_start(catalog)
         known = [model for model in artifacts.all_models(catalog) if model.name == "new"]
         assert (catalog.models / "new.safetensors").exists() == bool(known)
-        assert all(models.verify(catalog, model.name).ok for model in known)
+        assert all(verify(catalog, model.name).ok for model in known)
         assert content(catalog, "mean") == scene.whole
 
 

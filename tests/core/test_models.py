@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from core import models, withdrawal
-from core.errors import BadLora, NoSuchRecord, Refused
+from core.errors import NoSuchRecord, Refused
 from core.merging.catalogued import merge_average, merge_bake
 from core.merging.methods import Method
+from core.verification import verify
 from storage import artifacts
 from storage.catalog import Catalog
 from storage.records import CohortRules, ModelState, Purpose
@@ -72,41 +73,6 @@ def test_patterns_name_the_usable_loras(catalog: Catalog, three: Composite) -> N
         models.expand(catalog, ["q.*"])
 
 
-def test_verify_finds_a_changed_file(catalog: Catalog, three: Composite) -> None:
-    for name in ("mean", "baked", three.loras[0]):
-        assert models.verify(catalog, name).ok
-    path = catalog.models / "mean.safetensors"
-    whole = path.read_bytes()
-    path.write_bytes(whole.replace(b'"kyodaku.people":"3"', b'"kyodaku.people":"1"'))
-    assert path.read_bytes() != whole
-    found = models.verify(catalog, "mean")
-    assert not found.ok
-    assert "was changed" in found.lines()[0]
-    path.unlink()
-    assert "missing" in models.verify(catalog, "mean").lines()[0]
-
-
-def test_verify_finds_that_an_ingredient_was_exchanged(catalog: Catalog, three: Composite) -> None:
-    (first, second) = (catalog.models / f"{name}.safetensors" for name in three.loras[:2])
-    first.write_bytes(second.read_bytes())
-    found = models.verify(catalog, "mean")
-    assert not found.ok
-    assert f"comes out differently: weights (changed since: its ingredient {three.loras[0]})" in found.lines()[1]
-    assert not models.verify(catalog, three.loras[0]).ok
-    with pytest.raises(BadLora, match="was changed since"):
-        merge_average(catalog, three.loras, "another")
-
-
-@pytest.mark.parametrize("name", ["text_encoder/model.safetensors", "tokenizer/vocab.json", "unet/more.safetensors"])
-@pytest.mark.usefixtures("three")
-def test_verify_compares_every_file_of_a_checkpoint(catalog: Catalog, name: str) -> None:
-    path = catalog.models / "baked" / name
-    path.write_bytes(path.read_bytes()[:-1] + b"x" if path.exists() else b"x")
-    found = models.verify(catalog, "baked")
-    assert not found.ok
-    assert name in found.lines()[1]
-
-
 def test_lineage_shows_the_shares_that_a_method_found(catalog: Catalog, three: Composite) -> None:
     made = merge_average(catalog, three.loras, "median", method=Method("geometric-median"))
     tree = models.lineage(catalog, "median")
@@ -118,7 +84,7 @@ def test_lineage_shows_the_shares_that_a_method_found(catalog: Catalog, three: C
     parts = [one.share for one in inner.inputs]
     assert parts == pytest.approx([0.75 * shares[person.id] for person in three.people])
     assert artifacts.shares_of(catalog, outer.id)[three.people[0].id] == pytest.approx(0.25 + parts[0])
-    assert models.verify(catalog, "outer").ok
+    assert verify(catalog, "outer").ok
     (catalog.models / "median.safetensors").unlink()
     assert [one.share for one in models.lineage(catalog, "median").inputs] == pytest.approx([1 / 3] * 3)
 
@@ -131,9 +97,9 @@ def test_an_ingredient_is_not_deleted_while_it_is_needed(catalog: Catalog, three
     assert not (catalog.models / "baked").exists()
     merge_bake(catalog, "mean", three.base, "baked")  # the name is free
     withdrawal.settle(catalog)
-    assert models.verify(catalog, "baked").ok
+    assert verify(catalog, "baked").ok
     with pytest.raises(Refused, match=" is "):
-        models.verify(catalog, gone.name)
+        verify(catalog, gone.name)
     assert [model.name for model in models.list_all(catalog)][-2:] == [gone.name, "baked"]
     with pytest.raises(NoSuchRecord):
         models.delete(catalog, "none")

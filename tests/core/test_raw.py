@@ -19,6 +19,7 @@ from PIL import Image
 from core import image, raw, raw_preview
 from core.errors import BadImage
 from core.reading import read_file
+from core.thumbnails import thumbnail
 from storage.catalog import Catalog
 from storage.records import Photo
 from tests import raws
@@ -62,7 +63,7 @@ def test_a_raw_is_its_preview_upright_with_its_exif(tmp_path: Path, kind: str, o
 def test_a_thumbnail_of_a_raw(catalog: Catalog, tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"a.{kind.lower()}"
     path.write_bytes(raws.raw(kind, orientation=6))
-    with Image.open(image.thumbnail(catalog, read(path), 100)) as small:
+    with Image.open(thumbnail(catalog, read(path), 100)) as small:
         assert (max(small.size), red(small)) == (100, "top")
 
 

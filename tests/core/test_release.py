@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core import consent_actions, controller
+from core import consent_actions, controller, erasure, models, releases, withdrawal
 from core.errors import BadValue, ConsentLost, NoSuchRecord, Refused, Tainted
 from core.merging.catalogued import merge_average, merge_bake
 from core.release import CARD, export_model
-from storage import artifacts, audits, whole_files
+from storage import artifacts, audits, subjects, whole_files
 from storage.audits import Audit
 from storage.catalog import Catalog
 from storage.records import CohortRules, ModelState, Purpose
@@ -67,9 +67,24 @@ def test_it_leaves_with_its_card(catalog: Catalog, people: Composite, tmp_path: 
     assert "\\<b\\>" in card
     assert not any(name in card for name in NAMES)
     assert str(tmp_path) not in card
-    assert [digest for digest, _ in audits.releases(catalog, artifacts.get_model(catalog, "mean").id)] == [
-        done.bytes_hash
-    ]
+    [left] = audits.releases(catalog, artifacts.get_model(catalog, "mean").id)
+    assert (left.bytes_hash, left.people) == (done.bytes_hash, {person.id for person in people.people})
+
+
+def test_nothing_leaves_of_whom_release_was_taken_back_while_it_was_copied(
+    catalog: Catalog, people: Composite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audited(catalog)
+
+    def copied_slowly(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes())
+        withdrawal.withdraw(catalog, people.people[0].id, [Purpose.RELEASE], by="her")
+
+    monkeypatch.setattr("core.release.shutil.copyfile", copied_slowly)
+    with pytest.raises(ConsentLost, match="release is not granted by"):
+        export_model(catalog, "mean", tmp_path / "out", **TELLS)
+    assert list(tmp_path.glob("*out*")) == []
+    assert audits.releases(catalog) == []
 
 
 def test_a_checkpoint_leaves_as_a_folder(catalog: Catalog, people: Composite, tmp_path: Path) -> None:
@@ -160,3 +175,39 @@ def test_bad_input(catalog: Catalog, tmp_path: Path) -> None:
         export_model(catalog, "none", tmp_path / "out", **TELLS)
     (tmp_path / "empty").mkdir()
     assert export_model(catalog, "mean", tmp_path / "empty", **TELLS).people == 4
+
+
+@pytest.mark.parametrize("purpose", [Purpose.RELEASE, Purpose.TRAIN_COMPOSITE, Purpose.PRINT])
+def test_after_a_withdrawal_it_is_told_what_copies_are_out(
+    catalog: Catalog, people: Composite, tmp_path: Path, purpose: Purpose
+) -> None:
+    audited(catalog)
+    done = export_model(catalog, "mean", tmp_path / "out", **TELLS)
+    [before] = models.show(catalog, "mean").released
+    assert (before.bytes_hash, before.people, before.lost) == (done.bytes_hash, 4, [])
+    noy = people.people[0]
+    planned = withdrawal.reach(catalog, noy.id, [purpose])
+    result = withdrawal.withdraw(catalog, noy.id, [purpose], by="Noy")
+    assert planned.released == result.released
+    [after] = releases.outside(catalog)
+    if purpose is Purpose.PRINT:
+        assert (result.released, after.lost) == ([], [])
+        return
+    [line] = result.released
+    assert line in result.lines()
+    assert line.startswith("copies of mean are out, left on ")
+    assert done.bytes_hash in line
+    assert len(after.lost) == 1
+    assert f"Noy: withdrew {purpose}" in after.lost[0]
+    assert any("without the word of Noy" in told for told in models.show(catalog, "mean").lines())
+    consent_actions.grant(catalog, [noy], [Purpose.RELEASE, Purpose.TRAIN_COMPOSITE], by="Noy")
+    assert releases.outside(catalog)[0].lost == []
+
+
+def test_somebody_who_was_erased_is_in_the_copies_still(catalog: Catalog, people: Composite, tmp_path: Path) -> None:
+    audited(catalog)
+    export_model(catalog, "mean", tmp_path / "out", **TELLS)
+    erasure.erase(catalog, people.people[3].id, by="me")
+    assert releases.outside(catalog)[0].lost == [releases.ERASED]
+    subjects.add(catalog, "Another")  # who may get the number that became free
+    assert releases.outside(catalog)[0].lost == [releases.ERASED]

@@ -16,6 +16,7 @@ from core.progress import Step, silent
 from core.training import latent_cache, retrain
 from core.training.loop import train
 from core.training.recipe import Recipe
+from core.verification import verify
 from core.watch import Watch
 from storage import artifacts, generated, jobs, unfinished, whole_files
 from storage import catalog as catalogs
@@ -180,7 +181,7 @@ def test_one_gate_refuses_what_is_out_of_use(catalog: Catalog, six: Composite, s
         lambda: merge_average(catalog, six.loras, "m"),
         lambda: merge_bake(catalog, model.name, six.base, "b"),
         lambda: generate(catalog, model.name, "a face", out=catalog.folder / "out"),
-        lambda: models.verify(catalog, model.name),
+        lambda: verify(catalog, model.name),
     ]
     for attempt in attempts:
         with pytest.raises(Tainted, match="Ann withdrew"):

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from core import exif, image, readers, reading, scan
+from core import exif, image, processes, reading, scan
 from core.companions import Shot
 from core.errors import BadImage
 from core.readers import Readers
@@ -78,7 +78,7 @@ def test_damaged_files_of_every_format_have_a_row(archive: Path, take_picture: T
     assert [r.photo.path for r in found] == [os.fsencode(path) for path in paths]
     reasons = {r.photo.error for r in found}
     assert len(reasons) > 1, "mutants that nothing was wrong with"
-    assert not reasons & {readers.CRASHES, readers.STUCK, readers.SILENT}
+    assert not reasons & {processes.CRASHES, processes.STUCK, processes.SILENT}
     for row in (r.photo for r in found):
         assert row.content_hash is not None
         assert row.error or (row.width and row.height and row.orientation in range(1, 9))

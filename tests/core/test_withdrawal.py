@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from core import consent_actions, models, people, withdrawal
+from core import consent_actions, people, withdrawal
 from core.errors import BadValue, NoSuchRecord, Refused, Tainted
 from core.merging.catalogued import merge_average, merge_bake, merge_soup
 from core.merging.methods import Method
 from core.progress import Step
+from core.verification import verify
 from storage import artifacts, faces, ledger, subjects
 from storage import catalog as catalogs
 from storage.catalog import Catalog
@@ -101,7 +102,7 @@ def test_the_remade_models_are_those_that_never_held_the_person(catalog: Catalog
         shares = [artifacts.shares_of(catalog, which.id) for which in (one, never)]
         assert shares[0] == pytest.approx(shares[1])
         assert person.id not in shares[0]
-        assert models.verify(catalog, name).ok
+        assert verify(catalog, name).ok
 
 
 @pytest.mark.slow
@@ -448,7 +449,7 @@ def test_who_may_not_be_drawn_alone_is_not_shown_alone(catalog: Catalog, six: Co
     withdrawal.withdraw(catalog, "Ann", [Purpose.TRAIN_INDIVIDUAL], by="me")
     assert not any(path.exists() for path in gone)
     assert all(path.exists() for path in kept)
-    assert models.verify(catalog, six.loras[0]).ok
+    assert verify(catalog, six.loras[0]).ok
 
 
 def test_half_written_checkpoints_are_swept(catalog: Catalog) -> None:

@@ -105,3 +105,14 @@ def test_a_persons_pictures_on_paper(kyodaku: Kyodaku, tmp_path: Path) -> None:
     assert (none.status, none.out.splitlines()[0]) == (1, f"0 pictures of {other} printed; 1 left out")
     assert not (tmp_path / "none.pdf").exists()
     assert kyodaku("export", "prints", person, "-o", out).status == 2
+
+
+def test_who_signs_what_is_drawn(kyodaku: Kyodaku, tmp_path: Path) -> None:
+    made = kyodaku.json("credentials", "test-certificate", "-o", tmp_path / "c2pa", "--name", "M. Roth")
+    assert kyodaku.json("credentials", "use") == {"certificate": None, "key": None}
+    used = kyodaku.json("credentials", "use", "--certificate", made["certificate"], "--key", made["key"])
+    assert used == {"certificate": made["certificate"], "key": made["key"]}
+    assert kyodaku("credentials", "use", "--certificate", made["certificate"]).status == 2
+    assert kyodaku("credentials", "use", "--none").out == "nothing is signed\n"
+    said = kyodaku("credentials", "show", SAMPLE / "sheets" / "people.jpg")
+    assert (said.status, said.err.count("\n")) == (2, 1)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from core import models, proving, withdrawal
+from core import models, proving, releases, verification, withdrawal
 from core.errors import BadValue
 from storage.records import Model
 from tui.output import AsJson, Progress, emit, table
@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
     book.command("show")(show)
     book.command("lineage")(lineage)
     book.command("affected")(affected)
+    book.command("released")(released)
     book.command("verify")(verify)
     book.command("prove")(prove)
     book.command("remake")(remake)
@@ -204,10 +205,18 @@ def affected(
     emit(found, [f"{one.name} ({one.kind}, {one.state})" for one in found], as_json=as_json)
 
 
+def released(context: typer.Context, as_json: AsJson = False) -> None:
+    """Models whose copies are out, and by whose word no more: those who have them are to be told."""
+    with opened(context) as catalog:
+        found = releases.outside(catalog)
+    lines = [line for one in found for line in one.lines()]
+    emit(found, lines or "no model has left", as_json=as_json)
+
+
 def verify(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Is the file the one that was recorded, and does remaking it from its inputs give the same bytes?"""
     with opened(context) as catalog, Progress() as progress:
-        result = models.verify(catalog, name, progress)
+        result = verification.verify(catalog, name, progress)
     emit(result, result.lines(), as_json=as_json)
     if not result.ok:
         raise typer.Exit(1)

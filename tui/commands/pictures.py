@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from core.errors import BadValue
 from storage.errors import REFUSED
+from tui.commands.credentials import Certificate, Key
 from tui.output import AsJson, Progress, emit
 from tui.place import opened
 
@@ -36,12 +38,25 @@ def generate(
     size: Annotated[int | None, typer.Option(min=8, help="Pixels a side; default: the base's own.")] = None,
     negative: str = "",
     image: Annotated[Path | None, typer.Option(help="Start from this picture.")] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="As large as the picture: what is white is drawn anew, what is black stays."),
+    ] = None,
     strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="How far to go from it.")] = 0.6,
     device: str = "auto",
     safety_checker: Safety = None,
+    certificate: Certificate = None,
+    key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw pictures and a contact sheet. Prompts for minors or sexual content are refused."""
+    """Draw pictures and a contact sheet. Prompts for minors or sexual content are refused.
+
+    From a picture (--image), all or a part of it (--mask), only if everybody who is in it, be it under the mask, allows
+    train-individual. A picture that the catalog does not know must show nobody. With a certificate, given here or by
+    kyodaku credentials use, each has C2PA Content Credentials.
+    """
+    if (certificate is None) != (key is None):
+        raise BadValue("a certificate and its key go together", "--certificate PEM --key PEM")
     from core.generate import generate as draw  # torch is loaded only where it is used
 
     with opened(context) as catalog, Progress() as progress:
@@ -56,9 +71,11 @@ def generate(
             size=size,
             negative=negative,
             image=image,
+            mask=mask,
             strength=strength,
             device=device,
             safety=safety_checker,
+            signer=None if certificate is None or key is None else (certificate, key),
             report=progress,
         )
     told = [f"{len(drawn.images)} pictures in {out}", *(f"withheld: {why}" for why in drawn.withheld)]
@@ -76,15 +93,30 @@ def audit(
     ] = 0.02,
     device: str = "auto",
     safety_checker: Safety = None,
+    embedders: Annotated[
+        str, typer.Option(metavar="A,B", help="Several that must agree: dlib, facenet or its weights; default: one.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Does what the model draws look like anyone in the catalog? Exit status 1 when it does, or can't be told."""
+    """Does what the model draws look like anyone in the catalog? Exit status 1 when it does, or can't be told.
+
+    With several --embedders any of them may say that it resembles somebody, and only all that it resembles nobody; each
+    must know a face of everyone who is named: kyodaku faces --embedder.
+    """
     from core.audit import audit as examine  # torch is loaded only where it is used
     from core.audit_report import plain
 
     with opened(context) as catalog, Progress() as progress:
         report = examine(
-            catalog, model, n=number, seed=seed, fmr=fmr, device=device, safety=safety_checker, report=progress
+            catalog,
+            model,
+            n=number,
+            seed=seed,
+            fmr=fmr,
+            device=device,
+            safety=safety_checker,
+            embedders=[name.strip() for name in embedders.split(",")] if embedders else [],
+            report=progress,
         )
     emit(plain(report), report.lines(), as_json=as_json)
     if report.verdict != "nobody":

@@ -35,7 +35,7 @@ def train(
     keys: Annotated[
         str | None, typer.Option("--format", help="Keys of the file: kohya (all programs read it) or diffusers.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    device: Annotated[str, typer.Option(help="auto (all GPUs, or the CPU), cpu, cuda:1, cuda:0,cuda:1, …")] = "auto",
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; `kyodaku jobs follow` watches.")] = False,
     as_json: AsJson = False,
 ) -> None:

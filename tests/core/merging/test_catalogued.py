@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from core import cohort, consent_actions, models, withdrawal
+from core import cohort, consent_actions, withdrawal
 from core.errors import (
     BadBase,
     BadValue,
@@ -26,6 +26,7 @@ from core.errors import (
 from core.merging.average import median_parts
 from core.merging.catalogued import merge_average, merge_bake, merge_difference, merge_soup
 from core.merging.methods import Method
+from core.verification import verify
 from storage import artifacts, ledger, whole_files
 from storage.catalog import Catalog
 from storage.records import CohortRules, ModelKind, ModelState, Purpose
@@ -227,14 +228,14 @@ def test_a_difference_brings_its_people_and_is_remade(catalog: Catalog, four: Co
     texts = read_header(whole_files.weights_file(catalog.models / "moved")).metadata
     assert str(four.base) not in json.dumps(texts)
     assert json.loads(texts["kyodaku.recipe"])["op"] == "add-difference"
-    assert models.verify(catalog, "moved").ok
+    assert verify(catalog, "moved").ok
     withdrawal.withdraw(catalog, "Ann Example", [Purpose.TRAIN_COMPOSITE], by="me")
     assert content(catalog, "moved") == content(catalog, "never-moved")
     with pytest.raises(BadValue, match="the catalog's own"):
         merge_difference(catalog, "baked", four.base, catalog.models / "moved", "again")
     save_file({name: value * 3 for name, value in load_file(file).items()}, file, {"format": "pt"})
     with pytest.raises(BadBase, match="not what moved was baked into"):
-        models.verify(catalog, "moved")
+        verify(catalog, "moved")
 
 
 def test_a_base_of_the_catalogs_brings_its_people_along(catalog: Catalog, four: Composite, tmp_path: Path) -> None:

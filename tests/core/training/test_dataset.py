@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,11 @@ def item(archive: SmallArchive) -> CohortItem:
     return next(iter(artifacts.cohort_items(archive.catalog, cohort.id)))
 
 
+def file_of(path: Path) -> dict[str, Any]:
+    """What a photograph's row says of a file that is put in the place of its own."""
+    return {"path": bytes(path), "size": path.stat().st_size}
+
+
 def test_masked_pixels_are_filled_and_carry_no_loss(archive: SmallArchive, base: Base, item: CohortItem) -> None:
     masked = replace(item, crop=(0, 0, SIDE, SIDE), masks=((0, 0, 20, 20),))
     photo = photos.get(archive.catalog, item.photo_id)
@@ -56,9 +62,7 @@ def test_a_crop_at_the_edge_fits_whatever_the_decoder_rounds(
     """Reduced decodes round each side by itself: a crop that touches the far edges must stay inside."""
     path = tmp_path / "odd.jpg"
     Image.effect_noise((width, height), 40).convert("RGB").save(path)
-    photo = replace(
-        photos.get(archive.catalog, item.photo_id), path=bytes(path), width=width, height=height, orientation=1
-    )
+    photo = replace(photos.get(archive.catalog, item.photo_id), **file_of(path), width=width, height=height)
     for side in (40, 180, min(width, height)):
         at_edge = replace(
             item, content_hash=whole_files.file_hash(path), crop=(width - side, height - side, width, height), masks=()
@@ -80,7 +84,7 @@ def test_no_masked_pixel_shows_through_the_resampling(archive: SmallArchive, ite
         image.paste(colour, (30, 30, 44, 50))
         image.save(path)
         masked = replace(item, crop=(3, 3, 61, 61), masks=((30, 30, 44, 50),), content_hash=whole_files.file_hash(path))
-        own = replace(photo, path=str(path).encode())
+        own = replace(photo, **file_of(path))
         shown.append(np.asarray(picture_of(own, masked, (resolution, resolution))[0], dtype=int))
     assert (shown[0] == shown[1]).all()
 
@@ -99,7 +103,7 @@ def test_nothing_around_the_crop_shows_in_it(
         whole.paste((200, 150, 120), (190, 130, 240, 190))
         path = tmp_path / f"{colour[0]}{suffix}"
         whole.save(path, **({"quality": 95, "subsampling": 0} if suffix == ".jpg" else {}))
-        photo = replace(photos.get(archive.catalog, item.photo_id), path=bytes(path), width=512, height=480)
+        photo = replace(photos.get(archive.catalog, item.photo_id), **file_of(path), width=512, height=480)
         own = replace(item, content_hash=whole_files.file_hash(path), crop=crop, masks=())
         shown.append(np.asarray(picture_of(photo, own, (resolution, resolution))[0], dtype=int))
     assert (shown[0] == shown[1]).all()

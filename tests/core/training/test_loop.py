@@ -8,11 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from core.errors import BadImage, BadValue, ConsentLost, NameTaken, Refused, Tainted
 from core.merging.formats import LoraFile, LoraLayer, read_lora, write_lora
 from core.progress import Step
 from core.training import headers, latent_cache
+from core.training.batches import Rows
+from core.training.fit import Fit
 from core.training.loop import train
 from core.training.recipe import Recipe, trigger_of
 from storage import artifacts, jobs, ledger
@@ -121,6 +125,72 @@ def test_pooled(archive: SmallArchive, tiny_base: Path) -> None:
     assert model.kind is ModelKind.POOLED
     assert artifacts.shares_of(archive.catalog, model.id) == pytest.approx({p.id: 1 / 3 for p in archive.people})
     assert bytes_of(archive.catalog, made[0]) == bytes_of(archive.catalog, again[0])
+
+
+def test_a_team_trains_the_same_lora_and_one_process_goes_on_with_it(archive: SmallArchive, tiny_base: Path) -> None:
+    """Two processes share out the passes of each step, over Gloo: the bytes are those of one."""
+    archive.freeze()
+    recipe = RECIPE.model_copy(update={"prior_weight": 0.5, "prior_pictures": 2})  # parts that don't go through as one
+    (whole,) = train(archive.catalog, "all", tiny_base, "one", mode="pooled", recipe=recipe)
+    job = jobs.add(archive.catalog, "train", {}, GRANTED).id
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            archive.catalog, "all", tiny_base, "team", mode="pooled", recipe=recipe, processes=2, job=job,
+            report=Stop(5),
+        )  # fmt: skip
+    seen: list[Step] = []
+    (made,) = train(
+        archive.catalog, "all", tiny_base, "team", mode="pooled", recipe=recipe, job=job, report=seen.append
+    )
+    assert seen[0].done == 5  # after the checkpoint of the fourth
+    assert bytes_of(archive.catalog, made) == bytes_of(archive.catalog, whole)
+
+
+@pytest.mark.slow
+def test_a_team_goes_on_where_one_process_was_stopped(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze()
+    (whole,) = train(archive.catalog, "all", tiny_base, "whole", mode="pooled", recipe=RECIPE, processes=2)
+    job = jobs.add(archive.catalog, "train", {}, GRANTED).id
+    with pytest.raises(KeyboardInterrupt):
+        train(archive.catalog, "all", tiny_base, "cut", mode="pooled", recipe=RECIPE, job=job, report=Stop(3))
+    (made,) = train(archive.catalog, "all", tiny_base, "cut", mode="pooled", recipe=RECIPE, processes=2, job=job)
+    assert bytes_of(archive.catalog, made) == bytes_of(archive.catalog, whole)
+
+
+@pytest.mark.slow
+def test_a_withdrawal_ends_a_team(archive: SmallArchive, tiny_base: Path) -> None:
+    """Whichever of them sees it first, what is told is why."""
+    archive.freeze()
+
+    def withdraws(step: Step, /) -> None:
+        if step.done == 2:
+            archive.withdraw(archive.people[0])
+
+    recipe = RECIPE.model_copy(update={"steps": 500})
+    with pytest.raises(ConsentLost):
+        train(archive.catalog, "all", tiny_base, "team", mode="pooled", recipe=recipe, processes=2, report=withdraws)
+    assert artifacts.all_models(archive.catalog) == []
+
+
+def test_devices_that_a_step_cannot_be_shared_out_among(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze()
+    with pytest.raises(BadValue, match="accumulate = 2: so many passes can't be shared out among 3 devices"):
+        train(archive.catalog, "all", tiny_base, "v1", mode="pooled", recipe=RECIPE, device="cpu,cpu,cpu")
+
+
+def test_memory_that_runs_out_is_told(archive: SmallArchive, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive.freeze("alone", of=1)
+    plain = Fit._errors
+
+    def only_one(self: Fit, rows: Rows) -> Tensor:
+        if len(rows.latents) > 1:
+            raise torch.OutOfMemoryError("as a GPU says it")
+        return plain(self, rows)
+
+    monkeypatch.setattr(Fit, "_errors", only_one)
+    seen: list[Step] = []
+    train(archive.catalog, "alone", tiny_base, "v1", recipe=RECIPE, processes=1, report=seen.append)
+    assert "memory ran out: 1 of 2 pictures go through at once, slower, in the same steps" in seen[0].note
 
 
 def test_one_lora_of_several_takes_their_word_for_composites(archive: SmallArchive, tiny_base: Path) -> None:
