@@ -369,9 +369,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a changed file is not trained on",
-        "core/training/dataset.py",
-        "    if not same:\n",
-        "    if False:\n",
+        "core/decoding.py",
+        "yield io.BytesIO(data) if same else None",
+        "yield io.BytesIO(data)",
         f"{LOOP} {DATASET}",
     ),
     Mutation(
@@ -418,9 +418,9 @@ MUTATIONS = (
     ),
     Mutation(
         "what is around the crop is cut before anything is resampled",
-        "core/training/dataset.py",
-        "crop = whole.crop(cut).resize(size, Image.Resampling.LANCZOS)",
-        "crop = whole.resize(size, Image.Resampling.LANCZOS, box=cut)",
+        "core/decoding.py",
+        "return whole.crop(asked.cut.box).resize(asked.cut.size, Image.Resampling.LANCZOS)",
+        "return whole.resize(asked.cut.size, Image.Resampling.LANCZOS, box=asked.cut.box)",
         DATASET,
     ),
     # What may be made of models, and drawn with them
