@@ -30,7 +30,7 @@ from core.generate import open_model
 from core.models import require_in_use
 from core.progress import Report, Step, silent
 from core.selection import People, photographs
-from core.training.dataset import picture_of
+from core.training.pictures import picture_of
 from core.training.words import encode_each
 from storage import artifacts, faces, ledger, photos, subjects
 from storage.catalog import Catalog

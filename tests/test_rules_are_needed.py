@@ -369,9 +369,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a changed file is not trained on",
-        "core/training/dataset.py",
-        "    if not same:\n",
-        "    if False:\n",
+        "core/decoding.py",
+        "same = asked.content_hash is None or blake3(data).hexdigest() == asked.content_hash",
+        "same = True",
         f"{LOOP} {DATASET}",
     ),
     Mutation(
@@ -404,23 +404,23 @@ MUTATIONS = (
     ),
     Mutation(
         "masked pixels carry no loss",
-        "core/training/dataset.py",
+        "core/training/pictures.py",
         "free[top:bottom, left:right] = 0",
         "pass",
         DATASET,
     ),
     Mutation(
         "masked pixels are filled",
-        "core/training/dataset.py",
+        "core/training/pictures.py",
         "crop.paste(FILL, (left, top, right, bottom))",
         "pass",
         DATASET,
     ),
     Mutation(
         "what is around the crop is cut before anything is resampled",
-        "core/training/dataset.py",
-        "crop = whole.crop(cut).resize(size, Image.Resampling.LANCZOS)",
-        "crop = whole.resize(size, Image.Resampling.LANCZOS, box=cut)",
+        "core/decoding.py",
+        "whole.crop(asked.cut.box).resize(asked.cut.size, Image.Resampling.LANCZOS)",
+        "whole.resize(asked.cut.size, Image.Resampling.LANCZOS, box=asked.cut.box)",
         DATASET,
     ),
     # What may be made of models, and drawn with them

@@ -105,6 +105,7 @@ REGISTRY: tuple[Action, ...] = (
     # Cohorts
     Action("cohorts", "create", ("c",), "create", "Make a cohort: a search, a purpose and rules of balance."),
     Action("cohorts", "freeze", ("f",), "freeze", "Fix the exact pictures under a Merkle root."),
+    Action("cohorts", "sheet", ("s",), "sheet", "Draw what trains, as it is cut, page by page; Esc ends it."),
     Action("cohorts", "photos", ("o",), "photographs", "Show the cohort's search in the archive."),
     # Training
     Action("training", "train", ("t",), "train", "Start a training on a frozen cohort, as a job."),
