@@ -80,7 +80,7 @@ def ours(settings: dict[str, Any]) -> dict[str, Any]:
     one.figures_of = watch.around(one.figures_of)
     watching.Watch.saw = watch.around(watching.Watch.saw)
     one.Watch.__call__ = look.around(one.Watch.__call__)
-    loop.share_out = lambda *_: Split(1, settings["threads"])
+    loop.share_steps = lambda *_: Split(("cpu",), settings["threads"])
     with open_catalog(Path(settings["catalog"])) as catalog:
         job = jobs.add(catalog, "train", {}, datetime.now(UTC))
         told = ProgressWriter(catalog, job.id)

@@ -370,8 +370,8 @@ MUTATIONS = (
     Mutation(
         "a changed file is not trained on",
         "core/decoding.py",
-        "yield io.BytesIO(data) if same else None",
-        "yield io.BytesIO(data)",
+        "same = asked.content_hash is None or blake3(data).hexdigest() == asked.content_hash",
+        "same = True",
         f"{LOOP} {DATASET}",
     ),
     Mutation(
@@ -404,14 +404,14 @@ MUTATIONS = (
     ),
     Mutation(
         "masked pixels carry no loss",
-        "core/training/dataset.py",
+        "core/training/pictures.py",
         "free[top:bottom, left:right] = 0",
         "pass",
         DATASET,
     ),
     Mutation(
         "masked pixels are filled",
-        "core/training/dataset.py",
+        "core/training/pictures.py",
         "crop.paste(FILL, (left, top, right, bottom))",
         "pass",
         DATASET,
@@ -419,8 +419,8 @@ MUTATIONS = (
     Mutation(
         "what is around the crop is cut before anything is resampled",
         "core/decoding.py",
-        "return whole.crop(asked.cut.box).resize(asked.cut.size, Image.Resampling.LANCZOS)",
-        "return whole.resize(asked.cut.size, Image.Resampling.LANCZOS, box=asked.cut.box)",
+        "whole.crop(asked.cut.box).resize(asked.cut.size, Image.Resampling.LANCZOS)",
+        "whole.resize(asked.cut.size, Image.Resampling.LANCZOS, box=asked.cut.box)",
         DATASET,
     ),
     # What may be made of models, and drawn with them
@@ -468,9 +468,9 @@ MUTATIONS = (
     ),
     Mutation(
         "models out of use draw nothing",
-        "core/generate.py",
-        "    require_in_use(model)\n",
-        "",
+        "core/composition.py",
+        "    require_in_use(model)\n    now = ",
+        "    now = ",
         GENERATE,
     ),
     Mutation(
@@ -482,14 +482,14 @@ MUTATIONS = (
     ),
     Mutation(
         "one person is drawn only with their word for it",
-        "core/generate.py",
+        "core/composition.py",
         "if share >= ONE_PERSON and ruling.status is not Status.GRANTED:",
         "if False:",
         GENERATE,
     ),
     Mutation(
         "no share of a minor is small enough",
-        "core/generate.py",
+        "core/composition.py",
         "if ruling.status in NO_AGE:",
         "if False:",
         GENERATE,

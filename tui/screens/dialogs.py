@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from rich.text import Text
@@ -63,7 +64,7 @@ class Tick(Checkbox):
 class Form(Dialog[Answers | None]):
     """Fields to fill in. Answers a mapping of field name to text ("yes" or "" for a tick), None on Esc.
 
-    `check` names what is wrong with the answers, in place, before the form closes.
+    `check` names what is wrong with the answers, in place, before the form closes; it may be awaited.
     """
 
     DEFAULT_CSS = """
@@ -96,7 +97,7 @@ class Form(Dialog[Answers | None]):
         fields: Sequence[Field],
         *,
         about: str = "",
-        check: Callable[[Answers], str | None] = lambda _: None,
+        check: Callable[[Answers], str | Awaitable[str | None] | None] = lambda _: None,
     ) -> None:
         super().__init__()
         self._title = title
@@ -141,9 +142,11 @@ class Form(Dialog[Answers | None]):
         return found
 
     @on(Input.Submitted)
-    def action_submit(self) -> None:
+    async def action_submit(self) -> None:
         answers = self.answers()
         wrong = self._check(answers)
+        if isawaitable(wrong):
+            wrong = await wrong
         if wrong:
             self.query_one(".error", Static).update(Text(display(wrong)))
             return
