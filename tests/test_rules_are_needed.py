@@ -686,6 +686,20 @@ MUTATIONS = (
         ERASURE,
     ),
     Mutation(
+        "what jobs told of an erased person goes",
+        "core/erasure.py",
+        "    _scrub_jobs(catalog, names)\n",
+        "",
+        ERASURE,
+    ),
+    Mutation(
+        "who is erased leaves the sidecars",
+        "core/erasure.py",
+        "beside = sidecars.write(catalog, rest.sidecars, report=report)",
+        "beside = sidecars.Written()",
+        STANDARDS,
+    ),
+    Mutation(
         "an erased face is never anybody's again",
         "storage/migrations/019_erasure.sql",
         "WHEN old.mark = 'erased' BEGIN",

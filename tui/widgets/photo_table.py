@@ -72,7 +72,8 @@ class PhotoTable(RowTable):
         self._blocks.pop(first_block_cut, None)
         self._asked.discard(first_block_cut)
         self.grow(len(ids))
-        self._want((len(ids) - 1) // BLOCK)  # End is a key like any other
+        for number in ((len(ids) - 1) // BLOCK, (len(ids) - 1) // BLOCK - 1):  # End is a key like any other
+            self._want(number)
 
     def read_again(self) -> None:
         """Read the rows in view again, and forget the others; what is drawn stays until they are there."""
