@@ -119,13 +119,13 @@ def main() -> None:
         files = {one.id: read_lora(catalog.models / one.path) for one in loras}
         eye = Eye(catalog, Path(loras[0].base), asked.pictures)
         by_size = list(of_sizes(eye, files, people, asked.groups))
-        by_rank = list(of_ranks(eye, files, people))
+        by_rank = list(of_ranks(eye, files, people, asked.groups))
         pooled = None
         if asked.pooled:
             recipe = load(asked.recipe).model_copy(update={"steps": asked.pooled_steps})
             pooled = of_pooled(catalog, eye, asked.pooled, Path(loras[0].base), recipe)
     show("means of people", (row for size, looks in by_size for row in _rows(f"mean of {size}", looks)))
-    show("rank and truncation", (row for what, look in by_rank for row in _rows(what, [look])))
+    show("rank and truncation", (row for what, looks in by_rank for row in _rows(what, looks)))
     if pooled is not None:
         show("pooled", _rows(f"one LoRA of all, {asked.pooled_steps} steps", [pooled]))
     plot(by_size, by_rank, asked.out)
@@ -156,17 +156,24 @@ def of_sizes(
         yield size, looks
 
 
-def of_ranks(eye: Eye, files: Mapping[int, Layers], people: Mapping[int, int]) -> Iterator[tuple[str, Look]]:
-    """Looks at the mean of all, its people's LoRAs cut to lower ranks before, or the mean itself after."""
+def of_ranks(
+    eye: Eye, files: Mapping[int, Layers], people: Mapping[int, int], groups: int
+) -> Iterator[tuple[str, list[Look]]]:
+    """Looks at single people and at the mean of all, their LoRAs cut to lower ranks, and at the mean cut itself."""
     everyone, members = list(files), list(people.values())
+    chance = np.random.default_rng(0)
+    some = sorted(int(one) for one in chance.choice(everyone, groups, replace=False))
+    for rank in (*RANKS, None):
+        looks = [eye.look(mean_of(files, [one], rank), [people[one]]) for one in some]
+        yield f"one person, {'whole' if rank is None else f'cut to rank {rank}'}", looks
     for rank in RANKS:
-        yield f"people's LoRAs cut to rank {rank}", eye.look(mean_of(files, everyone, rank), members)
+        yield f"mean of all, each cut to rank {rank}", [eye.look(mean_of(files, everyone, rank), members)]
     exact = mean_of(files, everyone)
     for rank in TRUNCATED:
         cut = {name: truncate(layer, rank) for name, layer in exact.items()}
         kept = sum(part[1] for part in cut.values()) / sum(part[2] for part in cut.values())
         look = eye.look({name: part[0] for name, part in cut.items()}, members)
-        yield f"mean cut to rank {rank} ({kept:.1%} of its energy)", look
+        yield f"mean cut to rank {rank} ({kept:.1%} of its energy)", [look]
 
 
 def of_pooled(catalog: Catalog, eye: Eye, cohort: str, base: Path, recipe: Recipe) -> Look:
@@ -186,7 +193,7 @@ def _rows(what: str, looks: Sequence[Look]) -> Iterator[Row]:
     yield Row(f"{what}: way to the nearest person", statistics.mean(look.way for look in looks), "of all")
 
 
-def plot(by_size: Sequence[tuple[int, list[Look]]], by_rank: Sequence[tuple[str, Look]], out: Path) -> None:
+def plot(by_size: Sequence[tuple[int, list[Look]]], by_rank: Sequence[tuple[str, list[Look]]], out: Path) -> None:
     """Draw `likeness_people.svg` and `likeness_rank.svg` into `out`."""
     import matplotlib as mpl  # an extra: only for who draws the plots anew
 
@@ -218,11 +225,12 @@ def plot(by_size: Sequence[tuple[int, list[Look]]], by_rank: Sequence[tuple[str,
         axis.set_xlabel("people in the mean")
         axis.set_title(title, fontsize=10)
     figure.savefig(out / "likeness_people.svg", metadata={"Date": None})
-    figure, axis = plt.subplots(figsize=(7, 3.2), layout="constrained")
-    told = [(f"exact mean of {by_size[-1][0]}", by_size[-1][1][0]), *by_rank]
-    axis.barh([what for what, _ in told], [look.nearer for _, look in told], color="#8ab4d8")
+    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    told = [*by_rank, (f"exact mean of {by_size[-1][0]}", by_size[-1][1])]
+    nearer = [statistics.mean(look.nearer for look in looks) for _, looks in told]
+    axis.barh([what for what, _ in told], nearer, color="#8ab4d8")
     axis.axvline(0.5, color="#8a5a00", linestyle=":")
-    axis.set_xlim(0.3, 0.7)
+    axis.set_xlim(0.3, 1)
     axis.set_title("nearer to a member than to others", fontsize=10)
     axis.invert_yaxis()
     figure.savefig(out / "likeness_rank.svg", metadata={"Date": None})

@@ -168,15 +168,22 @@ def mean_in_memory(folder: Path) -> Callable[[], None]:
 
 def mean_with_sd_mecha(folder: Path) -> Callable[[], None]:
     """sd-mecha's n_average, told the layers since it knows no UNet of SD 1.x in diffusers' names."""
+    os.environ["TQDM_DISABLE"] = "1"
     import sd_mecha
-    from sd_mecha.extensions.model_configs import StructuralModelConfig
+    from sd_mecha.extensions.model_configs import StructuralModelConfig, register_aux
     from sd_mecha.streaming import TensorMetadata
+
+    class PlainUNet(StructuralModelConfig):
+        """Named, since it looks configs up by name."""
+
+        @property
+        def identifier(self) -> str:
+            return "plain-unet"
 
     def run() -> None:
         specs = read_header(folder / "base0" / WEIGHTS).specs.values()
-        config = StructuralModelConfig(
-            {one.name: TensorMetadata(torch.Size(one.shape), torch.float16) for one in specs}
-        )
+        config = PlainUNet({one.name: TensorMetadata(torch.Size(one.shape), torch.float16) for one in specs})
+        register_aux(config)
         inputs = [sd_mecha.model(folder / f"base{number}" / WEIGHTS, config) for number in range(CHECKPOINTS)]
         sd_mecha.merge(
             sd_mecha.n_average(*inputs),

@@ -18,7 +18,7 @@ from core.audit_stats import Floats, Labels, distances
 from core.errors import BadImage
 from core.progress import Report, Step
 from core.similar.hashing import KEY, perceptual_hash
-from core.training.dataset import picture_of
+from core.training.pictures import picture_of
 from storage import artifacts, faces, photos
 from storage.catalog import Catalog
 from storage.records import CohortItem, Model

@@ -21,6 +21,7 @@ from storage.catalog import Catalog
 from storage.records import CohortRules, Model, ModelKind, ModelState, Purpose, Status, Subject
 
 ROUNDING = 1e-9  # shares are sums of quotients
+NO_AGE = frozenset({Status.MINOR, Status.AGE_UNSETTLED})  # what no share of a model is small enough for
 ONE_PERSON = 0.5  # a share of a model from which on its pictures are of one person
 NAMED = 5  # people named in a message; the rest are counted
 
@@ -32,6 +33,15 @@ class Input:
     model: Model
     weight: float
     shares: Mapping[int, float]
+
+
+def named(catalog: Catalog, names: Sequence[str], weights: Sequence[float] | None) -> list[Input]:
+    """Usable models by name as ingredients, all alike without `weights`. Raises as `inputs`, NoSuchRecord, Tainted."""
+    if not names:
+        raise BadValue("no model is named", "name at least one")
+    models = [artifacts.get_model(catalog, name) for name in names]
+    require_ok(models)
+    return inputs(catalog, models, [1.0] * len(models) if weights is None else weights)
 
 
 def inputs(catalog: Catalog, models: Sequence[Model], weights: Sequence[float]) -> list[Input]:
@@ -117,6 +127,32 @@ def _standing(catalog: Catalog, parts: Sequence[Input], at: datetime | None) -> 
         ruling = consent.person_ruling(person, events[person.uid], purposes[key], at)
         found.append((person, ruling.status, ruling.why.removeprefix(f"{person.name}: ")))
     return sorted(found, key=lambda one: one[0].name)
+
+
+def permit(catalog: Catalog, model: Model) -> None:
+    """Raises unless pictures may be drawn with the model now.
+
+    Tainted: it is not `ok`. Refused: somebody in it is a minor or of unsettled age, or half of it or more is one person
+    who has not allowed `train-individual`; a grant for composites is none for pictures of oneself.
+    """
+    require_in_use(model)
+    now = ledger.instant(catalog)
+    shares = artifacts.shares_of(catalog, model.id)
+    people = subjects.get_many(catalog, shares)
+    events = ledger.events_of_many(catalog, [person.uid for person in people.values()])
+    for subject_id, share in shares.items():
+        subject = people[subject_id]
+        ruling = consent.person_ruling(subject, events.get(subject.uid, ()), Purpose.TRAIN_INDIVIDUAL, now)
+        if ruling.status in NO_AGE:
+            raise Refused(
+                f"{subject.name} is in model {model.name!r}: {ruling.status} ({ruling.why})",
+                "settle their age, or withdraw them: the model is then made anew without them",
+            )
+        if share >= ONE_PERSON and ruling.status is not Status.GRANTED:
+            raise Refused(
+                f"model {model.name!r} draws {subject.name} alone: train-individual is {ruling.status} ({ruling.why})",
+                "average it with others, or ask them",
+            )
 
 
 def without_lost(catalog: Catalog, parts: Sequence[Input], at: datetime | None = None) -> list[Input]:

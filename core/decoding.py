@@ -58,7 +58,8 @@ class Ask:
     """A photograph to decode as `image.load` does, and what tells that its file is the one that was indexed.
 
     That is its size and time or, with `content_hash`, its size and bytes, whatever its time. `pixels` are as indexed.
-    Without `longest` it is decoded whole; of that `cut` may be all that is wanted.
+    Without `longest` it is decoded whole; of that `cut` may be all that is wanted. With `srgb` its colours are changed
+    from those of its profile.
     """
 
     path: bytes
@@ -69,6 +70,7 @@ class Ask:
     longest: int | None = None
     content_hash: str | None = None
     cut: Cut | None = None
+    srgb: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,17 @@ class Decoded:
     error: str | None = None
 
 
-def ask(photo: Photo, longest: int | None = None, *, content_hash: str | None = None, cut: Cut | None = None) -> Ask:
+def ask(
+    photo: Photo,
+    longest: int | None = None,
+    *,
+    content_hash: str | None = None,
+    cut: Cut | None = None,
+    srgb: bool = False,
+) -> Ask:
     """What is asked to have a photograph: its longer side at most `longest`, else whole, or what is cut of that."""
     pixels = (photo.width or 0) * (photo.height or 0)
-    return Ask(photo.path, photo.orientation, photo.size, photo.mtime_ns, pixels, longest, content_hash, cut)
+    return Ask(photo.path, photo.orientation, photo.size, photo.mtime_ns, pixels, longest, content_hash, cut, srgb)
 
 
 def memory(asked: Ask) -> int:
@@ -238,6 +247,8 @@ def load(asked: Ask, pulse: Pulse) -> Image.Image | None:
         whole = image.load(source, asked.orientation, longest=asked.longest)
         if asked.content_hash is None and not _untouched(asked):
             return None
+        if asked.srgb:
+            whole = image.in_srgb(whole, image.profile_of(source))
     if asked.cut is None:
         return whole
     # Cut before anything is resampled: a filter, the decoder's own at a reduced scale too, reads beyond its box

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,22 +11,22 @@ from typing import Any
 import torch
 from PIL import Image
 
-from core import base_model, consent, credentials, hypernetwork, portraits, prompts
+from core import base_model, credentials, hypernetwork, portraits, prompts
 from core.base_model import Base
-from core.composition import ONE_PERSON
+from core.composition import permit
 from core.credentials import Credentials
-from core.errors import BadLora, BadValue, NoSuchRecord, Refused, Tainted, UnreadablePath
+from core.errors import BadLora, BadValue, NoSuchRecord, Tainted, UnreadablePath
 from core.generated_checks import Checker, Seen
 from core.generated_marks import Origin, save
 from core.inpaint import staying
-from core.models import require_in_use
+from core.models import samples_of
 from core.progress import Report, Step, silent
 from core.start_picture import STRENGTH, Start, start_picture
 from core.training.recipe import SHARED_TRIGGER
 from core.watch import Watch
-from storage import artifacts, generated, ledger, subjects, whole_files
+from storage import artifacts, generated, whole_files
 from storage.catalog import Catalog
-from storage.records import Model, ModelKind, Purpose, Status
+from storage.records import Job, Model, ModelKind
 
 BATCH = 8
 ADAPTER = "drawn"
@@ -34,7 +34,6 @@ WHOLE = frozenset({ModelKind.BAKE, ModelKind.SOUP})  # models that are checkpoin
 LARGE = 256  # pixels: bases below it are toys
 GUIDANCE = 7.5  # of classifier-free guidance, what Stable Diffusion is used with
 GUIDANCE_SMALL = 1.5  # measured on the sample base: from 2.5 on its faces break up
-NO_AGE = frozenset({Status.MINOR, Status.AGE_UNSETTLED})  # what no share of a model is small enough for
 TILE = 128  # pixels of a picture on a contact sheet, at least
 
 
@@ -70,32 +69,6 @@ class Drawn:
     unchecked: str | None = None  # why nobody can say that they are decent; None where a safety checker looked
 
 
-def permit(catalog: Catalog, model: Model) -> None:
-    """Raises unless pictures may be drawn with the model now.
-
-    Tainted: it is not `ok`. Refused: somebody in it is a minor or of unsettled age, or half of it or more is one person
-    who has not allowed `train-individual`; a grant for composites is none for pictures of oneself.
-    """
-    require_in_use(model)
-    now = ledger.instant(catalog)
-    shares = artifacts.shares_of(catalog, model.id)
-    people = subjects.get_many(catalog, shares)
-    events = ledger.events_of_many(catalog, [person.uid for person in people.values()])
-    for subject_id, share in shares.items():
-        subject = people[subject_id]
-        ruling = consent.person_ruling(subject, events.get(subject.uid, ()), Purpose.TRAIN_INDIVIDUAL, now)
-        if ruling.status in NO_AGE:
-            raise Refused(
-                f"{subject.name} is in model {model.name!r}: {ruling.status} ({ruling.why})",
-                "settle their age, or withdraw them: the model is then made anew without them",
-            )
-        if share >= ONE_PERSON and ruling.status is not Status.GRANTED:
-            raise Refused(
-                f"model {model.name!r} draws {subject.name} alone: train-individual is {ruling.status} ({ruling.why})",
-                "average it with others, or ask them",
-            )
-
-
 def permit_base(catalog: Catalog, unet_hash: str) -> None:
     """`permit` for a base that is one of the catalog's own models, by its UNet's hash; others are nobody's."""
     own = artifacts.with_content(catalog, unet_hash)
@@ -112,6 +85,34 @@ def permit_opened(catalog: Catalog, opened: Opened) -> None:
     permit(catalog, now)
     if now.content_hash != opened.model.content_hash:
         raise Tainted(f"model {now.name!r} was made anew meanwhile", "draw with it again")
+
+
+def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
+    """Run a `generate` job: args `model`, `prompt`, `n`, `seed`, `steps`, `negative`, `device`.
+
+    The pictures lie beside the model, in a folder of the job's number: so whatever erases what the model drew
+    erases them. Gives `images`, `sheet`, `withheld` and `unchecked`.
+    """
+    args = job.args
+    model = artifacts.get_model(catalog, args["model"])
+    drawn = generate(
+        catalog,
+        model.name,
+        args["prompt"],
+        out=samples_of(catalog, model) / str(job.id),
+        n=args.get("n", 8),
+        seed=args.get("seed", 0),
+        steps=args.get("steps", 25),
+        negative=args.get("negative", ""),
+        device=args.get("device", "auto"),
+        report=report,
+    )
+    return {
+        "images": [str(path) for path in drawn.images],
+        "sheet": None if drawn.sheet is None else str(drawn.sheet),
+        "withheld": drawn.withheld,
+        "unchecked": drawn.unchecked,
+    }
 
 
 def open_model(catalog: Catalog, name: str, device: str = "auto") -> Opened:

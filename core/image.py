@@ -7,6 +7,7 @@ its width and height are the photograph's everywhere, and boxes of faces lie in 
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -102,6 +103,24 @@ def profile_of(source: Path | BinaryIO) -> bytes | None:
     with _opened(source) as (image, _):
         profile = image.info.get("icc_profile")
         return bytes(profile) if profile else None
+
+
+def in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """An RGB picture's colours as those are taken for that have no profile, from those of an ICC profile.
+
+    One without a profile, or with that of other than RGB, stays as it is. Raises BadImage for a damaged profile.
+    """
+    if profile is None:
+        return picture
+    from PIL import ImageCms
+
+    try:
+        wide = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if wide.profile.xcolor_space.strip() != "RGB":
+            return picture
+        return ImageCms.profileToProfile(picture, wide, ImageCms.createProfile("sRGB")) or picture
+    except (ImageCms.PyCMSError, OSError) as error:
+        raise BadImage(f"its colour profile can't be read: {display(str(error))}") from error
 
 
 def load(source: bytes | Path | BinaryIO, orientation: int, *, longest: int | None = None) -> Image.Image:

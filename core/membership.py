@@ -24,12 +24,13 @@ from scipy.stats import t as student
 from core import base_model, consent, framing
 from core.audit_stats import Floats, nearer_share
 from core.base_model import Base
+from core.composition import NO_AGE
 from core.errors import BadImage, Refused
-from core.generate import NO_AGE, open_model
+from core.generate import open_model
 from core.models import require_in_use
 from core.progress import Report, Step, silent
 from core.selection import People, photographs
-from core.training.dataset import picture_of
+from core.training.pictures import picture_of
 from core.training.words import encode_each
 from storage import artifacts, faces, ledger, photos, subjects
 from storage.catalog import Catalog

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import BadValue, NoSuchRecord, Refused, Tainted
+from core.errors import BadValue, NameTaken, NoSuchRecord, Refused, Tainted
 from core.releases import Outside, outside
 from storage import artifacts, subjects, whole_files
 from storage.catalog import Catalog
@@ -19,7 +19,8 @@ from storage.records import Model, ModelKind, ModelState, Subject
 from storage.tensors import read_header
 
 MERGES = frozenset({ModelKind.AVERAGE, ModelKind.BAKE, ModelKind.SOUP})
-TRACES = (".preview.png", ".samples", ".audit")  # what lies beside a model's file and shows what it draws
+SAMPLES = ".samples"
+TRACES = (".preview.png", SAMPLES, ".audit")  # what lies beside a model's file and shows what it draws
 LONGEST_NAME = 120  # bytes of UTF-8: a file name with room for endings
 
 
@@ -106,6 +107,12 @@ def require_name(name: str) -> str:
     if plain.endswith((".safetensors", whole_files.PART, *TRACES)):
         raise BadValue(f"{name!r} ends like a file of Kyodaku's own", "leave the ending out")
     return plain
+
+
+def require_free(catalog: Catalog, name: str, path: str) -> None:
+    """Raises NameTaken where a model has this name, or something lies where its file or folder would."""
+    if (catalog.models / path).exists() or name in {one.name for one in artifacts.all_models(catalog)}:
+        raise NameTaken(f"there is a model {name!r} already", "choose another name")
 
 
 def require_in_use(model: Model) -> None:
@@ -272,6 +279,11 @@ def files_at(catalog: Catalog, path: str) -> Iterator[Path]:
     yield catalog.models / path
     for ending in TRACES:
         yield catalog.models / f"{path.removesuffix('.safetensors')}{ending}"
+
+
+def samples_of(catalog: Catalog, model: Model) -> Path:
+    """The folder of pictures that jobs drew with a model, a folder for each job; it may not be there."""
+    return catalog.models / f"{model.path.removesuffix('.safetensors')}{SAMPLES}"
 
 
 def traces_of(catalog: Catalog, model: Model) -> Iterator[Path]:

@@ -146,7 +146,7 @@ class _Worker(Generic[Task, Found]):
 
     def _tidy(self) -> None:
         """Give back what a large picture has used of the shared memory."""
-        if self._shared is not None and self.work.room > _KEPT and not self.given:
+        if self._shared is not None and not self.given and os.fstat(self._shared).st_blocks * 512 > _KEPT:
             os.ftruncate(self._shared, 0)
             os.ftruncate(self._shared, self.work.room * self.work.ahead)
 

@@ -10,7 +10,6 @@ from blake3 import blake3
 
 from core.errors import BadImage
 
-INDEXED = "indexed: run kyodaku index"  # what `recorded` is of a photograph
 _MOST_BYTES = 1 << 30
 
 

@@ -369,9 +369,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a changed file is not trained on",
-        "core/training/dataset.py",
-        "    if not same:\n",
-        "    if False:\n",
+        "core/decoding.py",
+        "same = asked.content_hash is None or blake3(data).hexdigest() == asked.content_hash",
+        "same = True",
         f"{LOOP} {DATASET}",
     ),
     Mutation(
@@ -404,23 +404,23 @@ MUTATIONS = (
     ),
     Mutation(
         "masked pixels carry no loss",
-        "core/training/dataset.py",
+        "core/training/pictures.py",
         "free[top:bottom, left:right] = 0",
         "pass",
         DATASET,
     ),
     Mutation(
         "masked pixels are filled",
-        "core/training/dataset.py",
+        "core/training/pictures.py",
         "crop.paste(FILL, (left, top, right, bottom))",
         "pass",
         DATASET,
     ),
     Mutation(
         "what is around the crop is cut before anything is resampled",
-        "core/training/dataset.py",
-        "crop = whole.crop(cut).resize(size, Image.Resampling.LANCZOS)",
-        "crop = whole.resize(size, Image.Resampling.LANCZOS, box=cut)",
+        "core/decoding.py",
+        "whole.crop(asked.cut.box).resize(asked.cut.size, Image.Resampling.LANCZOS)",
+        "whole.resize(asked.cut.size, Image.Resampling.LANCZOS, box=asked.cut.box)",
         DATASET,
     ),
     # What may be made of models, and drawn with them
@@ -468,9 +468,9 @@ MUTATIONS = (
     ),
     Mutation(
         "models out of use draw nothing",
-        "core/generate.py",
-        "    require_in_use(model)\n",
-        "",
+        "core/composition.py",
+        "    require_in_use(model)\n    now = ",
+        "    now = ",
         GENERATE,
     ),
     Mutation(
@@ -482,14 +482,14 @@ MUTATIONS = (
     ),
     Mutation(
         "one person is drawn only with their word for it",
-        "core/generate.py",
+        "core/composition.py",
         "if share >= ONE_PERSON and ruling.status is not Status.GRANTED:",
         "if False:",
         GENERATE,
     ),
     Mutation(
         "no share of a minor is small enough",
-        "core/generate.py",
+        "core/composition.py",
         "if ruling.status in NO_AGE:",
         "if False:",
         GENERATE,
@@ -684,6 +684,20 @@ MUTATIONS = (
         "return Names((person.name, *subjects.earlier_names(catalog, person.id)))",
         "return Names((person.name,))",
         ERASURE,
+    ),
+    Mutation(
+        "what jobs told of an erased person goes",
+        "core/erasure.py",
+        "    _scrub_jobs(catalog, names)\n",
+        "",
+        ERASURE,
+    ),
+    Mutation(
+        "who is erased leaves the sidecars",
+        "core/erasure.py",
+        "beside = sidecars.write(catalog, rest.sidecars, report=report)",
+        "beside = sidecars.Written()",
+        STANDARDS,
     ),
     Mutation(
         "an erased face is never anybody's again",

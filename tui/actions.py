@@ -105,6 +105,7 @@ REGISTRY: tuple[Action, ...] = (
     # Cohorts
     Action("cohorts", "create", ("c",), "create", "Make a cohort: a search, a purpose and rules of balance."),
     Action("cohorts", "freeze", ("f",), "freeze", "Fix the exact pictures under a Merkle root."),
+    Action("cohorts", "sheet", ("s",), "sheet", "Draw what trains, as it is cut, page by page; Esc ends it."),
     Action("cohorts", "photos", ("o",), "photographs", "Show the cohort's search in the archive."),
     # Training
     Action("training", "train", ("t",), "train", "Start a training on a frozen cohort, as a job."),
@@ -113,6 +114,13 @@ REGISTRY: tuple[Action, ...] = (
     Action("training", "curve", ("c",), "next curve", "Show the curve of another LoRA of the job."),
     Action("training", "picture", ("v",), "next picture", "Show the picture drawn before."),
     # Models
+    Action("models", "mark", ("space",), "mark", "Mark the LoRA, to be averaged with others."),
+    Action("models", "mark_all", ("percent_sign",), "mark all", "Mark all usable LoRAs of its training.", footer=False),
+    Action("models", "merge", ("m",), "average", "Average the marked LoRAs; what does not allow it is said before."),
+    Action("models", "bake", ("b",), "bake", "Merge the LoRA into a base, as a checkpoint of its own."),
+    Action("models", "draw", ("d",), "draw", "Draw pictures of a prompt with the model, and their contact sheet."),
+    Action("models", "audit", ("a",), "audit", "Draw pictures and look whether they are like anyone in the catalog."),
+    Action("models", "remake", ("r",), "remake", "Make what a withdrawal left tainted again, without the person."),
     Action("models", "verify", ("v",), "verify", "Read the model's file again and compare its hash."),
     Action("models", "sheet", ("s",), "next sheet", "Show the next picture made with this model."),
     # Jobs

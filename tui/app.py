@@ -15,8 +15,8 @@ from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Hit, Hits, Provider
+from textual.message import Message
 from textual.screen import Screen
-from textual.theme import Theme
 
 from core.errors import KyodakuError
 from core.progress import Report
@@ -29,55 +29,13 @@ from tui.desk import Desk
 from tui.screens.dialogs import Field, Form
 from tui.screens.opening import Opening
 from tui.screens.room import Room
+from tui.themes import THEMES
 
 if TYPE_CHECKING:
     from tui.screens.archive import ArchiveRoom
     from tui.screens.people import PeopleRoom
 
 TICK_S = 1.0  # how often the catalog is asked whether another process changed it
-
-THEMES = (
-    Theme(
-        name="dark",
-        primary="#8ab4d8",
-        secondary="#8d939e",
-        accent="#e0b15a",
-        foreground="#d6d8dc",
-        background="#111318",
-        surface="#171a20",
-        panel="#232831",
-        success="#86bf8c",
-        warning="#e0b15a",
-        error="#e07a6a",
-    ),
-    Theme(
-        name="light",
-        dark=False,
-        primary="#245f95",
-        secondary="#62676f",
-        accent="#8a5a00",
-        foreground="#20242a",
-        background="#fbfaf7",
-        surface="#f4f2ec",
-        panel="#e4e1d8",
-        success="#27692f",
-        warning="#8a5a00",
-        error="#a32a1c",
-    ),
-    Theme(
-        name="high contrast",
-        primary="#ffff00",
-        secondary="#c8c8c8",
-        accent="#00ffff",
-        foreground="#ffffff",
-        background="#000000",
-        surface="#000000",
-        panel="#303030",
-        success="#00ff66",
-        warning="#ffd000",
-        error="#ff6060",
-    ),
-)
 
 
 class Commands(Provider):
@@ -130,6 +88,9 @@ def _room(module: str, name: str) -> Callable[[], Screen[Any]]:
 class KyodakuApp(App[None]):
     """One catalog in a terminal."""
 
+    class KeyPassed(Message):
+        """A key that a widget was handed has passed through it and all above it."""
+
     TITLE = "Kyodaku"
     ENABLE_COMMAND_PALETTE = True
     COMMANDS = {Commands}  # noqa: RUF012
@@ -157,6 +118,7 @@ class KyodakuApp(App[None]):
         self._before: list[str] = []
         self._typed: deque[events.Key] = deque()
         self._held = False
+        self._passing = False  # a key is on its way through widgets
         self.registers = registers.Registers()
         self.pen = self._settings.by  # who records decisions, once that was said
         self.advances = True  # whether the cursor goes on after a decision
@@ -199,15 +161,29 @@ class KyodakuApp(App[None]):
         self._typed.append(event)
         await self._handle_keys()
 
+    async def _press(self, key: events.Key) -> None:
+        """Act on a key. The next waits until what a widget was handed has passed through it and all above it.
+
+        Else keys that come in one packet would all go to the widget that had the keyboard when the first came.
+        """
+        widget = self.focused or self.screen
+        await super().on_event(key)
+        if key.is_forwarded:
+            self._passing = widget.post_message(self.KeyPassed())  # goes the key's way, behind it
+
+    async def on_kyodaku_app_key_passed(self) -> None:
+        self._passing = False
+        await self._handle_keys()
+
     async def _handle_keys(self) -> None:
         """Keys of a register that is played come first, each in a turn of its own, so that Esc can stop it."""
-        while not self._held:
+        while not self._held and not self._passing:
             played = self.registers.next()
             if played is not None:
                 if self.registers.asked is not None:
                     await self._name_register(played)
                 else:
-                    await super().on_event(played)
+                    await self._press(played)
                 self.call_later(self._handle_keys)
                 return
             if not self._typed:
@@ -217,7 +193,7 @@ class KyodakuApp(App[None]):
             if self.registers.asked is not None:
                 await self._name_register(key)
             else:
-                await super().on_event(key)
+                await self._press(key)
 
     def hold_keys(self) -> None:
         """Keep what is typed until `release_keys`."""
@@ -225,7 +201,7 @@ class KyodakuApp(App[None]):
 
     def release_keys(self) -> None:
         """Handle what was typed meanwhile, in its order."""
-        self._held = False
+        self._held = self._passing = False
         self.call_later(self._handle_keys)
 
     def ask_register(self, what: str, times: int = 1) -> None:
@@ -325,6 +301,9 @@ class KyodakuApp(App[None]):
 
     def entered(self, room: Room) -> None:
         """A room is on screen: it reads the catalog if that has changed since it last did."""
+        if self._passing:  # with a dialog that was left, what was on its way through it
+            self._passing = False
+            self.call_later(self._handle_keys)
         seen, self._seen[room.ROOM] = self._seen.get(room.ROOM), self._version
         room.status.show(job=self._job)
         if room.ROOM not in self._entered:

@@ -8,7 +8,7 @@ from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, ImageCms
+from PIL import Image
 
 from core import decoding, generated_marks, image, outside, printable, query, recorded_file
 from core.errors import BadImage, BadValue, ConsentLost, Refused, UnreadablePath
@@ -16,12 +16,10 @@ from core.interchange.prints_pdf import Placed, Sheets
 from core.interchange.wording import Language, words
 from core.printable import Source
 from core.progress import Report, Step, silent
-from core.recorded_file import INDEXED
 from storage import faces, ledger, photos, subjects
 from storage.catalog import Catalog
 from storage.generated import Generated
 from storage.records import Photo, Subject
-from storage.safe_text import display
 from storage.whole_files import new_file
 
 MOST = 600  # pictures in one file: a hundred sheets, and as many megabytes of memory
@@ -63,7 +61,8 @@ def prints(
 
     `across` pictures lie side by side, as the paper has it unless told. The ledger is asked as each is read, and again,
     of all, before the file is written, which never replaces one. Nothing is written where nothing may be printed.
-    Raises NoSuchRecord, BadQuery, BadValue, UnreadablePath, and ConsentLost where a word was taken back meanwhile.
+    Raises NoSuchRecord, BadQuery, BadValue, JobFailed, UnreadablePath, and ConsentLost where a word was taken back
+    meanwhile.
     """
     person = subjects.get(catalog, subject)
     _require_new(catalog, out)
@@ -121,12 +120,15 @@ class _Ready:
 
 
 def _read(catalog: Catalog, source: Source, longest: int) -> _Ready:
-    """The picture, its longer side at most `longest`, if it may be printed. Raises Refused, BadImage."""
+    """The picture, its longer side at most `longest`, if it may be printed.
+
+    Raises Refused, BadImage, JobFailed, UnreadablePath.
+    """
     printable.require_printable(catalog, source)
     if isinstance(source.of, Photo):
-        data = recorded_file.read(source.of.path, source.of.content_hash, INDEXED)
-        picture = decoding.picture(decoding.ask(source.of, longest, content_hash=source.of.content_hash))
-        return _Ready(source, _in_srgb(picture, data), (source.of.width or 1, source.of.height or 1))
+        # a PDF's colours are taken for sRGB: those of a photograph with a wider profile would come out pale
+        asked = decoding.ask(source.of, longest, content_hash=source.of.content_hash, srgb=True)
+        return _Ready(source, decoding.picture(asked), (source.of.width or 1, source.of.height or 1))
     data = recorded_file.read(source.of.path, source.of.content_hash, "drawn")
     source = replace(source, beginning=_beginning(data))
     printable.require_printable(catalog, source)
@@ -146,20 +148,6 @@ def _beginning(data: bytes) -> str | None:
     if marks.from_picture and marks.start is None:
         raise Refused("it began as a picture of which nothing is on record", "draw it again")
     return marks.start
-
-
-def _in_srgb(picture: Image.Image, data: bytes) -> Image.Image:
-    """Colours as a PDF's are taken for: those of a photograph with a wider profile would come out pale."""
-    profile = image.profile_of(BytesIO(data))
-    if profile is None:
-        return picture
-    try:
-        wide = ImageCms.ImageCmsProfile(BytesIO(profile))
-        if wide.profile.xcolor_space.strip() != "RGB":
-            return picture
-        return ImageCms.profileToProfile(picture, wide, ImageCms.createProfile("sRGB")) or picture
-    except (ImageCms.PyCMSError, OSError) as error:
-        raise BadImage(f"its colour profile can't be read: {display(str(error))}") from error
 
 
 def _caption(source: Source, drawn: str) -> str:

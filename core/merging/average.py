@@ -68,7 +68,7 @@ def average(
     F16 or BF16. Memory is bounded by one layer of all inputs. Raises BadLora, BadValue, NotEnoughSpace, and
     WrongArchitecture when shapes differ or an input has nothing in common with the others.
     """
-    _require_rank(method, rank)
+    method.require_rank(rank)
     kept: dict[str, tuple[float, float]] = {}
     with ExitStack() as stack:
         stack.enter_context(one_thread())
@@ -127,13 +127,6 @@ def _averaged_layer(name: str, inputs: _Inputs, method: Method, rank: int | None
     present = [(layer, factor) for layer, factor in zip(layers, factors, strict=True) if layer is not None]
     mean = weighted_sum([layer for layer, _ in present], [factor for _, factor in present])
     return (mean, 1.0, 1.0) if rank is None else truncate(mean, rank)
-
-
-def _require_rank(method: Method, rank: int | None) -> None:
-    if rank is not None and rank < 1:
-        raise BadValue(f"rank {rank} is below 1", "give a positive whole number, or take the exact mean")
-    if rank is None and method.name in DENSE:
-        raise BadValue(f"{method.name} gives no change of low rank", "say what rank to keep, as in --rank 32")
 
 
 def _averaged(kept: Mapping[str, tuple[float, float]]) -> Averaged:

@@ -17,13 +17,13 @@ from typing import Any
 
 from core import composition
 from core.composition import CHECKPOINTS, LORAS, Input
-from core.errors import BadBase, BadLora, BadValue, NameTaken, Refused, Tainted
+from core.errors import BadBase, BadLora, BadValue, Refused, Tainted
 from core.merging.average import average, median_parts
 from core.merging.bake import bake
 from core.merging.metadata import file_metadata
 from core.merging.methods import MEAN, Method
 from core.merging.soup import add_difference, soup
-from core.models import file_problem, require_name
+from core.models import file_problem, require_free, require_name
 from core.progress import Report, silent
 from core.training.recipe import SHARED_TRIGGER
 from core.watch import Watch
@@ -72,7 +72,7 @@ def merge_average(
     and whenever it is remade. Raises BadLora, BadValue, CohortTooSmall, ConsentLost, NameTaken,
     NoSuchRecord, Refused, Tainted, WrongArchitecture.
     """
-    parts = _parts(catalog, names, weights)
+    parts = composition.named(catalog, names, weights)
     composition.require_kind([part.model for part in parts], LORAS)
     composition.require_one_base([part.model for part in parts])
     recipe = {"op": "average", "rank": rank, "dtype": _dtype(dtype) or "F32", **method.recipe, **_cap(max_share)}
@@ -98,12 +98,12 @@ def merge_bake(
     """
     if not math.isfinite(weight) or weight == 0:
         raise BadValue(f"weight {weight} changes nothing or is no number", "1 is the strength it was trained at")
-    parts = _parts(catalog, [name], [weight])
+    parts = composition.named(catalog, [name], [weight])
     composition.require_kind([part.model for part in parts], LORAS)
     base_hash = _base_hash(base)
     own = artifacts.with_content(catalog, base_hash)
     if own is not None:
-        parts += _parts(catalog, [own.name], None)
+        parts += composition.named(catalog, [own.name], None)
     recipe = {
         "op": "bake",
         "weight": weight,
@@ -133,7 +133,7 @@ def merge_difference(
     """
     if not math.isfinite(weight) or weight == 0:
         raise BadValue(f"weight {weight} changes nothing or is no number", "1 adds the whole difference")
-    parts = _parts(catalog, [name], [weight])
+    parts = composition.named(catalog, [name], [weight])
     composition.require_kind([part.model for part in parts], CHECKPOINTS)
     hashes = [_base_hash(folder) for folder in (minus, base)]
     for folder, digest in zip((minus, base), hashes, strict=True):
@@ -155,7 +155,7 @@ def merge_soup(
     report: Report = silent,
 ) -> Model:
     """The weighted mean of baked checkpoints as the new model `out`, a folder. Raises as `merge_average`."""
-    parts = _parts(catalog, names, weights)
+    parts = composition.named(catalog, names, weights)
     composition.require_kind([part.model for part in parts], CHECKPOINTS)
     row = replace(_new_row(out, ModelKind.SOUP, parts, {"op": "soup", **_cap(max_share)}), path=out)
     return _make(catalog, row, parts, report)
@@ -218,14 +218,6 @@ def made_again(catalog: Catalog, model: Model, report: Report = silent) -> list[
     return differing
 
 
-def _parts(catalog: Catalog, names: Sequence[str], weights: Sequence[float] | None) -> list[Input]:
-    if not names:
-        raise BadValue("no model is named", "name at least one")
-    models = [artifacts.get_model(catalog, name) for name in names]
-    composition.require_ok(models)
-    return composition.inputs(catalog, models, [1.0] * len(models) if weights is None else weights)
-
-
 def _new_row(out: str, kind: ModelKind, parts: Sequence[Input], recipe: Mapping[str, Any]) -> Model:
     first = min(parts, key=lambda part: part.model.content_hash).model
     return Model(
@@ -246,8 +238,7 @@ def _new_row(out: str, kind: ModelKind, parts: Sequence[Input], recipe: Mapping[
 def _make(catalog: Catalog, row: Model, parts: Sequence[Input], report: Report) -> Model:
     """Check the rules, write the file, and add the row in one transaction that checks them again."""
     path = catalog.models / row.path
-    if path.exists() or row.name in {one.name for one in artifacts.all_models(catalog)}:
-        raise NameTaken(f"there is a model {row.name!r} already", "choose another name")
+    require_free(catalog, row.name, row.path)
 
     def look() -> None:
         _require_unchanged(catalog, merge.parts)

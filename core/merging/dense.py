@@ -9,43 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from blake3 import blake3
 from torch import Tensor
 
-from core.errors import BadValue
 from core.merging.deltas import flat
 from core.merging.formats import LoraLayer
+from core.merging.methods import Rule, cut
 
 HELD = 4_194_304  # elements of all inputs' changes written out at a time: 16 MB of float32
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How changes are merged weight by weight.
-
-    `trim` is the part of the values left out at either end, `density` the part of each input's values that is
-    kept, `seed` decides which those are in DARE.
-    """
-
-    method: str
-    trim: float = 0.1
-    density: float = 0.5
-    seed: int = 0
-
-
-def cut(trim: float, count: int) -> int:
-    """How many values are left out at either end. Raises BadValue where none would be left."""
-    number = math.ceil(trim * count - 1e-9)
-    if not 0 < trim < 0.5 or count - 2 * number < 1:
-        raise BadValue(
-            f"trimming {trim:g} of {count} values at either end leaves none, or leaves nothing out",
-            "take three models or more, and a part between 0 and 0.5",
-        )
-    return number
 
 
 def merge(

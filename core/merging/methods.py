@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import BadValue
-from core.merging.dense import Rule, cut
 
 METHODS = {
     "mean": "the weighted mean of the changes",
@@ -29,8 +28,33 @@ _ASKED = {
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """How changes are merged weight by weight.
+
+    `trim` is the part of the values left out at either end, `density` the part of each input's values that is
+    kept, `seed` decides which those are in DARE.
+    """
+
+    method: str
+    trim: float = 0.1
+    density: float = 0.5
+    seed: int = 0
+
+
+def cut(trim: float, count: int) -> int:
+    """How many values are left out at either end. Raises BadValue where none would be left."""
+    number = math.ceil(trim * count - 1e-9)
+    if not 0 < trim < 0.5 or count - 2 * number < 1:
+        raise BadValue(
+            f"trimming {trim:g} of {count} values at either end leaves none, or leaves nothing out",
+            "take three models or more, and a part between 0 and 0.5",
+        )
+    return number
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
-    """One way, and what it was asked: see `METHODS` and `dense.Rule`. `blocks` maps a block to its strength."""
+    """One way, and what it was asked: see `METHODS` and `Rule`. `blocks` maps a block to its strength."""
 
     name: str = "mean"
     trim: float = 0.1
@@ -65,6 +89,13 @@ class Method:
         """The method that a recipe names."""
         keys = ("trim", "density", "seed", "blocks")
         return Method(recipe.get("method", "mean"), **{key: recipe[key] for key in keys if key in recipe})
+
+    def require_rank(self, rank: int | None) -> None:
+        """Raises BadValue where so low a rank, or none, can't be had this way."""
+        if rank is not None and rank < 1:
+            raise BadValue(f"rank {rank} is below 1", "give a positive whole number, or take the exact mean")
+        if rank is None and self.name in DENSE:
+            raise BadValue(f"{self.name} gives no change of low rank", "say what rank to keep, as in --rank 32")
 
     def require_fit(self, parts: Sequence[float]) -> None:
         """Raises BadValue where so many inputs, or inputs of these parts, can't be averaged this way."""

@@ -1,6 +1,6 @@
 """A contact sheet of exactly what a cohort trains on: each picture as it is cut, other people filled as they are.
 
-The pictures come from the function that the tensors are made from (`dataset.picture_of`). They are read and written a
+The pictures come from the function that the tensors are made from (`pictures.picture_of`). They are read and written a
 page at a time, so that a large cohort takes no more memory than a small one.
 """
 
@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from core import cohort, outside, portraits
 from core.errors import BadImage, BadValue
 from core.progress import Report, Step, silent
-from core.training.dataset import picture_of
+from core.training.pictures import picture_of
 from storage import photos, subjects
 from storage.catalog import Catalog
 from storage.records import CohortItem
@@ -83,7 +83,7 @@ def write(catalog: Catalog, name: str, path: Path, *, report: Report = silent) -
     for number, page in enumerate(pages):
         tiles = list(_tiles(catalog, page))
         unreadable |= {tile.photo: tile.why for tile in tiles if tile.why is not None}
-        title = f"{display(name)}: {len(items):,} pictures" + (f", page {number + 1}" if len(pages) > 1 else "")
+        title = _title(name, len(items), number, len(pages))
         with whole_file(files[number]) as out:
             if path.suffix.lower() == ".html":
                 out.write(_page_of_html(title, tiles, files, number).encode())
@@ -92,6 +92,23 @@ def write(catalog: Catalog, name: str, path: Path, *, report: Report = silent) -
         done += len(page)
         report(Step("contact sheet", done, len(items)))
     return Sheet(files, len(items), unreadable)
+
+
+def page(catalog: Catalog, name: str, number: int, *, size: int = 16, columns: int = 4) -> tuple[Image.Image, int]:
+    """A page of what a cohort trains on, drawn and not written; and how many pages of `size` pictures there are.
+
+    Pages count from 0. Raises NoSuchRecord, ConsentLost, BadValue for a page that there is none of.
+    """
+    items = cohort.training(catalog, name)
+    pages = -(-len(items) // size)
+    if not 0 <= number < pages:
+        raise BadValue(f"cohort {name!r} has no page {number + 1}", f"it has {pages}, of {len(items)} pictures")
+    tiles = list(_tiles(catalog, items[number * size : (number + 1) * size]))
+    return _drawn(_title(name, len(items), number, pages), tiles, columns), pages
+
+
+def _title(name: str, pictures: int, number: int, pages: int) -> str:
+    return f"{display(name)}: {pictures:,} pictures" + (f", page {number + 1}" if pages > 1 else "")
 
 
 def _tiles(catalog: Catalog, items: Sequence[CohortItem]) -> Iterator[Tile]:
@@ -107,9 +124,9 @@ def _tiles(catalog: Catalog, items: Sequence[CohortItem]) -> Iterator[Tile]:
             yield Tile(name, item.photo_id, picture, None)
 
 
-def _drawn(title: str, tiles: Sequence[Tile]) -> Image.Image:
+def _drawn(title: str, tiles: Sequence[Tile], columns: int = COLUMNS) -> Image.Image:
     """One page as a picture."""
-    columns = min(COLUMNS, len(tiles))
+    columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     step = (SIDE + GAP, SIDE + LABEL + GAP)
     paper = Image.new("RGB", (max(columns, 3) * step[0] + GAP, rows * step[1] + LABEL + GAP), portraits.PAPER)

@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from core.audit_copies import Trained, copies, items_of, look_of, trained
 from core.progress import silent
-from core.training.dataset import picture_of
+from core.training.pictures import picture_of
 from storage import artifacts, photos
 from storage.catalog import Catalog
 from storage.records import Model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from core import decoding, image, processes, scan
 from core.decoding import Cut, Decoders, ask
@@ -21,7 +22,7 @@ from core.faces.index import index_faces
 from core.portraits import portrait
 from core.similar.find import hash_new
 from core.thumbnails import thumbnail
-from core.training.dataset import picture_of
+from core.training.pictures import picture_of
 from storage import faces, photos
 from storage.catalog import Catalog
 from storage.faces import NewFace
@@ -215,6 +216,29 @@ def test_what_was_asked_and_not_awaited_is_given_to_nobody(
         with pytest.raises(KeyboardInterrupt):
             decoding.picture(ask(wild["a"], 20))
     assert decoding.picture(ask(wild["z"])).size == (300, 200)
+
+
+def test_colours_are_turned_into_those_that_are_taken_for_granted_where_asked(catalog: Catalog, archive: Path) -> None:
+    """In this profile red and blue have changed places."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    at = {bytes(profile[n : n + 4]): n for n in range(132, 132 + 12 * struct.unpack(">I", profile[128:132])[0], 12)}
+    red, blue = at[b"rXYZ"], at[b"bXYZ"]
+    profile[red + 4 : red + 12], profile[blue + 4 : blue + 12] = (
+        bytes(profile[blue + 4 : blue + 12]),
+        bytes(profile[red + 4 : red + 12]),
+    )
+    picture = Image.new("RGB", (8, 8), (250, 0, 0))
+    for name, told in (("1.png", bytes(profile)), ("2.png", None), ("3.png", b"no profile at all")):
+        picture.save(archive / name, icc_profile=told)
+    scan.index(catalog, [archive])
+    odd, plain, broken = photos.page(catalog, limit=3)
+    turned = np.asarray(decoding.picture(ask(odd, srgb=True)))[4, 4]
+    assert turned[2] > 240
+    assert turned[0] < 10
+    for one in (ask(odd), ask(plain, srgb=True)):
+        assert decoding.picture(one).tobytes() == picture.tobytes()
+    with pytest.raises(BadImage, match="profile can't be read"):
+        decoding.picture(ask(broken, srgb=True))
 
 
 def test_large_photographs_have_memory_and_time_in_proportion() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,17 @@ import pytest
 import torch
 from PIL import Image
 
-from core import base_model, credentials, trial_certificate
+from core import base_model, credentials, trial_certificate, withdrawal
 from core.errors import BadBase, BadLora, BadValue, NoSuchRecord, PromptRefused, Refused, Tainted, UnreadablePath
-from core.generate import add_lora, draw, generate, open_model
+from core.generate import add_lora, draw, generate, open_model, run_job
 from core.generated_checks import Checker, Seen, _reason
 from core.inpaint import staying
 from core.merging.catalogued import merge_bake
 from core.merging.formats import kohya_name, read_lora
+from core.progress import silent
 from core.training.loop import train
 from core.training.recipe import Recipe, trigger_of
-from storage import artifacts, ledger, subjects
+from storage import artifacts, generated, jobs, ledger, subjects
 from storage.catalog import Catalog
 from storage.records import EventKind, ModelState, Purpose
 from storage.whole_files import file_hash
@@ -64,6 +66,24 @@ def test_pictures_carry_their_origin(archive: SmallArchive, lora: str, tmp_path:
     assert told["model_hash"] == artifacts.get_model(archive.catalog, lora).content_hash
     assert set(told["checks"]) == {"nsfw", "ages", "unchecked"}
     assert drawn.images[0].stat().st_mode & 0o777 == 0o600
+
+
+def test_a_job_draws_beside_the_model_so_that_what_erases_its_traces_erases_them(
+    archive: SmallArchive, lora: str
+) -> None:
+    catalog = archive.catalog
+    args = {"model": lora, "prompt": "photo of {trigger} person", "n": 2, "seed": 3, "steps": 2}
+    job = jobs.add(catalog, "generate", args, datetime.now(UTC))
+    told = run_job(catalog, job, silent)
+    folder = catalog.models / f"{lora}.samples" / str(job.id)
+    assert told["images"] == [str(folder / "000003.png"), str(folder / "000004.png")]
+    assert told["sheet"] == str(folder / "contact-sheet.png")
+    assert len(told["unchecked"]) > 0
+    assert {one.path for one in generated.of_models(catalog, [artifacts.get_model(catalog, lora).id])} == {
+        *folder.iterdir()
+    }
+    withdrawal.withdraw(catalog, archive.people[0].id, [Purpose.TRAIN_INDIVIDUAL], by="a test")
+    assert not folder.parent.exists()
 
 
 def test_a_seed_gives_its_picture_whatever_the_batch(tiny_base: Path) -> None:

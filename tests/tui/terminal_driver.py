@@ -29,11 +29,11 @@ class Terminal:
         self.status: int | None = None
         self.pid, self._master = pty.fork()
         if self.pid == 0:
-            for size in ("COLUMNS", "LINES"):
-                os.environ.pop(size, None)
-            os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "KYODAKU_PREVIEW": preview}
+            # As Python knows it: readline, where it is loaded, has put another size into the process's own.
+            environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+            environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "KYODAKU_PREVIEW": preview}
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-            os.execv(sys.executable, [sys.executable, "-P", "-c", PROGRAM, str(catalog)])
+            os.execve(sys.executable, [sys.executable, "-P", "-c", PROGRAM, str(catalog)], environment)
 
     def press(self, keys: str) -> None:
         """Type `keys`."""

@@ -9,9 +9,10 @@ import pytest
 from core.errors import BadValue
 from tests.tui.conftest import Settle
 from tui import actions, config
-from tui.app import THEMES, KyodakuApp
+from tui.app import KyodakuApp
 from tui.config import Config
 from tui.terminal import Preview
+from tui.themes import THEMES
 
 
 def written(tmp_path: Path, text: str) -> Path:

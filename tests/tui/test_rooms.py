@@ -12,13 +12,14 @@ from storage.catalog import open_catalog
 from storage.records import EventKind, JobState, Purpose
 from tests.tui.conftest import PEOPLE, Settle
 from tui import actions
-from tui.app import THEMES, KyodakuApp
+from tui.app import KyodakuApp
 from tui.screens.archive import ArchiveRoom
 from tui.screens.consent import ConsentRoom
 from tui.screens.dialogs import Confirm, Form, Reading
 from tui.screens.jobs import JobsRoom, bar
 from tui.screens.people import PeopleRoom
 from tui.screens.room import Room
+from tui.themes import THEMES
 
 
 async def test_number_keys_go_to_the_rooms_and_escape_comes_back(app: KyodakuApp, settle: Settle) -> None:

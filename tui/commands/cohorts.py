@@ -9,6 +9,7 @@ import typer
 
 from core import cohort, proving
 from core.errors import BadValue
+from core.training import sheet
 from storage.records import CohortRules, GroupRule, Purpose
 from storage.safe_text import display
 from tui.output import AsJson, Progress, complain, emit
@@ -102,8 +103,6 @@ def draw_sheet(
 
     Of a frozen cohort its pictures, if consent for them is still in force; else what freezing would take now.
     """
-    from core.training import sheet  # loads torch
-
     with opened(context) as catalog, Progress() as progress:
         made = sheet.write(catalog, name, out, report=progress)
     lines = [f"{made.pictures:,} pictures: {', '.join(display(str(file)) for file in made.files)}"]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from core import models, proving, releases, verification, withdrawal
-from core.errors import BadValue
+from core.merging.job import rank_of, weights_of
 from storage.records import Model
 from tui.output import AsJson, Progress, emit, table
 from tui.place import opened
@@ -92,9 +92,9 @@ def average(
             catalog,
             names,
             out,
-            weights=_weights(weights),
+            weights=weights_of(weights),
             method=asked,
-            rank=_rank(rank),
+            rank=rank_of(rank),
             dtype=dtype,
             max_share=max_share,
             report=progress,
@@ -141,7 +141,7 @@ def soup(
 
     with opened(context) as catalog, Progress() as progress:
         names = models.expand(catalog, bases)
-        made = merge_soup(catalog, names, out, weights=_weights(weights), max_share=max_share, report=progress)
+        made = merge_soup(catalog, names, out, weights=weights_of(weights), max_share=max_share, report=progress)
     _tell(made, as_json)
 
 
@@ -254,22 +254,6 @@ def delete(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     with opened(context) as catalog:
         gone = models.delete(catalog, name)
     emit(gone, f"{gone.name}: {gone.state}", as_json=as_json)
-
-
-def _weights(text: str | None) -> list[float] | None:
-    try:
-        return None if text is None else [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise BadValue(f"--weights {text!r} is no list of numbers", "as in 0.5,0.3,0.2") from error
-
-
-def _rank(text: str) -> int | None:
-    """None for the exact mean."""
-    if text == "exact":
-        return None
-    if text.isdigit() and int(text) > 0:
-        return int(text)
-    raise BadValue(f"--rank {text!r} is neither 'exact' nor a positive whole number")
 
 
 def _tell(model: Model, as_json: bool) -> None:

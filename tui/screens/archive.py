@@ -40,7 +40,7 @@ class ArchiveRoom(TaggingRoom):
     ArchiveRoom #searching Static { width: auto; padding: 0 1; color: $text-muted; }
     ArchiveRoom #searching #count { width: 40; text-align: right; }
     ArchiveRoom #search { width: 1fr; border: none; height: 1; padding: 0; background: $surface; }
-    ArchiveRoom #search:focus { background: $panel; }
+    ArchiveRoom #search:focus { border: none; background: $panel; }
     ArchiveRoom #wrong { height: auto; color: $error; background: $panel; padding: 0 1; display: none; }
     ArchiveRoom #wrong { overlay: screen; }
     ArchiveRoom #picture { height: 1fr; min-height: 6; }

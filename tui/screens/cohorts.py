@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
+from PIL import Image
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -16,13 +17,16 @@ from textual.widgets import Static
 
 from core import cohort as cohorts
 from core import query
-from core.errors import BadQuery
+from core.errors import BadQuery, KyodakuError
+from core.training import sheet
 from storage.catalog import Catalog
 from storage.records import TRAIN_PURPOSES, Cohort, CohortRules, GroupRule, Purpose
 from storage.safe_text import display
 from tui import actions
 from tui.screens.dialogs import Answers, Confirm, Field, Form
 from tui.screens.room import Room
+from tui.terminal import Preview
+from tui.widgets.picture import Picture, fitted
 from tui.widgets.row_table import Cell, Column, ListTable, RowTable
 
 MOST_PEOPLE = 40  # named in the summary; the rest are counted
@@ -36,11 +40,17 @@ class CohortsRoom(Room):
     DEFAULT_CSS = """
     CohortsRoom #summary { height: 1fr; }
     CohortsRoom #summary Static { height: auto; }
+    CohortsRoom #sheet { display: none; }
+    CohortsRoom .-sheet #sheet { display: block; }
+    CohortsRoom .-sheet #summary, CohortsRoom .-sheet #excluded { display: none; }
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._cohorts: dict[str, Cohort] = {}
+        self._page: int | None = None  # of the sheet that is shown
+        self._pages = 0
+        self._drawn: str | None = None  # the cohort that it is of
 
     def body(self) -> ComposeResult:
         with Vertical(classes="split"):
@@ -57,6 +67,7 @@ class CohortsRoom(Room):
             table.add_class("list")
             yield table
             with Vertical(classes="pane"):
+                yield Picture(self.kyodaku.preview, id="sheet")
                 with VerticalScroll(id="summary"):
                     yield Static("")
                 yield ListTable(
@@ -87,6 +98,8 @@ class CohortsRoom(Room):
 
     @on(RowTable.Moved, "#cohorts")
     def _moved(self) -> None:
+        if self.table.key != self._drawn:
+            self._show_page(None)
         self.moved()
 
     def rested(self) -> None:
@@ -112,11 +125,48 @@ class CohortsRoom(Room):
 
     def why_not(self, name: str) -> str | None:
         cohort = self.cohort
-        if name in ("freeze", "photos") and cohort is None:
+        if name in ("freeze", "photos", "sheet") and cohort is None:
             return "there is no cohort under the cursor; c makes one"
         if name == "freeze" and cohort is not None and cohort.merkle_root is not None and not cohort.tainted:
             return f"{cohort.name} is frozen already"
         return None
+
+    def do_sheet(self) -> None:
+        following = 0 if self._page is None else self._page + 1
+        self._show_page(None if 0 < self._pages <= following else following)
+
+    def do_back(self) -> None:
+        if self._page is None:
+            super().do_back()
+        else:
+            self._show_page(None)
+
+    def _show_page(self, number: int | None) -> None:
+        """Show a page of what trains in the place of the summary, or that again."""
+        self._page, self._drawn = number, None if number is None else self.table.key
+        self.query_one(".pane").set_class(number is not None, "-sheet")
+        if number is None:
+            self._pages = 0
+        else:
+            self.begin(partial(self._draw, number), group="sheet")
+
+    async def _draw(self, number: int) -> None:
+        cohort, picture = self.cohort, self.query_one("#sheet", Picture)
+        assert cohort is not None
+        if picture.preview.how == "off":
+            picture.say("pictures are off (KYODAKU_PREVIEW): kyodaku cohort sheet writes them into a file")
+            return
+        picture.say("reading the pictures as they are cut …")
+        size = self.query_one(".pane").content_size
+        work = partial(page_of, cohort.name, number, picture.preview, size.width, size.height)
+        try:
+            drawn, self._pages = await self.desk.picture(work)
+        except KyodakuError:
+            self._show_page(None)
+            raise
+        if self._page == number:
+            await picture.show(*drawn)
+            self.say(f"{cohort.name}: page {number + 1} of {self._pages} of what trains")
 
     async def do_photos(self) -> None:
         assert self.cohort is not None
@@ -177,6 +227,14 @@ class CohortsRoom(Room):
         frozen = await self.desk.write(partial(_freeze, cohort.name))
         await self.load()
         self.say(frozen)
+
+
+def page_of(
+    name: str, number: int, preview: Preview, columns: int, lines: int, catalog: Catalog
+) -> tuple[tuple[Image.Image, int, int], int]:
+    """A page of what trains, scaled to the cells there are, and how many pages there are. Raises as `sheet.page`."""
+    drawn, pages = sheet.page(catalog, name, number)
+    return fitted(drawn, preview, columns, lines), pages
 
 
 def _freeze(name: str, catalog: Catalog) -> str:

@@ -40,7 +40,7 @@ class ConsentRoom(Room):
     ConsentRoom #searching Static { width: auto; padding: 0 1; color: $text-muted; }
     ConsentRoom #searching #count { width: 16; text-align: right; }
     ConsentRoom #search { width: 1fr; border: none; height: 1; padding: 0; background: $surface; }
-    ConsentRoom #search:focus { background: $panel; }
+    ConsentRoom #search:focus { border: none; background: $panel; }
     """
 
     def __init__(self) -> None:

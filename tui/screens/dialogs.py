@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from rich.text import Text
@@ -20,7 +21,7 @@ from storage.safe_text import display
 if TYPE_CHECKING:
     from tui.app import KyodakuApp
 
-HINT = "Space: tick    Enter in a line, or ^s: do it    Esc: leave everything as it is"
+HINT = "Space: tick   Enter in a line, or ^s: do it   Esc: leave all as it is"
 Answers = Mapping[str, str]
 Answer = TypeVar("Answer")
 
@@ -63,7 +64,7 @@ class Tick(Checkbox):
 class Form(Dialog[Answers | None]):
     """Fields to fill in. Answers a mapping of field name to text ("yes" or "" for a tick), None on Esc.
 
-    `check` names what is wrong with the answers, in place, before the form closes.
+    `check` names what is wrong with the answers, in place, before the form closes; it may be awaited.
     """
 
     DEFAULT_CSS = """
@@ -78,14 +79,14 @@ class Form(Dialog[Answers | None]):
     Form .field { height: auto; }
     Form .field > Label { width: 18; }
     Form Input { width: 1fr; border: none; height: 1; padding: 0 1; background: $panel; }
-    Form Input:focus { background: $boost; text-style: bold; }
+    Form Input:focus { border: none; background: $boost; text-style: bold; }
     Form Tick, Form Tick:focus { border: none; height: 1; padding: 0; background: $surface; }
     Form Tick > .toggle--button, Form Tick.-on > .toggle--button { color: $background; background: $secondary; }
     Form .error { color: $error; text-style: bold; height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", show=False, priority=True),
-        Binding("ctrl+s", "submit", show=False, priority=True),
+        Binding("ctrl+s", "submit", show=False),
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
     ]
@@ -96,7 +97,7 @@ class Form(Dialog[Answers | None]):
         fields: Sequence[Field],
         *,
         about: str = "",
-        check: Callable[[Answers], str | None] = lambda _: None,
+        check: Callable[[Answers], str | Awaitable[str | None] | None] = lambda _: None,
     ) -> None:
         super().__init__()
         self._title = title
@@ -141,9 +142,11 @@ class Form(Dialog[Answers | None]):
         return found
 
     @on(Input.Submitted)
-    def action_submit(self) -> None:
+    async def action_submit(self) -> None:
         answers = self.answers()
         wrong = self._check(answers)
+        if isawaitable(wrong):
+            wrong = await wrong
         if wrong:
             self.query_one(".error", Static).update(Text(display(wrong)))
             return

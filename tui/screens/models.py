@@ -1,9 +1,11 @@
-"""Models: what was made, from whom, whether it may be used, and what its pictures look like."""
+"""Models: what was made, from whom, whether it may be used, and what it draws; make others of them, and look at them.
+
+Everything that needs torch is a job: this room asks for it, says how far it is, and shows what came of it.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,20 +18,30 @@ from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
-from core import models
-from storage import artifacts, subjects
+from core import jobs, models
+from core.composition import LORAS
+from core.errors import JobFailed, KyodakuError
+from core.merging import job as merging
+from storage import artifacts
+from storage import jobs as job_table
 from storage.catalog import Catalog
-from storage.records import Model, ModelState
-from storage.safe_text import display
+from storage.records import Job, Model, ModelState
 from tui import actions
+from tui.screens import model_forms
+from tui.screens.dialogs import Answers, Field, Form
+from tui.screens.model_facts import caption, facts
+from tui.screens.model_forms import Arguments
 from tui.screens.room import Room
 from tui.terminal import Preview
 from tui.widgets.picture import Picture, fitted
 from tui.widgets.row_table import Cell, Column, ListTable, RowTable
 from tui.widgets.signs import ROLES
 
-PICTURES = (".png", ".jpg", ".jpeg")
-MOST_PEOPLE = 30  # named as being in a model; the rest are counted
+MAKING = frozenset({"merge", "generate", "audit", "remake"})  # kinds of jobs that this room asks for
+UNDER_WAY = job_table.UNDER_WAY
+NEEDS_MODEL = frozenset({"mark", "mark_all", "bake", "draw", "audit", "verify", "sheet"})
+NEWEST = 50  # jobs looked through for those
+NAMED = 3  # models named in a form; the rest are counted
 
 
 class ModelsRoom(Room):
@@ -45,6 +57,8 @@ class ModelsRoom(Room):
     def __init__(self) -> None:
         super().__init__()
         self._models: dict[int, Model] = {}
+        self._marks: dict[int, None] = {}
+        self._asked: set[int] = set()  # jobs asked for here, of which the end is to be told
         self._sheets: list[Path] = []
         self._sheet = 0
 
@@ -58,10 +72,11 @@ class ModelsRoom(Room):
                     Column("People", 6, right=True, optional=1),
                     Column("Made", 16, optional=2),
                 ],
-                empty="No model yet. From a shell: kyodaku train COHORT --base BASE --name NAME.",
+                empty="No model yet. Training makes them of a frozen cohort.",
                 id="models",
             )
             table.add_class("list")
+            table.marked = lambda row: table.key_of(row) in self._marks
             yield table
             with Vertical(classes="pane"):
                 yield Picture(self.kyodaku.preview, id="picture")
@@ -79,14 +94,45 @@ class ModelsRoom(Room):
         key = self.table.key
         return None if key is None else self._models.get(key)
 
+    @property
+    def marked(self) -> list[Model]:
+        """The LoRAs that are marked, in the order of marking."""
+        return [self._models[key] for key in self._marks if key in self._models]
+
     def on_mount(self) -> None:
         self.set_focus(self.table)
 
     async def load(self) -> None:
-        found = await self.desk.read(with_people)
-        self._models = {model.id: model for model, _ in found}
-        self.table.fill([(model.id, model_cells(model, people)) for model, people in found])
-        self.place(f"{len(found):,} models")
+        found, making = await self.desk.read(with_people)
+        fresh = {model.id: model for model, _ in found}
+        if fresh != self._models or not self.table.count:
+            self._models = fresh
+            self._marks = {key: None for key in self._marks if key in fresh and why_no_lora(fresh[key]) is None}
+            self.table.fill([(model.id, model_cells(model, people)) for model, people in found])
+        under_way = [f"job {job.id}, {job.kind}: {job.progress:.0%}" for job in making if job.state in UNDER_WAY]
+        self.place(", ".join([f"{len(found):,} models", *under_way]))
+        for job in making:
+            if job.id in self._asked and job.state not in UNDER_WAY:
+                self._asked.remove(job.id)
+                self._tell_end(job)
+
+    async def ticked(self) -> None:
+        """A worker may be gone without a word in the catalog: look each tick."""
+        if self._asked:
+            self.reload()
+
+    def _tell_end(self, job: Job) -> None:
+        try:
+            told, made = ending(job, jobs.result_of(job))
+        except JobFailed as error:
+            self.say(str(error), error=True)
+            return
+        self.say(told)
+        self._sheet = 0
+        for model in self._models.values():
+            if model.name == made:
+                self.table.go_to(model.id)
+        self.begin(self._look, group="look")
 
     @on(RowTable.Moved)
     def _moved(self) -> None:
@@ -104,14 +150,16 @@ class ModelsRoom(Room):
             picture.say("")
             return
         text, self._sheets = await self.desk.read(partial(facts, model))
-        pane.update(text)
+        number = self._sheet % max(1, len(self._sheets))
+        told = Text(caption(self._sheets[number], number + 1, len(self._sheets)) + "\n" if self._sheets else "")
+        pane.update(told.append_text(text))
         self.keys.look_again()
         if picture.preview.how == "off":
             picture.say("pictures are off (KYODAKU_PREVIEW)")
         elif not self._sheets:
-            picture.say("no picture was made with it yet: kyodaku generate, kyodaku audit")
+            picture.say("no picture was made with it yet: d draws some, a audits it")
         else:
-            path = self._sheets[self._sheet % len(self._sheets)]
+            path = self._sheets[number]
             columns, lines = picture.cells
             try:
                 drawn = await self.desk.picture(partial(sheet, path, picture.preview, columns, lines))
@@ -123,13 +171,54 @@ class ModelsRoom(Room):
     # Actions
 
     def why_not(self, name: str) -> str | None:
-        if name in ("verify", "sheet") and self.model is None:
-            return "there is no model under the cursor"
-        if name == "verify" and self.model is not None and self.model.state is not ModelState.OK:
-            return f"{self.model.name} is {self.model.state}: {self.model.why or 'its file is gone'}"
-        if name == "sheet" and len(self._sheets) < 2:
+        model = self.model
+        if name == "merge":
+            return None if self.marked else "no LoRA is marked: Space marks one, % all of its training"
+        if name == "remake":
+            tainted = any(one.state is ModelState.TAINTED for one in self._models.values())
+            return None if tainted else "no model is tainted"
+        if name == "sheet" and model is not None and len(self._sheets) < 2:
             return "there is no other picture of this model's"
-        return None
+        if name not in NEEDS_MODEL:
+            return super().why_not(name)
+        if model is None:
+            return "there is no model under the cursor"
+        if name in ("mark", "mark_all", "bake"):
+            return why_no_lora(model)
+        return None if name == "sheet" else why_out_of_use(model)
+
+    def do_mark(self) -> None:
+        assert self.model is not None
+        if self.model.id in self._marks:
+            del self._marks[self.model.id]
+        else:
+            self._marks[self.model.id] = None
+        self.table.move_to(self.table.cursor + 1)
+        self._marks_changed()
+
+    def do_mark_all(self) -> None:
+        own = self.model
+        assert own is not None
+        alike = [
+            one.id
+            for one in self._models.values()
+            if (one.kind, one.cohort_id, one.base_hash) == (own.kind, own.cohort_id, own.base_hash)
+            and why_no_lora(one) is None
+        ]
+        self._marks |= dict.fromkeys(alike)
+        self._marks_changed()
+
+    def _marks_changed(self) -> None:
+        self.table.draw_marks()
+        self.keys.look_again()
+        self.say(f"{len(self._marks):,} marked" if self._marks else "")
+
+    def do_back(self) -> None:
+        if self._marks:
+            self._marks.clear()
+            self._marks_changed()
+        else:
+            super().do_back()
 
     def do_sheet(self) -> None:
         self._sheet += 1
@@ -145,74 +234,123 @@ class ModelsRoom(Room):
         problem = await self.desk.read(lambda catalog: models.file_problem(catalog, model))
         self.say(f"{model.name}: {problem or 'its file is the one that was recorded'}", error=problem is not None)
 
+    def do_merge(self) -> None:
+        self.ask(self._merge)
 
-def with_people(catalog: Catalog) -> list[tuple[Model, int]]:
-    """All models, the newest first, with the number of people in each."""
-    return [(model, len(artifacts.shares_of(catalog, model.id))) for model in reversed(models.list_all(catalog))]
+    async def _merge(self) -> None:
+        names = [model.name for model in self.marked]
+        told = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        await self._make(
+            "merge",
+            f"Average {len(names):,} LoRAs",
+            model_forms.AVERAGE,
+            partial(model_forms.averaging, names),
+            about=[told, await self.desk.read(partial(model_forms.outlook, merging.AskedAverage(names, "")))],
+        )
+
+    def do_bake(self) -> None:
+        self.ask(self._bake)
+
+    async def _bake(self) -> None:
+        model = self.model
+        assert model is not None
+        await self._make(
+            "merge",
+            f"Bake {model.name}",
+            model_forms.bake_fields(model),
+            partial(model_forms.baking, model.name),
+            about=[await self.desk.read(partial(model_forms.outlook, merging.AskedBake(model.name, model.base, "")))],
+        )
+
+    def do_draw(self) -> None:
+        self.ask(self._draw)
+
+    async def _draw(self) -> None:
+        model = self.model
+        assert model is not None
+        about = ["Prompts for minors or sexual content are refused. The pictures lie in the catalog, beside the model."]
+        await self._make(
+            "generate", f"Draw with {model.name}", model_forms.DRAW, partial(model_forms.drawing, model), about=about
+        )
+
+    def do_audit(self) -> None:
+        self.ask(self._audit)
+
+    async def _audit(self) -> None:
+        model = self.model
+        assert model is not None
+        about = ["Pictures over a fixed set of prompts, each face sought among everybody's in the catalog."]
+        await self._make(
+            "audit", f"Audit {model.name}", model_forms.AUDIT, partial(model_forms.auditing, model), about=about
+        )
+
+    async def _make(
+        self,
+        kind: str,
+        title: str,
+        fields: Sequence[Field],
+        arguments: Callable[[Answers, Catalog], Arguments],
+        *,
+        about: Sequence[str],
+    ) -> None:
+        """Ask what is needed, say in the form what `arguments` refuses, and have a job do it."""
+
+        async def refused(answers: Answers) -> str | None:
+            try:
+                await self.desk.read(partial(arguments, answers))
+            except KyodakuError as error:
+                return str(error)
+            return None
+
+        answers = await self.app.push_screen_wait(Form(title, fields, about="\n".join(about), check=refused))
+        if answers is not None:
+            await self._submit(kind, await self.desk.read(partial(arguments, answers)))
+
+    async def do_remake(self) -> None:
+        await self._careful(partial(self._submit, "remake", {}))
+
+    async def _submit(self, kind: str, arguments: Mapping[str, Any]) -> None:
+        job = await self.desk.write(lambda catalog: jobs.submit(catalog, kind, arguments))
+        self._asked.add(job.id)
+        self.say(f"job {job.id}, {kind}, goes on when this terminal closes; Jobs shows it too")
+        await self.load()
+
+
+def why_out_of_use(model: Model) -> str | None:
+    """Why a model may not be used, or None."""
+    return None if model.state is ModelState.OK else f"{model.name} is {model.state}: {model.why or 'its file is gone'}"
+
+
+def why_no_lora(model: Model) -> str | None:
+    """Why a model can be no ingredient of an average or a bake, or None."""
+    return why_out_of_use(model) or (None if model.kind in LORAS else f"{model.name} is a {model.kind}, no LoRA")
+
+
+def ending(job: Job, result: Mapping[str, Any]) -> tuple[str, str | None]:
+    """What came of a job that is done, in a sentence; and the model to show it by."""
+    model = result.get("model") or job.args.get("model")
+    if job.kind == "merge":
+        return f"{model} is made", model
+    if job.kind == "generate":
+        withheld = f", {len(result['withheld'])} withheld" if result["withheld"] else ""
+        return f"{len(result['images'])} pictures of {model}{withheld}", model
+    if job.kind == "audit":
+        return f"{model}: {result['verdict']}", model
+    made = ", ".join(result["remade"]) or "nothing"
+    lost = f"; taken out of use: {', '.join(result['quarantined'])}" if result["quarantined"] else ""
+    return f"made again: {made}{lost}", None
+
+
+def with_people(catalog: Catalog) -> tuple[list[tuple[Model, int]], list[Job]]:
+    """All models, the newest first, with the number of people in each; and the newest jobs that make or look at any."""
+    found = [(model, len(artifacts.shares_of(catalog, model.id))) for model in reversed(models.list_all(catalog))]
+    return found, [job for job in job_table.newest(catalog, limit=NEWEST) if job.kind in MAKING]
 
 
 def model_cells(model: Model, people: int) -> Sequence[Cell]:
     """A model as the table writes it."""
     made = f"{model.created_at.astimezone():%Y-%m-%d %H:%M}"
     return model.name, model.kind, (model.state, ROLES[model.state]), str(people), made
-
-
-def facts(model: Model, catalog: Catalog) -> tuple[Text, list[Path]]:
-    """All that is known of a model: state, audit, lineage, people; and the pictures made with it."""
-    text = Text(display(model.name) + "\n", style="bold")
-    text.append(f"{model.kind}, {model.state}")
-    text.append(f": {display(model.why)}\n" if model.why else "\n")
-    if model.trigger:
-        text.append(f"trigger {display(model.trigger)}\n")
-    if model.energy_kept is not None:
-        text.append(f"keeps {model.energy_kept:.2%} of the exact mean's energy\n")
-    text.append(display(f"base {model.base}") + "\n", style="dim")
-    text.append(f"file {display(model.path)}  blake3 {model.content_hash[:16]}…\n", style="dim")
-    text.append("\nAudit\n", style="bold")
-    for line in audit_lines(catalog, model):
-        text.append(f"  {display(line)}\n")
-    text.append("\nMade of\n", style="bold")
-    for line in models.lineage(catalog, model.name).lines():
-        text.append(f"  {display(line)}\n")
-    shares = artifacts.shares_of(catalog, model.id)
-    names = subjects.get_many(catalog, shares)
-    text.append(f"\n{len(shares):,} people in it\n", style="bold")
-    ordered = sorted(shares.items(), key=lambda pair: (-pair[1], names[pair[0]].name))
-    for number, share in ordered[:MOST_PEOPLE]:
-        text.append(display(f"  {share:>6.1%}  {names[number].name}") + "\n")
-    if len(ordered) > MOST_PEOPLE:
-        text.append(f"          and {len(ordered) - MOST_PEOPLE} more\n", style="dim")
-    return text, pictures_of(catalog, model)
-
-
-def audit_lines(catalog: Catalog, model: Model) -> list[str]:
-    """What the last audit of these very weights found, from its report; or that there was none."""
-    for path in models.files_of(catalog, model):
-        report = path / "report.json"
-        if report.is_file():
-            found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-            break
-    else:
-        return ["not audited yet: kyodaku audit"]
-    lines = [f"verdict: {found['verdict']}", *found["why"]]
-    if found["model_hash"] != model.content_hash:
-        lines = ["the audit is of other weights than these: audit it again", *lines]
-    lines.append(f"{found['faces']} faces in {found['images']} pictures, {found['rate']:.1%} like someone")
-    lines.append(f"no more than {found['upper_bound95']:.1%} would be (95 %)")
-    lines += [f"nearest: {one['subject']} at distance {one['distance']:.3f}" for one in found["nearest"][:3]]
-    lines += [f"unchecked: {found['unchecked']}"] if found.get("unchecked") else []
-    return lines
-
-
-def pictures_of(catalog: Catalog, model: Model) -> list[Path]:
-    """What lies beside a model and shows what it draws, sheets first."""
-    found: list[Path] = []
-    for path in models.files_of(catalog, model):
-        if path.is_dir():
-            found += [inside for inside in sorted(path.iterdir()) if inside.suffix.lower() in PICTURES]
-        elif path.suffix.lower() in PICTURES and path.is_file():
-            found.append(path)
-    return sorted(found, key=lambda path: "sheet" not in path.name)
 
 
 def sheet(path: Path, preview: Preview, columns: int, lines: int, _: Catalog) -> tuple[Image.Image, int, int]:

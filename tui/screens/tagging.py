@@ -148,9 +148,7 @@ class TaggingRoom(Room):
         """What is marked or in the range is another: draw it."""
         self.show_reason()
         self.keys.look_again()
-        first, last = self.table.first_and_last()
-        for place in range(first, last):
-            self.table.refresh_row(place)
+        self.table.draw_marks()
 
     # Decisions
 

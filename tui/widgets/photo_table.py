@@ -45,7 +45,6 @@ class PhotoTable(RowTable):
         self._blocks: OrderedDict[int, list[PhotoRow]] = OrderedDict()
         self._asked: set[int] = set()
         self._age = 0
-        self.marked: Callable[[int], bool] = lambda _: False  # whether the row at a place is marked
 
     @property
     def photo_id(self) -> int | None:
@@ -73,7 +72,8 @@ class PhotoTable(RowTable):
         self._blocks.pop(first_block_cut, None)
         self._asked.discard(first_block_cut)
         self.grow(len(ids))
-        self._want((len(ids) - 1) // BLOCK)  # End is a key like any other
+        for number in ((len(ids) - 1) // BLOCK, (len(ids) - 1) // BLOCK - 1):  # End is a key like any other
+            self._want(number)
 
     def read_again(self) -> None:
         """Read the rows in view again, and forget the others; what is drawn stays until they are there."""
@@ -93,9 +93,6 @@ class PhotoTable(RowTable):
             if block and place % BLOCK < len(block) and block[place % BLOCK] != row:
                 block[place % BLOCK] = row
                 self.refresh_row(place)
-
-    def margin(self, row: int) -> str:
-        return "▌" if self.marked(row) else " "
 
     def show_purpose(self, purpose: Purpose) -> None:
         """Show the status for another purpose."""

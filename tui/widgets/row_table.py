@@ -123,6 +123,7 @@ class RowTable(ScrollView, can_focus=True):
         self.empty = empty  # what to do next, where there is no row
         self.cursor = 0
         self.take_count: Callable[[], int] = lambda: 1  # how often the next move is made
+        self.marked: Callable[[int], bool] = lambda _: False  # whether the row at a place is marked
         self.follow: Callable[[], None] = lambda: None  # what is drawn with a move, in the same frame
         self._count = 0
         self._widths: list[int] = []  # of the columns, for a line of `_fitted` cells
@@ -137,9 +138,14 @@ class RowTable(ScrollView, can_focus=True):
         """The cells of `row`, one for each column; None while they are being read."""
         raise NotImplementedError
 
-    def margin(self, row: int) -> str:  # noqa: ARG002 # tables with marks ask of it
+    def margin(self, row: int) -> str:
         """What stands before a row, one cell: the sign of a marked one."""
-        return " "
+        return "▌" if self.marked(row) else " "
+
+    def draw_marks(self) -> None:
+        """Other rows are marked than before: draw those in view again."""
+        for row in range(*self.first_and_last()):
+            self.refresh_row(row)
 
     def show_count(self, count: int, cursor: int | None = None) -> None:
         """There are `count` rows now; put the cursor on `cursor`, or leave it as near as can be."""
@@ -282,6 +288,10 @@ class ListTable(RowTable, Generic[Key]):
     def key(self) -> Key | None:
         """The key of the row under the cursor."""
         return self._keys[self.cursor] if self._keys else None
+
+    def key_of(self, row: int) -> Key:
+        """The key of a row by its place."""
+        return self._keys[row]
 
     def cells(self, row: int) -> Sequence[Cell] | None:
         return self._rows[row]

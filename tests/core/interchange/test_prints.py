@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import re
-import struct
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from core import image, scan
 from core.errors import BadValue, ConsentLost
 from core.generated_marks import FROM_PICTURE, SOURCE_TYPES
 from core.interchange import prints as room
@@ -24,8 +22,9 @@ from storage import generated
 from storage.catalog import Catalog
 from storage.records import Purpose
 from storage.whole_files import file_hash
-from tests import small_archive
+from tests import bad_files, small_archive
 from tests.core.test_printable import drawn_by, model_of, withdraw
+from tests.core.test_sidecars import shown
 from tests.small_archive import SmallArchive
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -111,6 +110,16 @@ def test_only_what_was_indexed_is_printed_and_each_picture_once(archive: SmallAr
     assert room.prints(catalog, person.id, tmp_path / "q.pdf", only="year:1999").prints == []
 
 
+def test_a_photograph_that_defeats_its_decoder_is_left_out(archive: SmallArchive, tmp_path: Path) -> None:
+    catalog, (person, _) = archive.catalog, archive.people
+    path = bad_files.bomb(archive.folder / "bomb.png")
+    scan.index(catalog, [archive.folder])
+    bad = shown(catalog, path, person)
+    done = room.prints(catalog, person.id, tmp_path / "p.pdf", only="path:archive")
+    assert [(one.source.photo, one.reason) for one in done.left_out] == [(bad, f"{path}: {image.GREEDY}")]
+    assert [source.photo for source, _ in done.prints] == [1, 2]
+
+
 def test_where_it_may_not_be_written(archive: SmallArchive, tmp_path: Path) -> None:
     catalog, (person, _) = archive.catalog, archive.people
     for out, why in (
@@ -150,23 +159,3 @@ def test_every_picture_is_whole_within_the_edges_and_beside_the_others(
             beside = one.x_mm >= other.x_mm + other.width_mm or one.x_mm + one.width_mm <= other.x_mm
             below = one.y_mm >= other.y_mm + other.height_mm + BELOW - 0.01
             assert one.page != other.page or beside or below
-
-
-def test_colours_of_a_wider_profile_are_turned_into_those_of_the_page() -> None:
-    """In this profile red and blue have changed places."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    at = {bytes(profile[n : n + 4]): n for n in range(132, 132 + 12 * struct.unpack(">I", profile[128:132])[0], 12)}
-    red, blue = at[b"rXYZ"], at[b"bXYZ"]
-    profile[red + 4 : red + 12], profile[blue + 4 : blue + 12] = (
-        bytes(profile[blue + 4 : blue + 12]),
-        bytes(profile[red + 4 : red + 12]),
-    )
-    packed = io.BytesIO()
-    picture = Image.new("RGB", (8, 8), (250, 0, 0))
-    picture.save(packed, "PNG", icc_profile=bytes(profile))
-    turned = np.asarray(room._in_srgb(picture, packed.getvalue()))[4, 4]
-    assert turned[2] > 240
-    assert turned[0] < 10
-    plain = io.BytesIO()
-    picture.save(plain, "PNG")
-    assert room._in_srgb(picture, plain.getvalue()) is picture

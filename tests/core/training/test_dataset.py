@@ -17,7 +17,8 @@ from PIL import Image
 from core import base_model, framing
 from core.base_model import Base
 from core.training import latent_cache
-from core.training.dataset import FILL, picture_of, prepare, size_of
+from core.training.dataset import prepare, size_of
+from core.training.pictures import FILL, picture_of
 from core.training.words import encode
 from storage import artifacts, photos, whole_files
 from storage.records import CohortItem

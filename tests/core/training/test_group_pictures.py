@@ -21,9 +21,10 @@ from PIL import Image
 from core import base_model, consent_actions, framing, scan
 from core import cohort as cohorts
 from core.base_model import Base
-from core.training import dataset
-from core.training.dataset import picture_of, prepare
+from core.training import pictures
+from core.training.dataset import prepare
 from core.training.fit import Fit, Group
+from core.training.pictures import picture_of
 from core.training.recipe import Recipe
 from storage import artifacts, faces, photos
 from storage import catalog as catalogs
@@ -124,7 +125,7 @@ def test_of_others_nothing_reaches_the_loss(
             picture, free = picture_of(photo, item, (resolution, resolution))
             assert not colour(np.asarray(picture)).any()
             # the same pixels with nothing filled show where the others were
-            x0, y0, x1, y1 = dataset.cut_of(item.crop, (1, 1))
+            x0, y0, x1, y1 = pictures.cut_of(item.crop, (1, 1))
             upright = Image.new("RGB", (WIDTH, HEIGHT), GREY)
             for box, _ in others:
                 upright.paste(RED, framing.clipped(framing.around(box), WIDTH, HEIGHT))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,10 @@ from core.training.batches import Rows
 from core.training.fit import Fit
 from core.training.loop import train
 from core.training.recipe import Recipe, trigger_of
-from storage import artifacts, jobs
+from storage import artifacts, jobs, ledger
 from storage.catalog import Catalog
-from storage.records import ModelKind, Purpose
-from tests.small_archive import GRANTED, SmallArchive
+from storage.records import EventKind, ModelKind, Purpose
+from tests.small_archive import BOTH, GRANTED, SmallArchive
 
 RECIPE = Recipe(rank=2, steps=6, batch=2, accumulate=2, lr=1e-2, warmup=2, checkpoint_every=2, previews=0)
 
@@ -220,6 +221,26 @@ def test_a_withdrawal_during_the_run_stops_it(archive: SmallArchive, tiny_base: 
     assert not list(jobs.folder_of(archive.catalog, job).glob("*.checkpoint"))
 
 
+def test_a_grant_that_ends_during_the_run_stops_it_before_the_next_pass(archive: SmallArchive, tiny_base: Path) -> None:
+    """Nobody says a word, and nothing is taken out of use: only the rules, asked anew, tell."""
+    first, _, third = archive.people
+    ends = datetime(2100, 1, 1, tzinfo=UTC)
+    ledger.append(
+        archive.catalog, kind=EventKind.GRANT, subject_uid=first.uid, purposes=BOTH, valid_until=ends, by="me"
+    )
+    archive.freeze()
+    done: list[int] = []
+
+    def time_passes_at_step_4(step: Step, /) -> None:
+        done.append(step.done)
+        if step.done == 4:
+            ledger.append(archive.catalog, kind=EventKind.GRANT, subject_uid=third.uid, purposes=BOTH, by="me", at=ends)
+
+    with pytest.raises(ConsentLost, match="Person 0"):
+        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1, report=time_passes_at_step_4)
+    assert done[-1] == 4, "the next pass over the pictures was not begun"
+
+
 def test_a_withdrawal_while_the_file_is_written_keeps_it_off_the_record(
     archive: SmallArchive, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,10 +269,11 @@ def test_a_withdrawal_between_stop_and_resume(archive: SmallArchive, tiny_base: 
 
 
 def test_what_withdrew_before_is_never_read(archive: SmallArchive, tiny_base: Path) -> None:
+    """Nor is anybody else's picture, though the turn of Person 0 would come first."""
     archive.freeze()
     archive.withdraw(archive.people[1])
     with pytest.raises(ConsentLost, match="Person 1"):
-        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE)
+        train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1)
     assert not (archive.catalog.cache / "latents").exists()
 
 
@@ -307,10 +329,12 @@ def test_a_name_taken_meanwhile_is_not_overwritten(archive: SmallArchive, tiny_b
 
 
 def test_a_photograph_that_changed_is_not_trained_on(archive: SmallArchive, tiny_base: Path) -> None:
+    """Neither its size nor its time says so."""
     archive.freeze()
-    path = archive.folder / "0-0.png"
-    path.write_bytes((archive.folder / "0-1.png").read_bytes())
-    os.utime(path)
+    other, *_, path = sorted(archive.folder.glob("0-*.png"), key=lambda each: each.stat().st_size)
+    before = path.stat()
+    path.write_bytes(other.read_bytes().ljust(before.st_size, b"\0"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(BadImage, match="changed since the cohort was frozen"):
         train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1)
 

@@ -13,7 +13,7 @@ from core import cohort as cohorts
 from core import withdrawal
 from core.errors import BadValue, ConsentLost
 from core.training import sheet
-from core.training.dataset import picture_of
+from core.training.pictures import picture_of
 from storage import artifacts, photos, subjects
 from storage.catalog import Catalog
 from storage.records import Box, CohortRules, GroupRule, Purpose
@@ -64,6 +64,26 @@ def test_it_is_paged_and_its_text_is_escaped(
     assert 'href="sheet-2.html"' in first
     assert 'href="sheet.html"' in second
     assert "data:image/png;base64," in second
+
+
+def test_a_page_is_drawn_and_nothing_is_written(
+    catalog: Catalog, group: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [item] = cohorts.training(catalog, "c")
+    expected, _ = picture_of(photos.get(catalog, group), item, (sheet.SIDE, sheet.SIDE))
+    monkeypatch.setattr(cohorts, "training", lambda *_: [item] * 5)
+    before = sorted((*catalog.folder.rglob("*"), *tmp_path.rglob("*")))
+    first, pages = sheet.page(catalog, "c", 0, size=4, columns=2)
+    last, same = sheet.page(catalog, "c", 1, size=4, columns=2)
+    assert sorted((*catalog.folder.rglob("*"), *tmp_path.rglob("*"))) == before
+    assert (pages, same) == (2, 2)
+    assert first.height - last.height == sheet.SIDE + sheet.LABEL + sheet.GAP, "two rows, then one"
+    top, left = sheet.LABEL + sheet.GAP, sheet.GAP
+    box = (left, top, left + sheet.SIDE, top + sheet.SIDE)
+    assert np.array_equal(np.asarray(first.crop(box)), np.asarray(expected))
+    for number in (-1, 2):
+        with pytest.raises(BadValue, match="has no page"):
+            sheet.page(catalog, "c", number, size=4)
 
 
 def test_a_file_that_changed_is_told_and_not_shown(catalog: Catalog, group: int, tmp_path: Path) -> None:

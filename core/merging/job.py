@@ -1,0 +1,147 @@
+"""A merge as a job, for callers that must not load torch: what is asked for, checked beforehand, and done.
+
+What is checked beforehand is checked again by the merge itself, which alone decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core import composition
+from core.composition import LORAS, Input
+from core.errors import BadValue, NoSuchRecord
+from core.merging.methods import Method
+from core.models import flat_shares, require_free, require_name
+from core.progress import Report
+from storage import artifacts
+from storage.catalog import Catalog
+from storage.records import Job, Model
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAverage:
+    """An average that is asked for: as `merge_average`'s arguments."""
+
+    models: Sequence[str]
+    out: str
+    weights: Sequence[float] | None = None
+    method: str = "mean"
+    rank: int | None = None
+    max_share: float | None = None
+
+    def foreseen(self, catalog: Catalog) -> str:
+        """Who would be in it, in a sentence. Raises what `merge_average` would for names, people, rules or method."""
+        parts = composition.named(catalog, self.models, self.weights)
+        models = [part.model for part in parts]
+        composition.require_kind(models, LORAS)
+        composition.require_one_base(models)
+        method = Method(self.method)
+        method.require_rank(self.rank)
+        method.require_fit([part.weight for part in parts])
+        if self.out:
+            require_free(catalog, require_name(self.out), f"{self.out}.safetensors")
+        if self.method == "geometric-median":  # its shares follow from what is in the files
+            composition.require_consent(catalog, parts)
+            return f"{len(parts)} LoRAs; shares follow from what is in them"
+        return _foreseen(catalog, parts, self.max_share)
+
+    def made(self, catalog: Catalog, report: Report) -> Model:
+        """The model. Raises as `merge_average`."""
+        from core.merging.catalogued import merge_average  # torch is loaded only where it is used
+
+        return merge_average(
+            catalog,
+            self.models,
+            self.out,
+            weights=self.weights,
+            method=Method(self.method),
+            rank=self.rank,
+            max_share=self.max_share,
+            report=report,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AskedBake:
+    """A bake that is asked for: as `merge_bake`'s arguments."""
+
+    model: str
+    base: str
+    out: str
+    weight: float = 1.0
+
+    def foreseen(self, catalog: Catalog) -> str:
+        """Who would be in it, in a sentence. Raises what `merge_bake` would for names, people or rules.
+
+        That the base is a model of the catalog's own is told by where it lies; the bake tells by what is in it.
+        """
+        parts = composition.named(catalog, [self.model], [self.weight])
+        composition.require_kind([part.model for part in parts], LORAS)
+        if self.out:
+            require_free(catalog, require_name(self.out), self.out)
+        own = [one for one in artifacts.all_models(catalog) if catalog.models / one.path == Path(self.base).resolve()]
+        parts += composition.named(catalog, [one.name for one in own], None) if own else []
+        return _foreseen(catalog, parts, None)
+
+    def made(self, catalog: Catalog, report: Report) -> Model:
+        """The model. Raises as `merge_bake`."""
+        from core.merging.catalogued import merge_bake  # torch is loaded only where it is used
+
+        return merge_bake(catalog, self.model, Path(self.base), self.out, weight=self.weight, report=report)
+
+
+Asked = AskedAverage | AskedBake
+OPS: Mapping[str, type[AskedAverage | AskedBake]] = {"average": AskedAverage, "bake": AskedBake}
+"""What a merge's recipe calls each."""
+
+
+def arguments(asked: Asked) -> dict[str, Any]:
+    """A `merge` job's arguments."""
+    op = next(name for name, one in OPS.items() if isinstance(asked, one))
+    return {"op": op, **asdict(asked)}
+
+
+def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
+    """Run a `merge` job: args `op` (average or bake) and that one's fields. Gives `model` and `energy_kept`."""
+    given = dict(job.args)
+    asked = OPS[given.pop("op")](**given)
+    made = _made_before(catalog, asked, job) or asked.made(catalog, report)
+    return {"model": made.name, "energy_kept": made.energy_kept}
+
+
+def rank_of(text: str) -> int | None:
+    """A rank as it is written: `exact`, None, or a whole number above 0. Raises BadValue."""
+    if text == "exact":
+        return None
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise BadValue(f"rank {text!r} is neither 'exact' nor a positive whole number")
+
+
+def weights_of(text: str | None) -> list[float] | None:
+    """Weights as they are written, one a model: `0.5,0.3,0.2`; None, all alike, for nothing. Raises BadValue."""
+    try:
+        return None if not text else [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise BadValue(f"weights {text!r} are no list of numbers", "as in 0.5,0.3,0.2") from error
+
+
+def _foreseen(catalog: Catalog, parts: Sequence[Input], most: float | None) -> str:
+    composition.require_consent(catalog, parts)
+    composition.require_balance(catalog, parts, most=most)
+    return flat_shares(sorted(composition.flattened(parts).values(), reverse=True))
+
+
+def _made_before(catalog: Catalog, asked: Asked, job: Job) -> Model | None:
+    """What this job made before it was interrupted: a model of that name and these ingredients, younger than it."""
+    try:
+        found = artifacts.get_model(catalog, asked.out)
+    except NoSuchRecord:
+        return None
+    names = asked.models if isinstance(asked, AskedAverage) else [asked.model]
+    made_of = {arrow.input_id for arrow in artifacts.inputs_of(catalog, found.id)}
+    same = {artifacts.get_model(catalog, name).id for name in names} <= made_of
+    return found if same and found.created_at >= job.created_at else None

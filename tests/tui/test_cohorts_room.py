@@ -1,0 +1,92 @@
+"""The cohorts room: what trains is drawn as it is cut, page by page, while consent for it is in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from storage import catalog as catalogs
+from storage.catalog import open_catalog
+from storage.records import Purpose
+from tests import small_archive
+from tests.tui.conftest import Settle
+from tui import app as app_module
+from tui.app import KyodakuApp
+from tui.screens import room as room_module
+from tui.screens.cohorts import CohortsRoom
+from tui.terminal import Preview
+from tui.widgets.picture import Picture
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A catalog with two frozen cohorts: one of 18 pictures, which are two pages, and one of six."""
+    with catalogs.create(tmp_path / "catalog") as catalog:
+        archive = small_archive.build(catalog, tmp_path / "archive", people=3, pictures=6)
+        archive.freeze("all")
+        archive.freeze("one", of=1)
+    return tmp_path / "catalog"
+
+
+@pytest.fixture
+def room_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> KyodakuApp:
+    monkeypatch.setattr(room_module, "REST_S", 3600.0)
+    monkeypatch.setattr(app_module, "TICK_S", 3600.0)
+    return KyodakuApp(folder, Preview("halfblock", "a test"))
+
+
+async def entered(pilot: Pilot[None], settle: Settle) -> CohortsRoom:
+    await pilot.press("f4")
+    await settle(pilot)
+    assert isinstance(pilot.app.screen, CohortsRoom)
+    return pilot.app.screen
+
+
+def shown(room: CohortsRoom) -> bool:
+    """Whether the sheet stands in the place of the summary."""
+    summary = room.query_one("#summary")
+    assert room.query_one("#sheet").display != summary.display
+    return room.query_one("#sheet").display
+
+
+async def test_what_trains_is_shown_page_by_page(room_app: KyodakuApp, settle: Settle) -> None:
+    async with room_app.run_test(size=(140, 40)) as pilot:
+        room = await entered(pilot, settle)
+        assert not shown(room)
+        room.table.go_to("all")
+        await settle(pilot)
+        for page in (1, 2):
+            await pilot.press("s")
+            await settle(pilot)
+            assert shown(room)
+            assert room.status.message == f"all: page {page} of 2 of what trains"
+            drawn = room.query_one("#sheet", Picture)._image.image
+            assert len(drawn.getcolors(100_000)) > 50, "something is drawn"
+        await room.changed()
+        await settle(pilot)
+        assert shown(room), "it stays when something else in the catalog changes"
+        await pilot.press("s")
+        await settle(pilot)
+        assert not shown(room), "after the last page the summary is back"
+        await pilot.press("s", "escape")
+        await settle(pilot)
+        assert not shown(room)
+        assert room_app.screen is room
+        await pilot.press("s")
+        await settle(pilot)
+        await pilot.press("j" if room.table.cursor == 0 else "k")
+        assert not shown(room), "another cohort is another sheet"
+
+
+async def test_nothing_is_shown_without_consent(room_app: KyodakuApp, settle: Settle, folder: Path) -> None:
+    async with room_app.run_test(size=(140, 40)) as pilot:
+        room = await entered(pilot, settle)
+        with open_catalog(folder) as catalog:
+            archive = small_archive.SmallArchive(catalog, folder, [small_archive.subjects.get(catalog, 1)])
+            archive.withdraw(archive.people[0], Purpose.TRAIN_COMPOSITE)
+        await pilot.press("s")
+        await settle(pilot)
+        assert not shown(room)
+        assert "Person 0: withdrew train-composite" in room.status.message
