@@ -14,7 +14,7 @@ from torch import Tensor
 from core.errors import BadImage, BadValue, ConsentLost, NameTaken, Refused, Tainted
 from core.merging.formats import LoraFile, LoraLayer, read_lora, write_lora
 from core.progress import Step
-from core.training import headers, latent_cache
+from core.training import adapter, latent_cache
 from core.training.batches import Rows
 from core.training.fit import Fit
 from core.training.loop import train
@@ -251,7 +251,7 @@ def test_a_withdrawal_while_the_file_is_written_keeps_it_off_the_record(
         write_lora(path, layers, metadata)
         archive.withdraw(archive.people[0])
 
-    monkeypatch.setattr(headers, "write_lora", written_and_withdrawn)
+    monkeypatch.setattr(adapter, "write_lora", written_and_withdrawn)
     with pytest.raises(ConsentLost, match="Person 0"):
         train(archive.catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1)
     assert artifacts.all_models(archive.catalog) == []
