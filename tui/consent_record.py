@@ -53,7 +53,7 @@ def person_cells(subject: Subject, statuses: dict[Purpose, Status]) -> Sequence[
 
 def record(subject: Subject, catalog: Catalog) -> Text:
     """All that is on record of a person's consent: where they stand and why, then every event, newest first."""
-    text = Text(display(subject.name) + "\n", style="bold")
+    text = Text().append(display(subject.name) + "\n", style="bold")
     for line in age_lines(subject):
         text.append(display(line) + "\n")
     events = ledger.events_of(catalog, subject.uid)

@@ -227,4 +227,4 @@ async def test_the_newest_sheet_is_shown_with_what_it_is(
         assert "verdict: nobody" in str(shown.content)
         await pilot.press("s")
         await settle(pilot)
-        assert "picture 2 of 2: 7/000000.png" in str(shown.content)
+        assert "picture 2 of 2: drawn by job 7: 000000.png" in str(shown.content)

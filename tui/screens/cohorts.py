@@ -276,7 +276,7 @@ def cohort_cells(cohort: Cohort) -> Sequence[Cell]:
 def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     """Rules, who is in with how many pictures, and the reasons why others are not, counted."""
     rules = cohort.rules
-    text = Text(display(cohort.name) + "\n", style="bold")
+    text = Text().append(display(cohort.name) + "\n", style="bold")
     text.append(display(cohort.query or "every photograph") + "\n")
     limits = [f"for {rules.purpose}", f"group pictures: {rules.group}", f"at least {rules.min_subjects} people"]
     if rules.per_subject:

@@ -165,7 +165,7 @@ def job_cells(job: Job) -> Sequence[Cell]:
 
 def job_facts(job: Job) -> Text:
     """What was asked for, and what came of it."""
-    text = Text(f"job {job.id}: {job.kind}\n", style="bold")
+    text = Text().append(f"job {job.id}: {job.kind}\n", style="bold")
     for name, value in job.args.items():
         if value not in (None, {}, []):
             text.append(display(f"  {name}: {value}") + "\n")

@@ -20,7 +20,7 @@ MOST_PEOPLE = 30  # named as being in a model; the rest are counted
 
 def facts(model: Model, catalog: Catalog) -> tuple[Text, list[Path]]:
     """All that is known of a model: state, audit, lineage, people; and the pictures made with it."""
-    text = Text(display(model.name) + "\n", style="bold")
+    text = Text().append(display(model.name) + "\n", style="bold")
     text.append(f"{model.kind}, {model.state}")
     text.append(f": {display(model.why)}\n" if model.why else "\n")
     if model.trigger:
@@ -80,6 +80,8 @@ def caption(path: Path, number: int, count: int) -> str:
         told = "from the audit: each drawn face, and beside it the known one nearest to it"
     elif path.name.endswith(".preview.png"):
         told = "drawn while it trained"
+    elif path.parent.parent.name.endswith(models.SAMPLES):
+        told = f"drawn by job {path.parent.name}: {path.name}"
     else:
-        told = f"{path.parent.name}/{path.name}"
-    return f"picture {number} of {count}: {told}"
+        told = f"drawn into {path.parent.name}: {path.name}"
+    return display(f"picture {number} of {count}: {told}")
