@@ -37,6 +37,10 @@ GUIDANCE_SMALL = 1.5  # measured on the sample base: from 2.5 on its faces break
 TILE = 128  # pixels of a picture on a contact sheet, at least
 
 
+Kept = tuple[Path, Image.Image, Origin, dict[str, object]]
+"""A picture, where it goes, how it came to be, and what the checks saw."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A base ready to draw, with the model's LoRA in its weights if there is one."""
@@ -243,10 +247,7 @@ def generate(
     MissingDependency, PromptRefused, NoSuchRecord, Tainted, Refused, BadBase, BadValue, BadImage, UnreadablePath.
     """
     prompts.check(prompt, negative)
-    if mask is not None and image is None:
-        raise BadValue("a mask without a picture", "--image names what it lies over")
-    if image is not None and int(steps * strength) < 1:  # so many of the steps are drawn
-        raise BadValue(f"{steps} steps at strength {strength:g} draw nothing", "give more steps, or more strength")
+    _require_sense(image, mask, steps, strength)
     files = signer or credentials.in_use(catalog)
     signing = None if files is None else credentials.load(*files)
     watch = Watch(catalog, lambda: permit_opened(catalog, opened))
@@ -258,11 +259,13 @@ def generate(
     start = None
     if image is not None:
         start = replace(start_picture(catalog, image, checker, mask), strength=strength).square(side)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnreadablePath(f"{out} can't be made: {error.strerror}", "name another folder") from error
-    kept: list[tuple[Path, Image.Image]] = []
+    _make_folder(out)
+    told = Origin(
+        opened.name, opened.content_hash, text, negative, seed, steps, guidance_of(opened.base, guidance),
+        type(opened.base.pipe.scheduler).__name__.removesuffix("Scheduler"), (side, side),
+        None if start is None else start.content_hash, None if start is None else start.strength,
+    )  # fmt: skip
+    kept: list[Kept] = []
     withheld: list[str] = []
     done = 0
     watched = watch.reporting(report)
@@ -271,36 +274,44 @@ def generate(
         opened.base, [text] * n, seed=seed, steps=steps, size=side, negative=negative,
         guidance=guidance, start=start, before_step=watch,
     ):  # fmt: skip
-        shown: list[tuple[Path, Image.Image, Origin, dict[str, object]]] = []
-        for picture, seen in zip(batch, checker.look(batch), strict=True):
-            number, done = seed + done, done + 1
+        shown: list[Kept] = []
+        for number, (picture, seen) in enumerate(zip(batch, checker.look(batch), strict=True), seed + done):
             if seen.withheld is not None:
                 withheld.append(f"seed {number}: {seen.withheld}")
-                continue
-            path = out / f"{number:06d}.png"
-            origin = Origin(
-                opened.name, opened.content_hash, text, negative, number, steps, guidance_of(opened.base, guidance),
-                type(opened.base.pipe.scheduler).__name__.removesuffix("Scheduler"), picture.size,
-                None if start is None else start.content_hash, None if start is None else start.strength,
-            )  # fmt: skip
-            shown.append((path, picture, origin, checks_of(seen, checker)))
-            kept.append((path, picture))
+            else:
+                path = out / f"{number:06d}.png"
+                shown.append((path, picture, replace(told, seed=number), checks_of(seen, checker)))
         _keep(catalog, opened, shown, signing)
+        kept += shown
+        done += len(batch)
         watched(Step("drawing", done, n))
     sheet = None
     if kept:
         sheet = out / "contact-sheet.png"
-        told = {"pictures": len(kept), **checked_by(checker)}
-        together = contact_sheet([picture for _, picture in kept], note=checker.unchecked)
-        _keep(catalog, opened, [(sheet, together, origin, told)], signing)
-    images = [path for path, _ in kept]
+        together = contact_sheet([picture for _, picture, *_ in kept], note=checker.unchecked)
+        _keep(catalog, opened, [(sheet, together, told, {"pictures": len(kept), **checked_by(checker)})], signing)
+    images = [path for path, *_ in kept]
     return Drawn(images, sheet, withheld, opened.name, opened.content_hash, text, seed, checker.unchecked)
+
+
+def _require_sense(image: Path | None, mask: Path | None, steps: int, strength: float) -> None:
+    if mask is not None and image is None:
+        raise BadValue("a mask without a picture", "--image names what it lies over")
+    if image is not None and int(steps * strength) < 1:  # so many of the steps are drawn
+        raise BadValue(f"{steps} steps at strength {strength:g} draw nothing", "give more steps, or more strength")
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreadablePath(f"{out} can't be made: {error.strerror}", "name another folder") from error
 
 
 def _keep(
     catalog: Catalog,
     opened: Opened,
-    shown: Sequence[tuple[Path, Image.Image, Origin, dict[str, object]]],
+    shown: Sequence[Kept],
     signing: Credentials | None,
 ) -> None:
     """Write pictures and put them down as the model's, if it may still be drawn with; none of a model of nobody's."""

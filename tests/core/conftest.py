@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import piexif
 import pytest
@@ -14,7 +14,14 @@ from PIL import Image
 from core import processes, readers, reading, scan
 from core.companions import Shot
 from core.readers import Readers
+from storage.catalog import Catalog
+from storage.records import CohortRules, Purpose
+from tests.tiny_base import write_tiny_base
 
+if TYPE_CHECKING:
+    from tests.composites import Composite
+
+MERGED = ["Ann", "Ben", "Kim"]
 TakePicture = Callable[..., Path]
 
 
@@ -94,3 +101,21 @@ def _without_capabilities() -> Iterator[None]:
     finally:
         assert libc.capset(ctypes.byref(header), old) == 0
         libc.prctl(set_secure_bits, 0, 0, 0, 0)
+
+
+@pytest.fixture(scope="session")
+def base_of_three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny base that `three` are trained on."""
+    return write_tiny_base(tmp_path_factory.mktemp("bases") / "tiny")
+
+
+@pytest.fixture
+def three(catalog: Catalog, base_of_three: Path) -> Composite:
+    """Three people with a LoRA each, their `mean` with Kim twice, and half of that `baked`."""
+    from core.merging.catalogued import merge_average, merge_bake  # torch, which most tests here need not load
+    from tests import composites
+
+    made = composites.build(catalog, base_of_three, MERGED, CohortRules(Purpose.TRAIN_COMPOSITE, min_subjects=2))
+    merge_average(catalog, made.loras, "mean", weights=[1, 1, 2])
+    merge_bake(catalog, "mean", base_of_three, "baked", weight=0.5)
+    return made

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from core import models, withdrawal
@@ -13,25 +11,8 @@ from core.merging.methods import Method
 from core.verification import verify
 from storage import artifacts
 from storage.catalog import Catalog
-from storage.records import CohortRules, ModelState, Purpose
-from tests import composites
+from storage.records import ModelState, Purpose
 from tests.composites import Composite
-from tests.tiny_base import write_tiny_base
-
-NAMES = ["Ann", "Ben", "Kim"]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_base(tmp_path_factory.mktemp("bases") / "tiny")
-
-
-@pytest.fixture
-def three(catalog: Catalog, base: Path) -> Composite:
-    made = composites.build(catalog, base, NAMES, CohortRules(Purpose.TRAIN_COMPOSITE, min_subjects=2))
-    merge_average(catalog, made.loras, "mean", weights=[1, 1, 2])
-    merge_bake(catalog, "mean", base, "baked", weight=0.5)
-    return made
 
 
 def test_show(catalog: Catalog, three: Composite) -> None:

@@ -116,10 +116,15 @@ def _people(catalog: Catalog) -> None:
 
 
 @pytest.fixture
-def app(sample: Path, monkeypatch: pytest.MonkeyPatch) -> KyodakuApp:
-    """The app on the sample; it takes a rest, and looks for changes, only when told."""
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apps take a rest, and look for changes, only when told."""
     monkeypatch.setattr(room_module, "REST_S", 3600.0)
     monkeypatch.setattr(app_module, "TICK_S", 3600.0)
+
+
+@pytest.fixture
+def app(sample: Path, unhurried: None) -> KyodakuApp:  # noqa: ARG001 # what it patches holds while the app runs
+    """The app on the sample."""
     return KyodakuApp(sample, Preview("off", "a test"))
 
 

@@ -12,9 +12,7 @@ from storage.catalog import open_catalog
 from storage.records import Purpose
 from tests import small_archive
 from tests.tui.conftest import Settle
-from tui import app as app_module
 from tui.app import KyodakuApp
-from tui.screens import room as room_module
 from tui.screens.cohorts import CohortsRoom
 from tui.terminal import Preview
 from tui.widgets.picture import Picture
@@ -31,9 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def room_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> KyodakuApp:
-    monkeypatch.setattr(room_module, "REST_S", 3600.0)
-    monkeypatch.setattr(app_module, "TICK_S", 3600.0)
+def room_app(folder: Path, unhurried: None) -> KyodakuApp:  # noqa: ARG001
     return KyodakuApp(folder, Preview("halfblock", "a test"))
 
 

@@ -20,9 +20,7 @@ from tests import composites
 from tests.composites import Composite
 from tests.tiny_base import write_tiny_base
 from tests.tui.conftest import Settle
-from tui import app as app_module
 from tui.app import KyodakuApp
-from tui.screens import room as room_module
 from tui.screens.dialogs import Form
 from tui.screens.models import ModelsRoom
 from tui.terminal import Preview
@@ -49,9 +47,7 @@ def folder(three: Composite, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def room_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> KyodakuApp:
-    monkeypatch.setattr(room_module, "REST_S", 3600.0)
-    monkeypatch.setattr(app_module, "TICK_S", 3600.0)
+def room_app(folder: Path, unhurried: None) -> KyodakuApp:  # noqa: ARG001
     return KyodakuApp(folder, Preview("off", "a test"))
 
 
