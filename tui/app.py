@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -123,7 +124,7 @@ class KyodakuApp(App[None]):
         self.pen = self._settings.by  # who records decisions, once that was said
         self.advances = True  # whether the cursor goes on after a decision
         self.animation_level = "none"
-        self.failure: KyodakuError | None = None  # why it could not be opened
+        self.failure: Exception | None = None  # why it could not be opened
 
     def get_default_screen(self) -> Screen[Any]:
         return Opening(f"{self.desk.folder.name}: opening")
@@ -139,7 +140,7 @@ class KyodakuApp(App[None]):
         """Finish what a crash left over, then show the archive; keys typed meanwhile are for it."""
         try:
             await self.desk.write(_finish_left_over)
-        except KyodakuError as error:
+        except (KyodakuError, sqlite3.Error, OSError) as error:  # told by the shell's line, as for any command
             self.failure = error
             self.exit()
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -193,3 +194,12 @@ def test_a_bar_is_as_long_as_its_progress() -> None:
     assert bar(0.5) == "█" * 6 + "░" * 6 + "  50%"
     assert bar(1.0) == "█" * 12 + " 100%"
     assert {len(bar(n / 997)) for n in range(998)} == {17}
+
+
+async def test_a_catalog_that_can_not_be_opened_ends_the_app_with_the_reason(app: KyodakuApp) -> None:
+    with open_catalog(app.desk.folder) as catalog:
+        catalog.connection.execute("DROP TABLE unfinished")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+    assert isinstance(app.failure, sqlite3.OperationalError)
