@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import ClassVar, TypeVar
 
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import Button, Checkbox, Input, Label, Static
 
 from storage.safe_text import display
-
-if TYPE_CHECKING:
-    from tui.app import KyodakuApp
 
 HINT = "Space: tick   Enter in a line, or ^s: do it   Esc: leave all as it is"
 Answers = Mapping[str, str]
@@ -29,9 +27,12 @@ Answer = TypeVar("Answer")
 class Dialog(ModalScreen[Answer]):
     """Something above the room. Once it has the keyboard, keys that were typed ahead are given to it."""
 
+    class KeysWanted(Message):
+        """The dialog has the keyboard: what was typed ahead is for it."""
+
     @on(events.ScreenResume)
-    def _take_keys(self) -> None:
-        self.call_later(cast("KyodakuApp", self.app).release_keys)
+    def _want_keys(self) -> None:
+        self.post_message(self.KeysWanted())
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,17 +40,14 @@ class Choice:
 class TaggingRoom(Room):
     """A room with a table of photographs, about which decisions are made."""
 
+    table: PhotoTable
+
     def __init__(self) -> None:
         super().__init__()
         self.hand = Hand()
         self.reason = ReasonLine()
         self._again: Choice | None = None
         self._keyword = ""
-
-    @property
-    def table(self) -> PhotoTable:
-        """The table of photographs."""
-        raise NotImplementedError
 
     def show_reason(self) -> None:
         """Say of the row under the cursor why it may be used or not, and what is open."""
@@ -206,12 +203,12 @@ class TaggingRoom(Room):
 
     async def _ask_rights(self, choice: Choice) -> None:
         """Ask who records it, where that was not said yet: it goes to the ledger."""
-        if await self.kyodaku.ask_pen():
+        if await self.ask_pen():
             await self._carry_out(choice)
 
     async def _ask_consent(self, choice: Choice, ids: Sequence[int]) -> None:
         """Ask who records it, where that was not said yet, and show of whom, where it is of many photographs."""
-        if not await self.kyodaku.ask_pen():
+        if not await self.ask_pen():
             return
         if len(ids) > 1:
             people = await self.desk.read(lambda catalog: tagging.names_in(catalog, ids))
