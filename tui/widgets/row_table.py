@@ -312,6 +312,14 @@ class ListTable(RowTable, Generic[Key]):
             self._rows[place] = cells
             self.refresh_row(place)
 
+    def drop(self, key: Key) -> None:
+        """Take out the row of `key`, where there is one; the cursor then stands on the next."""
+        if key in self._keys:
+            place = self._keys.index(key)
+            del self._keys[place], self._rows[place]
+            self.show_count(len(self._keys), self.cursor - (place < self.cursor))
+            self.post_message(self.Moved(self))
+
     def go_to(self, key: Key) -> None:
         """Put the cursor on the row of `key`, where there is one."""
         if key in self._keys:
