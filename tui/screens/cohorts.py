@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -51,6 +51,7 @@ class CohortsRoom(Room):
         self._page: int | None = None  # of the sheet that is shown
         self._pages = 0
         self._drawn: str | None = None  # the cohort that it is of
+        self._grounds: Hashable = None  # what the explanation shown rests on
 
     def body(self) -> ComposeResult:
         with Vertical(classes="split"):
@@ -91,10 +92,19 @@ class CohortsRoom(Room):
         self.set_focus(self.table)
 
     async def load(self) -> None:
-        found = await self.desk.read(cohorts.list_all)
-        self._cohorts = {cohort.name: cohort for cohort in found}
-        self.table.fill([(cohort.name, cohort_cells(cohort)) for cohort in found])
+        found, grounds = await self.desk.read(lambda catalog: (cohorts.list_all(catalog), cohorts.grounds(catalog)))
+        fresh = {cohort.name: cohort for cohort in found}
+        if fresh != self._cohorts or not self.table.count:
+            self._cohorts = fresh
+            self.table.fill([(cohort.name, cohort_cells(cohort)) for cohort in found])
+        elif grounds != self._grounds:
+            self.moved()  # the cohort is explained anew; where only a job got on it need not be
+        self._grounds = grounds
         self.place(f"{len(found):,} cohorts")
+
+    def do_refresh(self) -> None:
+        self._grounds = None
+        super().do_refresh()
 
     @on(RowTable.Moved, "#cohorts")
     def _moved(self) -> None:
