@@ -155,7 +155,7 @@ def build_cohort(terminal: Terminal, folder: Path) -> None:
     terminal.type("c")
     terminal.wait_for("A new cohort")
     terminal.type(f"kin{TAB}faces:>=1{TAB}train-composite{TAB}crop{TAB}{TAB}3{DO_IT}")
-    terminal.wait_for("Now: 9 pictures of 3 people")
+    terminal.wait_for("now 9 pictures of 3 people")
     terminal.type("f")
     terminal.wait_for("Freeze kin?")
     assert in_catalog(folder, lambda catalog: artifacts.get_cohort(catalog, "kin").merkle_root) is None

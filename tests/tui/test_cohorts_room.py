@@ -97,7 +97,7 @@ async def test_a_cohort_is_explained_anew_only_when_what_it_rests_on_has_changed
     async with room_app.run_test(size=(140, 40)) as pilot:
         room = await entered(pilot, settle)
         shown = room.query_one("#summary Static", Static)
-        assert "Now: 18 pictures of 3 people" in str(shown.content)
+        assert "now 18 pictures of 3 people" in str(shown.content)
         with open_catalog(folder) as catalog:
             job = jobs.add(catalog, "train", {"cohort": "all"}, datetime(2026, 1, 1, tzinfo=UTC))
             waits = room._rest
@@ -110,4 +110,4 @@ async def test_a_cohort_is_explained_anew_only_when_what_it_rests_on_has_changed
         await room.changed()
         assert room._rest is not waits
         await settle(pilot)
-        assert "Now: 12 pictures of 2 people" in str(shown.content)
+        assert "now 12 pictures of 2 people" in str(shown.content)

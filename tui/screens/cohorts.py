@@ -287,6 +287,10 @@ def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     """Rules, who is in with how many pictures, and the reasons why others are not, counted."""
     rules = cohort.rules
     text = Text().append(display(cohort.name) + "\n", style="bold")
+    text.append(f"now {len(told.included):,} pictures of {len(told.subjects):,} people", style="bold")
+    text.append(f", as if of {told.effective_subjects:.1f} in balance; {len(told.excluded):,} left out\n")
+    if cohort.tainted:
+        text.append("A withdrawal reached it: freeze it again.\n", style="bold")
     text.append(display(cohort.query or "every photograph") + "\n")
     limits = [f"for {rules.purpose}", f"group pictures: {rules.group}", f"at least {rules.min_subjects} people"]
     if rules.per_subject:
@@ -294,12 +298,9 @@ def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     if rules.max_share < 1:
         limits.append(f"at most {rules.max_share:.0%} of one person")
     text.append(", ".join(limits) + "\n", style="dim")
-    if cohort.tainted:
-        text.append("A withdrawal reached it: freeze it again.\n", style="bold")
     if cohort.merkle_root:
         text.append(f"Merkle root {cohort.merkle_root}\n", style="dim")
-    text.append(f"\nNow: {len(told.included):,} pictures of {len(told.subjects):,} people", style="bold")
-    text.append(f", as if of {told.effective_subjects:.1f} in balance\n")
+    text.append("\nIn it\n", style="bold")
     ordered = sorted(told.subjects.items(), key=lambda pair: (-pair[1], pair[0]))
     for name, count in ordered[:MOST_PEOPLE]:
         text.append(display(f"  {count:>5}  {name}") + "\n")
@@ -308,7 +309,7 @@ def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     if told.not_compared:
         text.append(f"{told.not_compared:,} of them not compared yet: kyodaku similar find\n", style="dim")
     reasons = Counter(one.general for one in told.excluded)
-    text.append(f"\nLeft out: {len(told.excluded):,}\n", style="bold")
+    text.append("\nLeft out\n", style="bold")
     for reason, count in reasons.most_common():
         text.append(display(f"  {count:>5}  {reason}") + "\n")
     return text
