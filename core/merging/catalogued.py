@@ -91,7 +91,7 @@ def merge_bake(
     max_share: float | None = None,
     report: Report = silent,
 ) -> Model:
-    """A LoRA baked into a base (a folder in diffusers' format) as the new model `out`, a folder.
+    """A LoRA baked into a base (a folder in diffusers' format, or a file) as the new model `out`, a folder or a file.
 
     `blocks` are strengths by block, times `weight` (`core.merging.strengths`). A base that is one of the
     catalog's own models brings its people along. Raises as `merge_average`, and BadBase.
@@ -111,7 +111,8 @@ def merge_bake(
         **Method(blocks=blocks or {}).recipe,
         **_cap(max_share),
     }
-    row = replace(_new_row(out, ModelKind.BAKE, parts, recipe), path=out, base=str(base.resolve()), base_hash=base_hash)
+    row = _new_row(out, ModelKind.BAKE, parts, recipe)
+    row = replace(row, path=_named_as(base, out), base=str(base.resolve()), base_hash=base_hash)
     return _make(catalog, row, parts, report)
 
 
@@ -127,9 +128,9 @@ def merge_difference(
     max_share: float | None = None,
     report: Report = silent,
 ) -> Model:
-    """`base + weight * (model - minus)` as the new model `out`, a folder: a baked model's change in another base.
+    """`base + weight * (model - minus)` as the new model `out`: a baked model's change in another base.
 
-    `minus` and `base` are folders in diffusers' format, not the catalog's own. Raises as `merge_bake`.
+    `minus` and `base` have the model's form, a folder or a file, and are not the catalog's own. Raises as `merge_bake`.
     """
     if not math.isfinite(weight) or weight == 0:
         raise BadValue(f"weight {weight} changes nothing or is no number", "1 adds the whole difference")
@@ -142,7 +143,8 @@ def merge_difference(
     own = {"minus": str(minus.resolve()), "minus_hash": hashes[0]}
     asked = {"weight": weight, **Method(blocks=blocks or {}).recipe, **_cap(max_share)}
     row = _new_row(out, ModelKind.BAKE, parts, {"op": DIFFERENCE, **asked, **own})
-    return _make(catalog, replace(row, path=out, base=str(base.resolve()), base_hash=hashes[1]), parts, report)
+    row = replace(row, path=_named_as(base, out), base=str(base.resolve()), base_hash=hashes[1])
+    return _make(catalog, row, parts, report)
 
 
 def merge_soup(
@@ -154,10 +156,11 @@ def merge_soup(
     max_share: float | None = None,
     report: Report = silent,
 ) -> Model:
-    """The weighted mean of baked checkpoints as the new model `out`, a folder. Raises as `merge_average`."""
+    """The weighted mean of baked checkpoints as the new model `out`, in their form. Raises as `merge_average`."""
     parts = composition.named(catalog, names, weights)
     composition.require_kind([part.model for part in parts], CHECKPOINTS)
-    row = replace(_new_row(out, ModelKind.SOUP, parts, {"op": "soup", **_cap(max_share)}), path=out)
+    row = _new_row(out, ModelKind.SOUP, parts, {"op": "soup", **_cap(max_share)})
+    row = replace(row, path=_named_as(catalog.models / parts[0].model.path, out))
     return _make(catalog, row, parts, report)
 
 
@@ -316,11 +319,16 @@ def _dtype(name: str | None) -> str | None:
     return None if name is None else DTYPES[name]
 
 
+def _named_as(base: Path, out: str) -> str:
+    """What a checkpoint made of another is called: a folder or a file, as that is."""
+    return f"{out}.safetensors" if base.is_file() else out
+
+
 def _base_hash(base: Path) -> str:
     try:
         return whole_files.file_hash(whole_files.weights_file(base))
     except (BadTensorFile, OSError) as error:
-        raise BadBase(f"{base} is no base Kyodaku reads: {error}", "name a folder in diffusers' format") from error
+        raise BadBase(f"{base} is no base Kyodaku reads: {error}", "name a folder or a .safetensors file") from error
 
 
 def _base_part(model: Model, parts: Sequence[Input]) -> Input | None:
