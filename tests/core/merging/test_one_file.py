@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from core.errors import BadBase, BadValue, WrongArchitecture
@@ -14,41 +14,9 @@ from core.merging.bake import bake
 from core.merging.formats import LoraLayer, write_lora
 from core.merging.soup import add_difference, soup
 from storage.tensors import read_header
+from tests.one_file import CONV, FUSED, KEY, MIDDLE, NARROWER, OUT, QUERY, SHAPES, WIDER, write_checkpoint
 
-UNET = "model.diffusion_model."
-FIRST, SECOND = "conditioner.embedders.0.transformer.text_model.", "conditioner.embedders.1.model."
-QUERY = f"{UNET}input_blocks.4.1.transformer_blocks.0.attn1.to_q.weight"
-MIDDLE = f"{UNET}middle_block.1.proj_in.weight"
-CONV = f"{UNET}output_blocks.2.0.in_layers.2.weight"
-KEY = f"{FIRST}encoder.layers.0.self_attn.k_proj.weight"
-FUSED = f"{SECOND}transformer.resblocks.0.attn.in_proj_weight"
-OUT = f"{SECOND}transformer.resblocks.0.attn.out_proj.weight"
-WIDER, NARROWER = (f"{SECOND}transformer.resblocks.0.mlp.c_{name}.weight" for name in ("fc", "proj"))
-SHAPES = {
-    f"{UNET}input_blocks.0.0.weight": (8, 4, 3, 3),
-    QUERY: (6, 6),
-    f"{UNET}input_blocks.4.1.transformer_blocks.0.attn1.to_out.0.bias": (6,),
-    MIDDLE: (6, 6, 1, 1),
-    CONV: (5, 6, 3, 3),
-    KEY: (4, 4),
-    FUSED: (12, 4),
-    f"{SECOND}transformer.resblocks.0.attn.in_proj_bias": (12,),
-    OUT: (4, 4),
-    WIDER: (16, 4),
-    NARROWER: (4, 16),
-    f"{SECOND}ln_final.weight": (1280,),
-    "first_stage_model.decoder.conv_in.weight": (3, 3, 3, 3),
-}
 TE2 = "lora_te2_text_model_encoder_layers_0"
-
-
-def write_checkpoint(path: Path, seed: int) -> dict[str, Tensor]:
-    """SDXL's names, few of them and narrow."""
-    chance = torch.Generator().manual_seed(seed)
-    tensors = {name: torch.randn(shape, generator=chance).half() for name, shape in SHAPES.items()}
-    tensors["v_pred"] = torch.zeros(0)
-    save_file(tensors, path, {"modelspec.title": "theirs"})
-    return tensors
 
 
 def layer(out: int, *inputs: int) -> LoraLayer:
