@@ -34,9 +34,7 @@ def components(base: Path) -> dict[str, Path]:
         single_file.kind_of(base)
         return {WHOLE: base}
     if not (base / "model_index.json").is_file():
-        raise BadBase(
-            f"{base} is no folder in diffusers' format", "name one, or a .safetensors file"
-        )
+        raise BadBase(f"{base} is no folder in diffusers' format", "name one, or a .safetensors file")
     found = {}
     for component in COMPONENTS:
         try:
