@@ -88,7 +88,7 @@ def of_checkpoint(key: str) -> tuple[str, ...]:
         if path.startswith(prefix):
             path = path.removeprefix(prefix)
             match = _OPEN_CLIP.fullmatch(path)
-            parts = (path.replace(".", "_"),)
+            parts: tuple[str, ...] = (path.replace(".", "_"),)
             if match is not None:
                 parts = tuple(f"layers_{match[1]}_{part}" for part in _OPEN_CLIP_PARTS[match[2]])
             return tuple(f"{layer}{part}" for part in parts)
