@@ -197,6 +197,8 @@ def remaining(catalog: Catalog, model: Model) -> Merge:
     row = replace(model, trigger=_trigger(left))
     if model.kind is ModelKind.BAKE:
         row = replace(row, base_hash=_same_base(model, left))
+    else:
+        row = replace(row, **_base_of(left))
     return _allowed(catalog, row, left)
 
 
@@ -222,20 +224,24 @@ def made_again(catalog: Catalog, model: Model, report: Report = silent) -> list[
 
 
 def _new_row(out: str, kind: ModelKind, parts: Sequence[Input], recipe: Mapping[str, Any]) -> Model:
-    first = min(parts, key=lambda part: part.model.content_hash).model
     return Model(
         id=0,
         name=require_name(out),
         kind=kind,
         path=f"{out}.safetensors",
         content_hash="",
-        base=first.base,
-        base_hash=first.base_hash,
+        **_base_of(parts),
         trigger=_trigger(parts),
         cohort_id=None,
         recipe=recipe,
         created_at=datetime.now(UTC),
     )
+
+
+def _base_of(parts: Sequence[Input]) -> dict[str, str]:
+    """The base that a merge is said to be on: that of one ingredient, which their contents choose."""
+    first = min(parts, key=lambda part: part.model.content_hash).model
+    return {"base": first.base, "base_hash": first.base_hash}
 
 
 def _make(catalog: Catalog, row: Model, parts: Sequence[Input], report: Report) -> Model:
