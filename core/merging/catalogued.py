@@ -198,7 +198,8 @@ def remaining(catalog: Catalog, model: Model) -> Merge:
     if model.kind is ModelKind.BAKE:
         row = replace(row, base_hash=_same_base(model, left))
     else:
-        row = replace(row, **_base_of(left))
+        on = _on_base_of(left)
+        row = replace(row, base=on.base, base_hash=on.base_hash)
     return _allowed(catalog, row, left)
 
 
@@ -224,13 +225,15 @@ def made_again(catalog: Catalog, model: Model, report: Report = silent) -> list[
 
 
 def _new_row(out: str, kind: ModelKind, parts: Sequence[Input], recipe: Mapping[str, Any]) -> Model:
+    on = _on_base_of(parts)
     return Model(
         id=0,
         name=require_name(out),
         kind=kind,
         path=f"{out}.safetensors",
         content_hash="",
-        **_base_of(parts),
+        base=on.base,
+        base_hash=on.base_hash,
         trigger=_trigger(parts),
         cohort_id=None,
         recipe=recipe,
@@ -238,10 +241,9 @@ def _new_row(out: str, kind: ModelKind, parts: Sequence[Input], recipe: Mapping[
     )
 
 
-def _base_of(parts: Sequence[Input]) -> dict[str, str]:
-    """The base that a merge is said to be on: that of one ingredient, which their contents choose."""
-    first = min(parts, key=lambda part: part.model.content_hash).model
-    return {"base": first.base, "base_hash": first.base_hash}
+def _on_base_of(parts: Sequence[Input]) -> Model:
+    """The ingredient on whose base a merge is said to be: their contents choose it."""
+    return min(parts, key=lambda part: part.model.content_hash).model
 
 
 def _make(catalog: Catalog, row: Model, parts: Sequence[Input], report: Report) -> Model:
