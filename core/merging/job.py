@@ -104,7 +104,8 @@ class AskedBake:
         models = [part.model for part in parts]
         composition.require_kind(models, LORAS)
         if self.out:
-            require_free(catalog, require_name(self.out), self.out)
+            made = f"{self.out}.safetensors" if Path(self.base).is_file() else self.out  # as the base is
+            require_free(catalog, require_name(self.out), made)
         own = [one for one in artifacts.all_models(catalog) if catalog.models / one.path == Path(self.base).resolve()]
         parts += composition.named(catalog, [one.name for one in own], None) if own else []
         told = _foreseen(catalog, parts, self.max_share)

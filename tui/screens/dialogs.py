@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import ClassVar, TypeVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
@@ -26,6 +27,8 @@ Answer = TypeVar("Answer")
 
 class Dialog(ModalScreen[Answer]):
     """Something above the room. Once it has the keyboard, keys that were typed ahead are given to it."""
+
+    DEFAULT_CSS = "Dialog VerticalScroll { scrollbar-size-vertical: 1; scrollbar-background: $panel; }"
 
     class KeysWanted(Message):
         """The dialog has the keyboard: what was typed ahead is for it."""
@@ -50,15 +53,14 @@ class Field:
 class Tick(Checkbox):
     """A box to tick: `[x]` or `[ ]`, told by its shape and not by colour alone."""
 
-    BUTTON_LEFT = "["
-    BUTTON_INNER = " "
-    BUTTON_RIGHT = "]"
+    BUTTON_LEFT = BUTTON_RIGHT = ""
+    BUTTON_INNER = "[ ]"
 
     def on_mount(self) -> None:
         self.watch_value()
 
     def watch_value(self) -> None:
-        self.BUTTON_INNER = "x" if self.value else " "
+        self.BUTTON_INNER = "[x]" if self.value else "[ ]"
         super().watch_value()
 
 
@@ -82,7 +84,7 @@ class Form(Dialog[Answers | None]):
     Form Input { width: 1fr; border: none; height: 1; padding: 0 1; background: $panel; }
     Form Input:focus { border: none; background: $boost; text-style: bold; }
     Form Tick, Form Tick:focus { border: none; height: 1; padding: 0; background: $surface; }
-    Form Tick > .toggle--button, Form Tick.-on > .toggle--button { color: $background; background: $secondary; }
+    Form Tick > .toggle--button, Form Tick.-on > .toggle--button { color: $foreground; background: $surface; }
     Form .error { color: $error; text-style: bold; height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -203,7 +205,7 @@ class Confirm(Dialog[bool]):
 
 
 class Reading(Dialog[None]):
-    """A page of text to read, such as the help of a room; Esc leaves it."""
+    """A page to read, text or a table of it, such as the help of a room; Esc leaves it."""
 
     DEFAULT_CSS = """
     Reading { align: center middle; }
@@ -218,7 +220,7 @@ class Reading(Dialog[None]):
         Binding("k", "scroll_up", show=False),
     ]
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: RenderableType) -> None:
         super().__init__()
         self._text = text
 

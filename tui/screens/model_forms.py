@@ -21,15 +21,15 @@ from tui.screens.dialogs import Answers, Field
 Arguments = Mapping[str, Any]
 NUMBERS = (("n", "the number of pictures", 1), ("seed", "the seed", 0), ("steps", "the number of steps", 1))
 
-BLOCKS = Field("blocks", "Blocks", help="strengths, as in text=0,down.0=0.5,mid=1,rest=1; empty: 1 each")
-MAX_SHARE = Field("max_share", "Most of one", help="refuse if anybody were more of it, as in 0.1; empty: no limit")
+BLOCKS = Field("blocks", "Blocks", help="as in text=0,down.0=0.5,mid=1; empty: 1 each")
+MAX_SHARE = Field("max_share", "Most of one", help="0.1: refuse if anybody were more; empty: none")
 AVERAGE = (
     Field("name", "Name", help="what the average is called"),
     Field("method", "Method", value="mean", suggestions=list(METHODS), help=", ".join(METHODS)),
     Field("rank", "Rank", value="exact", help="exact (ranks add up), or the rank to keep"),
     Field("weights", "Weights", help="one a model, as in 0.5,0.3,0.2; empty: all alike"),
-    Field("trim", "Trim", help="trimmed-mean: the part left out at either end; empty: 0.1"),
-    Field("density", "Density", help="ties, dare: the part of each LoRA's values kept; empty: 0.5"),
+    Field("trim", "Trim", help="trimmed-mean: left out at each end; empty: 0.1"),
+    Field("density", "Density", help="ties, dare: part of values kept; empty: 0.5"),
     Field("seed", "Seed", help="dare: which values are kept; empty: 0"),
     BLOCKS,
     MAX_SHARE,
@@ -52,7 +52,7 @@ def bake_fields(model: Model) -> list[Field]:
     """What is asked before a LoRA is baked."""
     return [
         Field("name", "Name", help="what the checkpoint is called"),
-        Field("base", "Base", value=model.base, suggestions=[model.base], help="a folder in diffusers' format"),
+        Field("base", "Base", value=model.base, suggestions=[model.base], help="a diffusers folder, or a file"),
         Field("weight", "Strength", value="1", help="1 is as it was trained, below 0 takes away"),
         BLOCKS,
         MAX_SHARE,
@@ -93,7 +93,7 @@ def baking(model: str, answers: Answers, catalog: Catalog) -> Arguments:
     """A `merge` job's arguments for a bake. Raises what the merge would for names, people and rules; BadValue."""
     base = Path(answers["base"]).expanduser()
     if not answers["base"] or not base.exists():
-        raise BadValue("name the base: a folder in diffusers' format")
+        raise BadValue("name the base: a diffusers folder or a .safetensors file")
     asked = AskedBake(
         model,
         str(base.resolve()),

@@ -106,7 +106,8 @@ class NamingRoom(Room):
     def do_merge(self) -> None:
         key, group = self._entry()
         who = group.subject or f"cluster {group.cluster}"
-        self.prompt.ask(f"{who} is the same as", partial(self._merge_group, key, group), names=self.names)
+        others = [name for name in self.names if name != group.subject]
+        self.prompt.ask(f"{who} is the same as", partial(self._merge_group, key, group), names=others)
 
     def do_assign(self) -> None:
         face = self.face

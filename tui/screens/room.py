@@ -8,6 +8,8 @@ from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from rich.console import Group
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.message import Message
@@ -277,24 +279,29 @@ class Room(Screen[None]):
     def do_leave(self) -> None:
         self.app.exit()
 
-    def _help(self) -> Text:
+    def _help(self) -> Group:
         info = next(info for info in actions.ROOMS if info.name == self.ROOM)
-        text = Text()
-        text.append(f"{info.key} {info.title}", style="bold")
-        text.append(f": {info.about}\n\n")
+        keys = _columns()
         for action in actions.of_room(self.ROOM):
             why = self.why_not(action.name)
-            text.append(f"{' '.join(map(_key_text, action.keys)):>12}  ", style="bold")
-            text.append(f"{action.help}\n", style="dim" if why else "")
+            keys.add_row(" ".join(map(_key_text, action.keys)), Text(action.help, style="dim" if why else ""))
             if why:
-                text.append(f"{'':14}not now: {why}\n", style="italic")
-        text.append("\nMoving\n", style="bold")
-        for keys, what in actions.MOVES:
-            text.append(f"{keys:>20}  {what}\n")
-        text.append("\nStatuses\n", style="bold")
+                keys.add_row("", Text(f"not now: {why}", style="italic"))
+        moves, signs = _columns(), _columns()
+        for pressed, what in actions.MOVES:
+            moves.add_row(pressed, what)
         for status, sign in SIGNS.items():
-            text.append(f"{sign:>12}  {status}\n")
-        return text
+            signs.add_row(sign, str(status))
+        title = Text().append(f"{info.key} {info.title}", style="bold").append(f": {info.about}\n")
+        return Group(title, keys, Text("\nMoving", style="bold"), moves, Text("\nStatuses", style="bold"), signs)
+
+
+def _columns() -> Table:
+    """What is pressed or seen, and what it means, which wraps within its column."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="bold", min_width=8)
+    table.add_column(ratio=1)
+    return table
 
 
 def _key_text(key: str) -> str:
