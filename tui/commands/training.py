@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from core import jobs
 from core.errors import BadValue
+from storage import jobs as table_of_jobs
+from tui import launched
 from tui.commands.jobs import watch
 from tui.output import AsJson, emit
 from tui.place import opened
@@ -42,6 +45,9 @@ def train(
     """Train in a process that outlives this terminal. Consent is checked at the start, at every epoch and on resume.
 
     Ctrl-C stops the watching, not the training: `kyodaku jobs cancel` stops that.
+
+    A pooled LoRA trains in several processes by --device a,b, or by a launcher, to the same bytes:
+    accelerate launch --num_processes 2 -m kyodaku train COHORT --pooled …
     """
     if per_subject and pooled:
         raise BadValue("--per-subject and --pooled exclude each other")
@@ -55,19 +61,29 @@ def train(
         "overrides": {field: value for field, value in overrides.items() if value is not None},
         "device": device,
     }
+    place = launched.seat()
+    if place is not None and detach:
+        raise BadValue("what a launcher started can't be left alone", "leave --detach out")
+    if place is not None and place.rank > 0:
+        launched.follow(place, device)
+        return
     with opened(context) as catalog:
-        job = jobs.submit(catalog, "train", arguments)
-        if detach:
-            emit(
-                {"job": job.id, "models": []},
-                f"job {job.id} runs; kyodaku jobs follow {job.id}",
-                as_json=as_json,
-            )
-            return
-        ended = watch(catalog, job.id)
+        if place is not None:
+            job = table_of_jobs.add(catalog, "train", arguments, datetime.now(UTC))
+            ended = launched.lead(catalog, job.id)
+        else:
+            job = jobs.submit(catalog, "train", arguments)
+            if detach:
+                emit(
+                    {"job": job.id, "models": []},
+                    f"job {job.id} runs; kyodaku jobs follow {job.id}",
+                    as_json=as_json,
+                )
+                return
+            ended = watch(catalog, job.id)
     made = list((ended.result or {}).get("models", []))
     emit(
-        {"job": job.id, "models": made},
-        f"job {job.id} made {len(made)} models: {', '.join(made)}",
+        {"job": ended.id, "models": made},
+        f"job {ended.id} made {len(made)} models: {', '.join(made)}",
         as_json=as_json,
     )

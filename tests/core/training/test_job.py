@@ -1,4 +1,4 @@
-"""Training as a job: killed at any moment it goes on to the same bytes."""
+"""Training as a job: killed at any moment it goes on to the same bytes, whatever pictures are called since."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core import jobs
+from core.training import captions
 from core.training.loop import train
 from core.training.recipe import Recipe
 from storage import artifacts
+from storage import captions as written
 from storage import jobs as rows
 from storage.records import JobState
 from tests.small_archive import SmallArchive
@@ -29,7 +31,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_killed_and_resumed_equals_uninterrupted(archive: SmallArchive, tiny_base: Path) -> None:
     catalog = archive.catalog
-    archive.freeze("alone", of=1)
+    items = list(artifacts.cohort_items(catalog, archive.freeze("alone", of=1).id))
     arguments = {
         "cohort": "alone",
         "base": str(tiny_base),
@@ -48,8 +50,10 @@ def test_killed_and_resumed_equals_uninterrupted(archive: SmallArchive, tiny_bas
     assert rows.get(catalog, job.id).state is JobState.INTERRUPTED
     assert artifacts.all_models(catalog) == []
 
+    written.put(catalog, {captions.key_of(item): "{trigger}, said too late" for item in items})
     jobs.resume(catalog, job.id)
     (name,) = jobs.result_of(jobs.follow(catalog, job.id, every=0.02))["models"]
+    written.put(catalog, {captions.key_of(item): None for item in items})
     (whole,) = train(catalog, "alone", tiny_base, "whole", recipe=Recipe(**OVERRIDES), device="cpu")
     cut, uncut = (catalog.models / artifacts.get_model(catalog, each).path for each in (name, whole))
     assert cut.read_bytes() == uncut.read_bytes()
