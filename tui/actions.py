@@ -115,16 +115,18 @@ REGISTRY: tuple[Action, ...] = (
     Action("captions", "write", ("e", "enter"), "write", "Write the caption by hand; {place} and the like count."),
     Action("captions", "add", ("t",), "tag", "Add a tag at the end; the period adds it again with one key."),
     Action("captions", "remove", ("T",), "untag", "Take a tag out."),
-    Action("captions", "prepend", ("p",), "in front", "Put a tag in front."),
+    Action("captions", "prepend", ("p",), "in front", "Put a tag in front.", footer=False),
     Action("captions", "replace", ("r",), "replace", "Put one text in the place of another."),
-    Action("captions", "clear", ("c",), "as the recipe", "Forget its own caption: the template counts again."),
+    Action(
+        "captions", "clear", ("c",), "as the recipe", "Forget its own caption: the template counts again.", footer=False
+    ),
     Action("captions", "accept", ("i",), "proposed", "Add the tags that taggers proposed (kyodaku captions propose)."),
-    Action("captions", "again", ("full_stop",), "again", "Make the last change again."),
+    Action("captions", "again", ("full_stop",), "again", "Make the last change again.", footer=False),
     Action("captions", "holding", ("h",), "mark holding", "Mark the pictures that hold the tag chosen on the right."),
     Action("captions", "range", ("v",), "range", "Begin a range; the next change goes to it.", footer=False),
     Action("captions", "mark", ("space",), "mark", "Mark the picture, or the open range.", footer=False),
-    Action("captions", "marked", ("semicolon",), "to marked", "The next change goes to what is marked."),
-    Action("captions", "all", ("percent_sign",), "to all", "The next change goes to all pictures."),
+    Action("captions", "marked", ("semicolon",), "to marked", "The next change goes to what is marked.", footer=False),
+    Action("captions", "all", ("percent_sign",), "to all", "The next change goes to all pictures.", footer=False),
     # Training
     Action("training", "train", ("t",), "train", "Start a training on a frozen cohort, as a job."),
     Action("training", "cancel", ("x",), "stop", "Ask the training to stop at its next safe place."),

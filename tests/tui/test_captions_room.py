@@ -41,9 +41,10 @@ def app(folder: Path, unhurried: None) -> KyodakuApp:  # noqa: ARG001
 
 
 def said(folder: Path) -> list[str]:
-    """What the pictures are called, as the catalog has it."""
+    """What the pictures are called, as the catalog has it, in the order of the room."""
     with open_catalog(folder, readonly=True) as catalog:
-        return [one.caption for one in change.listing(catalog, "friends")]
+        called = sorted(change.listing(catalog, "friends"), key=lambda one: one.key[::-1])
+        return [one.caption for one in called]
 
 
 async def entered(pilot: Pilot[None], settle: Settle) -> CaptionsRoom:

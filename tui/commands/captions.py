@@ -265,7 +265,7 @@ def _called(
     from core.training.captions import name_of
     from storage import subjects
 
-    called = change.listing(catalog, cohort, _recipe(recipe, caption))
+    called = sorted(change.listing(catalog, cohort, _recipe(recipe, caption)), key=lambda one: one.key[::-1])
     if only:
         unknown = set(only) - {name_of(one.key) for one in called}
         if unknown:

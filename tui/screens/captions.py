@@ -298,7 +298,8 @@ def listed(cohort: str, catalog: Catalog) -> tuple[str, list[Called], dict[int, 
     head = ledger.head(catalog)
     called = change.listing(catalog, cohort)
     people = subjects.get_many(catalog, {one.item.subject_id for one in called})
-    return head, called, {key: person.name for key, person in people.items()}
+    names = {key: person.name for key, person in people.items()}
+    return head, sorted(called, key=lambda one: (names[one.item.subject_id], one.key)), names
 
 
 def changed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from core import jobs as running
 from core.errors import BadValue
 from core.training import launched
 from core.training.loop import train
@@ -18,6 +20,7 @@ from core.training.recipe import Recipe
 from core.training.task import Seat, seated
 from storage import artifacts, jobs
 from storage.records import JobState, Purpose
+from tests.core.training.test_job import until
 from tests.small_archive import SmallArchive
 
 ROOT = Path(__file__).parents[3]
@@ -25,19 +28,30 @@ RECIPE = {"rank": 2, "steps": 4, "batch": 2, "accumulate": 2, "previews": 0}
 LAUNCHED = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_PORT": "29500"}
 
 
-def launch(archive: SmallArchive, base: Path, *options: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
-    """`accelerate launch -m kyodaku train` on the CPU, as it is typed in a shell."""
+def command(archive: SmallArchive, base: Path, *options: str, **fields: int) -> list[str]:
+    """`accelerate launch -m kyodaku train` on the CPU, as it is typed in a shell, with the recipe and some fields."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     recipe = archive.folder.parent / "recipe.toml"
-    recipe.write_text("".join(f"{name} = {value}\n" for name, value in RECIPE.items()))
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
-    command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-    command += ["--main_process_port", str(port), "-m", "kyodaku", "-C", str(archive.catalog.folder)]
-    command += ["train", "all", "--base", str(base), "--name", "team", "--recipe", str(recipe), "--device", "cpu"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([*command, *options], capture_output=True, text=True, env=environment, check=False)
+    recipe.write_text("".join(f"{name} = {value}\n" for name, value in {**RECIPE, **fields}.items()))
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launcher += ["--main_process_port", str(port), "-m", "kyodaku", "-C", str(archive.catalog.folder)]
+    launcher += ["train", "all", "--base", str(base), "--name", "team", "--recipe", str(recipe), "--device", "cpu"]
+    return [*launcher, *options]
+
+
+def launch(archive: SmallArchive, base: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """What the command says, once all its processes have ended."""
+    return subprocess.run(
+        command(archive, base, *options), capture_output=True, text=True, env=environment(), check=False
+    )
+
+
+def environment() -> dict[str, str]:
+    """In which this tree is what is launched."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 @pytest.mark.slow
@@ -61,10 +75,30 @@ def test_what_is_refused_ends_all_of_them(archive: SmallArchive, tiny_base: Path
     archive.withdraw(archive.people[0], Purpose.TRAIN_COMPOSITE)
     ran = launch(archive, tiny_base, "--pooled")
     assert ran.returncode != 0
-    assert "kyodaku: consent for cohort 'all' is not in force" in ran.stderr
+    assert "consent for cohort 'all' is not in force" in ran.stderr
     (job,) = jobs.newest(archive.catalog)
     assert job.state is JobState.FAILED
     assert artifacts.all_models(archive.catalog) == []
+
+
+@pytest.mark.slow
+def test_what_was_launched_and_killed_goes_on_without_a_launcher(archive: SmallArchive, tiny_base: Path) -> None:
+    archive.freeze()
+    fields = {"steps": 60, "checkpoint_every": 5}
+    recipe = Recipe(**{**RECIPE, **fields})
+    (whole,) = train(archive.catalog, "all", tiny_base, "one", mode="pooled", recipe=recipe)
+    typed = command(archive, tiny_base, "--pooled", **fields)
+    with subprocess.Popen(typed, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as launcher:
+        until(lambda: any(archive.catalog.jobs.glob("*/team.checkpoint")))
+        (job,) = jobs.newest(archive.catalog)
+        assert job.pid is not None
+        os.kill(job.pid, signal.SIGKILL)
+    assert launcher.returncode != 0, "the others don't go on without the one that leads"
+    assert jobs.get(archive.catalog, job.id).state is JobState.INTERRUPTED
+    running.resume(archive.catalog, job.id)
+    assert running.result_of(running.follow(archive.catalog, job.id, every=0.02))["models"] == ["team"]
+    one, team = (archive.catalog.models / artifacts.get_model(archive.catalog, name).path for name in (whole, "team"))
+    assert team.read_bytes() == one.read_bytes()
 
 
 def test_a_seat_is_told_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
