@@ -286,8 +286,9 @@ class CaptionsRoom(ChoosingRoom[PictureKey]):
         done = await self.desk.write(lambda catalog: changed(catalog, items, edit))
         self._again = edit
         after = self.hand.used(self.table.cursor, len(self._keys))
-        shown = [one.item for one in self._called.values()]
-        self._show(await self.desk.read(lambda catalog: captions.of_items(catalog, shown, Recipe())))
+        fresh = await self.desk.read(lambda catalog: captions.of_items(catalog, items, Recipe()))
+        self._called |= {one.key: one for one in fresh}
+        self._show(list(self._called.values()))
         if self.kyodaku.advances:
             self.table.move_to(after)
         self.say(done.lines()[0] + ("   u undoes" if done.changed else ""))
