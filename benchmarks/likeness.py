@@ -11,6 +11,7 @@ people are put into the base in memory and drawn from; of the faces found it is 
 - how much of the way from the base's faces to the nearest person the faces went beyond all others (`core.audit_pull`).
 
 `--pooled` trains one LoRA on all of a frozen cohort in a copy of the catalog, for as many steps as `--pooled-steps`.
+`--trained 1,2,8,32` trains a few people's LoRAs at each of these ranks in a copy, and looks at each and at their mean.
 Draws plots with matplotlib (`pip install kyodaku[plots]`).
 """
 
@@ -41,9 +42,9 @@ from core.merging.formats import LoraLayer, read_lora
 from core.progress import silent
 from core.training.loop import train
 from core.training.recipe import SHARED_TRIGGER, Recipe, load
-from storage import artifacts
+from storage import artifacts, subjects
 from storage.catalog import Catalog, back_up, open_catalog
-from storage.records import Model, ModelKind, ModelState
+from storage.records import CohortRules, Model, ModelKind, ModelState, Purpose
 
 FMR = 0.02
 SIZES = (1, 2, 5, 10, 20, 40)
@@ -111,6 +112,8 @@ def main() -> None:
     arguments.add_argument("--groups", type=int, default=3, help="random groups of each size")
     arguments.add_argument("--pooled", help="a frozen cohort to train one LoRA on, in a copy")
     arguments.add_argument("--pooled-steps", type=int, default=1000)
+    arguments.add_argument("--trained", help="ranks by commas that a few people's LoRAs are trained at, in a copy")
+    arguments.add_argument("--trained-people", type=int, default=5)
     arguments.add_argument("--recipe", type=Path, default=Path("sample_data/recipe.toml"))
     asked = arguments.parse_args()
     with open_catalog(asked.catalog, readonly=True) as catalog:
@@ -120,12 +123,21 @@ def main() -> None:
         eye = Eye(catalog, Path(loras[0].base), asked.pictures)
         by_size = list(of_sizes(eye, files, people, asked.groups))
         by_rank = list(of_ranks(eye, files, people, asked.groups))
+        trained: list[tuple[str, list[Look]]] = []
+        if asked.trained:
+            recipe = load(asked.recipe)
+            some = list(people.values())[:: max(1, len(people) // asked.trained_people)][: asked.trained_people]
+            for rank in (int(number) for number in asked.trained.split(",")):
+                own = recipe.model_copy(update={"rank": rank, "alpha": float(rank), "previews": 0})
+                trained += of_trained(catalog, eye, some, Path(loras[0].base), own)
         pooled = None
         if asked.pooled:
             recipe = load(asked.recipe).model_copy(update={"steps": asked.pooled_steps})
             pooled = of_pooled(catalog, eye, asked.pooled, Path(loras[0].base), recipe)
     show("means of people", (row for size, looks in by_size for row in _rows(f"mean of {size}", looks)))
     show("rank and truncation", (row for what, looks in by_rank for row in _rows(what, looks)))
+    if trained:
+        show("trained at other ranks", (row for what, looks in trained for row in _rows(what, looks)))
     if pooled is not None:
         show("pooled", _rows(f"one LoRA of all, {asked.pooled_steps} steps", [pooled]))
     plot(by_size, by_rank, asked.out)
@@ -174,6 +186,33 @@ def of_ranks(
         kept = sum(part[1] for part in cut.values()) / sum(part[2] for part in cut.values())
         look = eye.look({name: part[0] for name, part in cut.items()}, members)
         yield f"mean cut to rank {rank} ({kept:.1%} of its energy)", [look]
+
+
+def of_trained(
+    catalog: Catalog, eye: Eye, some: Sequence[int], base: Path, recipe: Recipe
+) -> Iterator[tuple[str, list[Look]]]:
+    """Trains these people's LoRAs at the recipe's rank, in a copy; looks at each and at the exact mean of all."""
+    with tempfile.TemporaryDirectory(prefix="kyodaku-benchmark-") as room:
+        back_up(catalog, Path(room) / "copy")
+        with open_catalog(Path(room) / "copy") as copy:
+            query = " or ".join(f'subject:"{subjects.get(copy, one).name}"' for one in some)
+            cohorts.create(copy, "some", query, CohortRules(Purpose.TRAIN_COMPOSITE, per_subject=12))
+            cohorts.freeze(copy, "some")
+            files, people = {}, {}
+            for name in train(copy, "some", base, "at", recipe=recipe, device="cpu"):
+                model = artifacts.get_model(copy, name)
+                (person,) = artifacts.shares_of(copy, model.id)
+                if person in some:
+                    files[model.id], people[model.id] = read_lora(copy.models / model.path), person
+            yield (
+                f"one person, trained at rank {recipe.rank}",
+                [eye.look(files[one], [people[one]]) for one in files],
+            )
+            members = list(people.values())
+            yield (
+                f"mean of {len(files)}, trained at rank {recipe.rank}",
+                [eye.look(mean_of(files, list(files)), members)],
+            )
 
 
 def of_pooled(catalog: Catalog, eye: Eye, cohort: str, base: Path, recipe: Recipe) -> Look:

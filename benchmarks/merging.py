@@ -287,6 +287,7 @@ def warm(step: str, folder: Path) -> None:
 
 def run(step: str, folder: Path) -> list[float]:
     """One step in a fresh process; its output is removed."""
+    os.sync()  # what was written before is not written back, and throttled, on this step's time
     warm(step, folder)
     command = [sys.executable, "-m", "benchmarks.merging", "--step", step, "--folder", str(folder)]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout

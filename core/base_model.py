@@ -143,13 +143,20 @@ def load(path: Path, device: str = "auto", dtype: torch.dtype = torch.float32) -
     return Base(path, pipe, unet, vae, text, side * int(pipe.vae_scale_factor), where)
 
 
-def _pipeline(path: Path, dtype: torch.dtype) -> Any:
+def quieten() -> None:
+    """Have the libraries that load bases say nothing but errors."""
     import diffusers
     import transformers
 
     for library in (diffusers, transformers):
         library.utils.logging.set_verbosity_error()
         library.utils.logging.disable_progress_bar()
+
+
+def _pipeline(path: Path, dtype: torch.dtype) -> Any:
+    import diffusers
+
+    quieten()
     try:
         if path.is_file():
             return single_file.load(path, dtype)

@@ -167,7 +167,7 @@ def without_lost(catalog: Catalog, parts: Sequence[Input], at: datetime | None =
     for part in parts:
         usable = part.model.state is ModelState.OK
         gone = part.shares.keys() <= lost  # also where nobody is in it any more: they were erased
-        if gone or (part.model.kind is ModelKind.LORA and not usable):
+        if gone or (_is_trained_on_one(part) and not usable):
             continue
         if part.model.state is ModelState.TAINTED:
             raise Tainted(f"its ingredient {part.model.name} waits to be made anew itself", "make that anew first")
@@ -180,6 +180,10 @@ def without_lost(catalog: Catalog, parts: Sequence[Input], at: datetime | None =
     if not left:
         raise Refused("nobody is left in it", "make another one")
     return left
+
+
+def _is_trained_on_one(part: Input) -> bool:
+    return part.model.kind in (ModelKind.LORA, ModelKind.FULL) and len(part.shares) == 1
 
 
 def require_balance(catalog: Catalog, parts: Sequence[Input], *, most: float | None = None) -> None:
@@ -221,7 +225,7 @@ def _rules_below(catalog: Catalog, parts: Sequence[Input]) -> list[CohortRules]:
 
 
 LORAS = frozenset({ModelKind.LORA, ModelKind.POOLED, ModelKind.AVERAGE})
-CHECKPOINTS = frozenset({ModelKind.BAKE, ModelKind.SOUP})
+CHECKPOINTS = frozenset({ModelKind.FULL, ModelKind.BAKE, ModelKind.SOUP})
 
 
 def require_kind(models: Sequence[Model], kinds: frozenset[ModelKind]) -> None:

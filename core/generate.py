@@ -13,7 +13,7 @@ from PIL import Image
 
 from core import base_model, credentials, hypernetwork, portraits, prompts
 from core.base_model import Base
-from core.composition import permit
+from core.composition import CHECKPOINTS, permit
 from core.credentials import Credentials
 from core.errors import BadLora, BadValue, NoSuchRecord, Tainted, UnreadablePath
 from core.generated_checks import Checker, Seen
@@ -26,11 +26,10 @@ from core.training.recipe import SHARED_TRIGGER
 from core.watch import Watch
 from storage import artifacts, generated, whole_files
 from storage.catalog import Catalog
-from storage.records import Job, Model, ModelKind
+from storage.records import Job, Model
 
 BATCH = 8
 ADAPTER = "drawn"
-WHOLE = frozenset({ModelKind.BAKE, ModelKind.SOUP})  # models that are checkpoints of their own
 LARGE = 256  # pixels: bases below it are toys
 GUIDANCE = 7.5  # of classifier-free guidance, what Stable Diffusion is used with
 GUIDANCE_SMALL = 1.5  # measured on the sample base: from 2.5 on its faces break up
@@ -136,7 +135,7 @@ def open_model(catalog: Catalog, name: str, device: str = "auto") -> Opened:
     permit(catalog, model)
     weights = catalog.models / model.path
     trigger = model.trigger or SHARED_TRIGGER
-    if model.kind in WHOLE:
+    if model.kind in CHECKPOINTS:
         return Opened(name, base_model.load(weights, device), model, trigger)
     base = base_model.load(Path(model.base), device)
     permit_base(catalog, base.unet_hash)

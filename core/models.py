@@ -137,7 +137,7 @@ def list_all(catalog: Catalog) -> list[Model]:
 
 
 def expand(catalog: Catalog, patterns: Sequence[str]) -> list[str]:
-    """Names of models, with `NAME.*` and the like standing for all usable LoRAs of that name; each once.
+    """Names of models, with `NAME.*` and the like for all usable ones of that name that were trained; each once.
 
     Raises NoSuchRecord for a pattern that nothing has.
     """
@@ -149,7 +149,9 @@ def expand(catalog: Catalog, patterns: Sequence[str]) -> list[str]:
         usable = artifacts.all_models(catalog, [ModelState.OK])
         names = [one.name for one in usable if one.kind not in MERGES and fnmatch.fnmatchcase(one.name, pattern)]
         if not names:
-            raise NoSuchRecord(f"no usable LoRA is named like {pattern!r}", "see what there is: kyodaku models list")
+            raise NoSuchRecord(
+                f"no trained model in use is named like {pattern!r}", "see what there is: kyodaku models list"
+            )
         found |= dict.fromkeys(names)
     return list(found)
 

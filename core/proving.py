@@ -13,7 +13,7 @@ from core.errors import BadValue, UnreadablePath
 from storage import artifacts, photos, subjects, whole_files
 from storage.catalog import Catalog
 from storage.errors import BadTensorFile
-from storage.records import CohortItem, Model, ModelKind
+from storage.records import CohortItem, Model
 from storage.tensors import read_header
 
 HASH_DIGITS = 64
@@ -129,8 +129,8 @@ def _sources(catalog: Catalog, model: Model) -> Iterator[tuple[str, Sequence[Coh
     for lora in (model, *below):
         if lora.cohort_id is None:
             continue
-        person = next(iter(artifacts.shares_of(catalog, lora.id))) if lora.kind is ModelKind.LORA else None
-        items = list(artifacts.cohort_items(catalog, lora.cohort_id, person))
+        people = list(artifacts.shares_of(catalog, lora.id))
+        items = list(artifacts.cohort_items(catalog, lora.cohort_id, people[0] if len(people) == 1 else None))
         root = proofs.tree(items).root
         if root not in seen:
             seen.add(root)

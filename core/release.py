@@ -25,7 +25,7 @@ from storage.audits import Audit
 from storage.catalog import Catalog
 from storage.records import Model, ModelKind, Purpose, Status, Subject
 
-COMPOSITES = frozenset({ModelKind.POOLED, ModelKind.AVERAGE, ModelKind.BAKE, ModelKind.SOUP})
+COMPOSITES = frozenset({ModelKind.POOLED, ModelKind.FULL, ModelKind.AVERAGE, ModelKind.BAKE, ModelKind.SOUP})
 CARD = "README.md"  # where other tools look for a model's card
 
 

@@ -145,7 +145,7 @@ def reach(catalog: Catalog, subject: int | str, purposes: Sequence[Purpose]) -> 
         models=[model.name for model in found],
         quarantined=[model.name for model in lost],
         remade=[model.name for model in remade],
-        retrained=[model.name for model in lost if model.kind is ModelKind.POOLED],
+        retrained=[model.name for model in lost if _is_pooled(catalog, model)],
         generated=[str(one.path) for one in generated.of_models(catalog, [model.id for model in found])],
         released=_released(catalog, person, purposes),
     )
@@ -292,10 +292,16 @@ def queue_retraining(catalog: Catalog) -> Sequence[int]:
     with catalog.transaction():
         known = {job.args["model"] for job in jobs.of_kind(catalog, RETRAIN)}
         for model in artifacts.all_models(catalog, [ModelState.QUARANTINED]):
-            if model.kind is ModelKind.POOLED and model.cohort_id is not None and model.id not in known:
+            if model.id not in known and _is_pooled(catalog, model):
                 args = {"model": model.id}
                 queued.append(jobs.add(catalog, RETRAIN, args, datetime.now(UTC), JobState.WAITING).id)
     return tuple(queued)
+
+
+def _is_pooled(catalog: Catalog, model: Model) -> bool:
+    """Whether a model was trained on several people's pictures at once, and can be again without one of them."""
+    several = model.kind is ModelKind.FULL and len(artifacts.shares_of(catalog, model.id)) > 1
+    return (model.kind is ModelKind.POOLED or several) and model.cohort_id is not None
 
 
 def run_job(catalog: Catalog, _: Job, report: Report) -> dict[str, Any]:

@@ -122,6 +122,7 @@ class ModelKind(StrEnum):
 
     LORA = "lora"  # one subject
     POOLED = "pooled"  # one LoRA on the whole cohort
+    FULL = "full"  # a base whose own weights were trained further, on one subject or the whole cohort
     AVERAGE = "average"  # mean of LoRA deltas
     BAKE = "bake"  # a LoRA merged into its base
     SOUP = "soup"  # mean of whole checkpoints

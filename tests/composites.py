@@ -11,7 +11,8 @@ import torch
 from blake3 import blake3
 
 from core import cohort
-from core.merging.formats import LoraLayer, kohya_name, write_lora
+from core.merging.checkpoints import WHOLE, layers_of
+from core.merging.formats import LoraLayer, write_lora
 from storage import artifacts, whole_files
 from storage.catalog import Catalog
 from storage.records import Cohort, CohortRules, Model, ModelKind, Subject
@@ -49,7 +50,7 @@ def lora(catalog: Catalog, frozen: Cohort, base: Path, people: Sequence[Subject]
     unet = whole_files.weights_file(base)
     generator = torch.Generator().manual_seed(int(uid[:12], 16))
     layers = {
-        kohya_name(key): LoraLayer(
+        layers_of(key, WHOLE if base.is_file() else "unet")[0]: LoraLayer(
             torch.randn((4, *spec.shape[1:]), generator=generator) / 8,
             torch.randn((spec.shape[0], 4, *(1,) * (len(spec.shape) - 2)), generator=generator) / 8,
             2.0,

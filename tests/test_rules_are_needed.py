@@ -36,6 +36,7 @@ class Mutation:
 CONSENT = "tests/core/test_consent.py"
 COHORT = "tests/core/test_cohort.py"
 LOOP = "tests/core/training/test_loop.py"
+WHOLE = "tests/core/training/test_whole.py"
 DATASET = "tests/core/training/test_dataset.py"
 WITHDRAWAL = "tests/core/test_withdrawal.py"
 GENERATE = "tests/core/test_generate.py"
@@ -1032,9 +1033,23 @@ MUTATIONS = (
     Mutation(
         "a merge is remade without who is lost",
         "core/composition.py",
-        "if gone or (part.model.kind is ModelKind.LORA and not usable):",
-        "if part.model.kind is ModelKind.LORA and not usable and False:",
+        "if gone or (_is_trained_on_one(part) and not usable):",
+        "if _is_trained_on_one(part) and not usable and False:",
         WITHDRAWAL,
+    ),
+    Mutation(
+        "a checkpoint trained on several waits to be trained again",
+        "core/withdrawal.py",
+        "several = model.kind is ModelKind.FULL and",
+        "several = False and",
+        WHOLE,
+    ),
+    Mutation(
+        "a file says nothing of its base's people in the name of its own",
+        "core/merging/blocks.py",
+        "if metadata is None or not key.startswith(OURS)}",
+        "}",
+        WHOLE,
     ),
     Mutation(
         "a face put right takes out what it trained",

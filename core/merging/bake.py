@@ -1,13 +1,13 @@
 """Bake a LoRA into its base: `W + weight * alpha/r * B @ A`, in float32, cast once.
 
-The base is a folder in diffusers' format, and so is what comes out; all that the LoRA leaves alone is
+The base is a folder in diffusers' format or one file, and so is what comes out; all that the LoRA leaves alone is
 copied. The last bits depend on the processor's matrix product, not on how many cores there are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -15,9 +15,9 @@ from torch import Tensor
 from core.errors import BadBase, BadValue, WrongArchitecture
 from core.merging import strengths
 from core.merging.blocks import Change, Rows, rewrite
-from core.merging.checkpoints import components, copy_rest, target_of
+from core.merging.checkpoints import MAIN, components, copy_rest, layers_of, target_of
 from core.merging.deltas import flat, one_thread
-from core.merging.formats import LoraFile, kohya_name
+from core.merging.formats import LoraFile
 from core.merging.space import require_space
 from core.progress import Report, Step, silent
 from storage.errors import BadTensorFile
@@ -36,10 +36,10 @@ def bake(
     metadata: Mapping[str, str] | None = None,
     report: Report = silent,
 ) -> None:
-    """Write the checkpoint `base` with a LoRA merged in as the folder `out`, whole or not at all.
+    """Write the checkpoint `base` with a LoRA merged in as `out`, in the base's form, whole or not at all.
 
     `blocks` are strengths by block (`core.merging.strengths`), each times `weight`. `dtype` is F32, F16 or BF16,
-    or None to keep the base's; `metadata` goes into the UNet's file.
+    or None to keep the base's; `metadata` goes into the file that holds the UNet.
     Raises BadBase, BadLora, BadValue, NotEnoughSpace, and WrongArchitecture when the LoRA doesn't fit.
     """
     if not math.isfinite(weight):
@@ -63,7 +63,7 @@ def bake(
         require_space(out.parent, total * (2 if dtype == "F32" else 1))
         copy_rest(base, part)
         for component, file in files.items():
-            own = metadata if component == "unet" else None
+            own = metadata if component in MAIN else None
             rewrite(file, target_of(file, base, part), changes[component], dtype=dtype, metadata=own, done=done)
         put_in_place(part, out)
 
@@ -78,17 +78,17 @@ def _changes(
         if component == "vae":
             continue
         for name, spec in header.specs.items():
-            layer = kohya_name(name, component, two_encoders="text_encoder_2" in headers)
-            if name.endswith(".weight") and layer in left:
-                down, up = lora.shapes(layer)
-                if len(spec.shape) < 2 or (spec.shape[0], math.prod(spec.shape[1:])) != (up[0], math.prod(down[1:])):
-                    raise WrongArchitecture(
-                        f"layer {layer} of {lora.path.name} is {up[0]} x {down[1:]}, the base's {spec.shape}",
-                        "bake it into the base it was trained on",
-                    )
-                left.remove(layer)
-                if weights[layer] != 0:
-                    changes[component][name] = _change(lora, layer, weights[layer])
+            layers = layers_of(name, component, two_encoders="text_encoder_2" in headers)
+            if not name.endswith("weight") or left.isdisjoint(layers):
+                continue
+            size = spec.shape[0] // len(layers)
+            starts = {layer: size * at for at, layer in enumerate(layers) if layer in left}
+            for layer in starts:
+                _require_fit(lora, layer, (size, *spec.shape[1:]))
+            left.difference_update(layers)
+            moved = {layer: start for layer, start in starts.items() if weights[layer] != 0}
+            if moved:
+                changes[component][name] = _change(lora, moved, weights)
     if left:
         raise WrongArchitecture(
             f"the base has no layer {min(left)}, which {lora.path.name} changes",
@@ -97,15 +97,32 @@ def _changes(
     return changes
 
 
-def _change(lora: LoraFile, name: str, weight: float) -> Change:
+def _require_fit(lora: LoraFile, layer: str, shape: Sequence[int]) -> None:
+    """Raises WrongArchitecture unless the base's layer [out, in, …] has the LoRA's."""
+    down, up = lora.shapes(layer)
+    if len(shape) < 2 or (shape[0], math.prod(shape[1:])) != (up[0], math.prod(down[1:])):
+        raise WrongArchitecture(
+            f"layer {layer} of {lora.path.name} is {up[0]} x {down[1:]}, the base's {tuple(shape)}",
+            "bake it into the base it was trained on",
+        )
+
+
+def _change(lora: LoraFile, starts: Mapping[str, int], weights: Mapping[str, float]) -> Change:
+    """What layers do to a tensor, each from its first row on."""
+
     def change() -> Rows:
-        layer = lora.layer(name)
-        up, down = flat(layer.up).float(), flat(layer.down).float()
-        factor = weight * layer.scale
+        read = {start: lora.layer(name) for name, start in starts.items()}
+        halves = {start: (flat(layer.up).float(), flat(layer.down).float()) for start, layer in read.items()}
+        factors = {start: weights[name] * read[start].scale for name, start in starts.items()}
 
         def rows(values: Tensor, first: int, last: int) -> Tensor:
-            product = up[first:last].to(values.dtype) @ down.to(values.dtype)
-            return values.add_(product.mul_(factor))
+            for start, (up, down) in halves.items():
+                own = up[max(0, first - start) : max(0, last - start)].to(values.dtype)
+                if len(own):
+                    place = max(0, start - first)
+                    product = own @ down.to(values.dtype)
+                    values[place : place + len(own)].add_(product.mul_(factors[start]))
+            return values
 
         return rows
 

@@ -38,6 +38,7 @@ from storage.tensors import (
 )
 
 BLOCK = 524_288  # elements at a time: 2 MB of float32, which stays in the cache
+OURS = "kyodaku."  # what it says of a base is not true of what is made of it
 COPIED = 64 << 20  # bytes copied at a time
 AHEAD = 4  # blocks per thread that may wait, so that what they hold stays small
 MOST_THREADS = 8  # memory is no faster with more
@@ -104,10 +105,11 @@ def rewrite(
     """Write a weights file anew with some tensors changed and, where `dtype` is given, all floats cast.
 
     A change gets rows in float32 (float64 if they are stored so); they are cast once. `metadata` is added to
-    the file's own. `done` is told of bytes written. Raises BadTensorFile.
+    the file's own, in the place of what Kyodaku wrote there. `done` is told of bytes written. Raises BadTensorFile.
     """
     header = read_header(source)
-    texts = {**header.metadata, **(metadata or {})}
+    kept_texts = {key: text for key, text in header.metadata.items() if metadata is None or not key.startswith(OURS)}
+    texts = {**kept_texts, **(metadata or {})}
     specs = [_cast(spec, dtype) for spec in header.specs.values()]
     as_before = specs == list(header.specs.values())  # then the order of the data stays too, in long ranges
     with source.open("rb") as old, target.open("xb") as new:

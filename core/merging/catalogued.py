@@ -91,7 +91,7 @@ def merge_bake(
     max_share: float | None = None,
     report: Report = silent,
 ) -> Model:
-    """A LoRA baked into a base (a folder in diffusers' format) as the new model `out`, a folder.
+    """A LoRA baked into a base (a folder in diffusers' format, or a file) as the new model `out`, a folder or a file.
 
     `blocks` are strengths by block, times `weight` (`core.merging.strengths`). A base that is one of the
     catalog's own models brings its people along. Raises as `merge_average`, and BadBase.
@@ -111,7 +111,8 @@ def merge_bake(
         **Method(blocks=blocks or {}).recipe,
         **_cap(max_share),
     }
-    row = replace(_new_row(out, ModelKind.BAKE, parts, recipe), path=out, base=str(base.resolve()), base_hash=base_hash)
+    row = _new_row(out, ModelKind.BAKE, parts, recipe)
+    row = replace(row, path=_named_as(base, out), base=str(base.resolve()), base_hash=base_hash)
     return _make(catalog, row, parts, report)
 
 
@@ -127,9 +128,9 @@ def merge_difference(
     max_share: float | None = None,
     report: Report = silent,
 ) -> Model:
-    """`base + weight * (model - minus)` as the new model `out`, a folder: a baked model's change in another base.
+    """`base + weight * (model - minus)` as the new model `out`: a baked model's change in another base.
 
-    `minus` and `base` are folders in diffusers' format, not the catalog's own. Raises as `merge_bake`.
+    `minus` and `base` have the model's form, a folder or a file, and are not the catalog's own. Raises as `merge_bake`.
     """
     if not math.isfinite(weight) or weight == 0:
         raise BadValue(f"weight {weight} changes nothing or is no number", "1 adds the whole difference")
@@ -142,7 +143,8 @@ def merge_difference(
     own = {"minus": str(minus.resolve()), "minus_hash": hashes[0]}
     asked = {"weight": weight, **Method(blocks=blocks or {}).recipe, **_cap(max_share)}
     row = _new_row(out, ModelKind.BAKE, parts, {"op": DIFFERENCE, **asked, **own})
-    return _make(catalog, replace(row, path=out, base=str(base.resolve()), base_hash=hashes[1]), parts, report)
+    row = replace(row, path=_named_as(base, out), base=str(base.resolve()), base_hash=hashes[1])
+    return _make(catalog, row, parts, report)
 
 
 def merge_soup(
@@ -154,10 +156,11 @@ def merge_soup(
     max_share: float | None = None,
     report: Report = silent,
 ) -> Model:
-    """The weighted mean of baked checkpoints as the new model `out`, a folder. Raises as `merge_average`."""
+    """The weighted mean of baked checkpoints as the new model `out`, in their form. Raises as `merge_average`."""
     parts = composition.named(catalog, names, weights)
     composition.require_kind([part.model for part in parts], CHECKPOINTS)
-    row = replace(_new_row(out, ModelKind.SOUP, parts, {"op": "soup", **_cap(max_share)}), path=out)
+    row = _new_row(out, ModelKind.SOUP, parts, {"op": "soup", **_cap(max_share)})
+    row = replace(row, path=_named_as(catalog.models / parts[0].model.path, out))
     return _make(catalog, row, parts, report)
 
 
@@ -194,6 +197,9 @@ def remaining(catalog: Catalog, model: Model) -> Merge:
     row = replace(model, trigger=_trigger(left))
     if model.kind is ModelKind.BAKE:
         row = replace(row, base_hash=_same_base(model, left))
+    else:
+        on = _on_base_of(left)
+        row = replace(row, base=on.base, base_hash=on.base_hash)
     return _allowed(catalog, row, left)
 
 
@@ -219,20 +225,25 @@ def made_again(catalog: Catalog, model: Model, report: Report = silent) -> list[
 
 
 def _new_row(out: str, kind: ModelKind, parts: Sequence[Input], recipe: Mapping[str, Any]) -> Model:
-    first = min(parts, key=lambda part: part.model.content_hash).model
+    on = _on_base_of(parts)
     return Model(
         id=0,
         name=require_name(out),
         kind=kind,
         path=f"{out}.safetensors",
         content_hash="",
-        base=first.base,
-        base_hash=first.base_hash,
+        base=on.base,
+        base_hash=on.base_hash,
         trigger=_trigger(parts),
         cohort_id=None,
         recipe=recipe,
         created_at=datetime.now(UTC),
     )
+
+
+def _on_base_of(parts: Sequence[Input]) -> Model:
+    """The ingredient on whose base a merge is said to be: their contents choose it."""
+    return min(parts, key=lambda part: part.model.content_hash).model
 
 
 def _make(catalog: Catalog, row: Model, parts: Sequence[Input], report: Report) -> Model:
@@ -316,11 +327,16 @@ def _dtype(name: str | None) -> str | None:
     return None if name is None else DTYPES[name]
 
 
+def _named_as(base: Path, out: str) -> str:
+    """What a checkpoint made of another is called: a folder or a file, as that is."""
+    return f"{out}.safetensors" if base.is_file() else out
+
+
 def _base_hash(base: Path) -> str:
     try:
         return whole_files.file_hash(whole_files.weights_file(base))
     except (BadTensorFile, OSError) as error:
-        raise BadBase(f"{base} is no base Kyodaku reads: {error}", "name a folder in diffusers' format") from error
+        raise BadBase(f"{base} is no base Kyodaku reads: {error}", "name a folder or a .safetensors file") from error
 
 
 def _base_part(model: Model, parts: Sequence[Input]) -> Input | None:

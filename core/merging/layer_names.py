@@ -28,6 +28,20 @@ _OUTSIDE = {
     "out_2": "conv_out",
 }
 _LAYERS = 2  # of a block
+_UNET = "model.diffusion_model."
+_ENCODERS = (  # of whole checkpoints: SD 1.x, SD 2.x, SDXL's two
+    ("cond_stage_model.transformer.text_model.", "lora_te_text_model_"),
+    ("cond_stage_model.model.transformer.", "lora_te_text_model_encoder_"),
+    ("conditioner.embedders.0.transformer.text_model.", "lora_te1_text_model_"),
+    ("conditioner.embedders.1.model.transformer.", "lora_te2_text_model_encoder_"),
+)
+_OPEN_CLIP = re.compile(r"resblocks\.(\d+)\.(attn\.in_proj|attn\.out_proj|mlp\.c_fc|mlp\.c_proj)")
+_OPEN_CLIP_PARTS = {
+    "attn.in_proj": ("self_attn_q_proj", "self_attn_k_proj", "self_attn_v_proj"),
+    "attn.out_proj": ("self_attn_out_proj",),
+    "mlp.c_fc": ("mlp_fc1",),
+    "mlp.c_proj": ("mlp_fc2",),
+}
 # Words whose underscores belong to them, longest first where one begins with another
 _WORDS = (
     "down_blocks", "up_blocks", "mid_block", "transformer_blocks", "time_emb_proj", "time_embedding", "add_embedding",
@@ -60,6 +74,25 @@ def of_diffusers(name: str) -> str:
         return f"lora_unet_{room}"
     rest = next((own for theirs, own in _RESNET if rest == theirs), rest)
     return f"lora_unet_{room}_{rest}"
+
+
+def of_checkpoint(key: str) -> tuple[str, ...]:
+    """Names of the layers that a tensor of a checkpoint in one file belongs to; none for what has no layers.
+
+    OpenCLIP's encoders (SD 2.x, the second of SDXL) keep query, key and value in one tensor, in this order of its rows.
+    """
+    path = re.sub(r"[._](?:weight|bias)$", "", key)
+    if path.startswith(_UNET):
+        return (of_diffusers(f"lora_unet_{path.removeprefix(_UNET).replace('.', '_')}"),)
+    for prefix, layer in _ENCODERS:
+        if path.startswith(prefix):
+            path = path.removeprefix(prefix)
+            match = _OPEN_CLIP.fullmatch(path)
+            parts: tuple[str, ...] = (path.replace(".", "_"),)
+            if match is not None:
+                parts = tuple(f"layers_{match[1]}_{part}" for part in _OPEN_CLIP_PARTS[match[2]])
+            return tuple(f"{layer}{part}" for part in parts)
+    return ()
 
 
 def dotted(name: str) -> tuple[str, str]:

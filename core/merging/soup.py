@@ -16,7 +16,7 @@ from core.errors import BadBase, BadValue, WrongArchitecture
 from core.merging import strengths
 from core.merging.average import shares
 from core.merging.blocks import FLOATS, Term, write_sum
-from core.merging.checkpoints import components, copy_rest, in_order, target_of
+from core.merging.checkpoints import MAIN, WHOLE, components, copy_rest, in_order, target_of
 from core.merging.deltas import one_thread
 from core.merging.space import require_space
 from core.progress import Report, Step, silent
@@ -35,7 +35,7 @@ def soup(
     metadata: Mapping[str, str] | None = None,
     report: Report = silent,
 ) -> None:
-    """Write the mean of checkpoints (folders in diffusers' format) as the folder `out`, whole or not at all.
+    """Write the mean of checkpoints, folders in diffusers' format or files, as `out`, whole or not at all.
 
     `weights` are relative. Where dtypes differ the result has the widest: float32 before the two halves.
     What holds no weights is taken from the first by content. Raises BadBase, BadValue, NotEnoughSpace, and
@@ -59,7 +59,7 @@ def add_difference(
     metadata: Mapping[str, str] | None = None,
     report: Report = silent,
 ) -> None:
-    """Write `base + weight * (model - minus)`, all folders in diffusers' format, as the folder `out`.
+    """Write `base + weight * (model - minus)`, all folders in diffusers' format or all files, as `out`.
 
     `blocks` are strengths by block, each times `weight`. What holds no weights is the base's. Raises as `soup`.
     """
@@ -84,17 +84,15 @@ def write_combined(
     metadata: Mapping[str, str] | None = None,
     report: Report = silent,
 ) -> None:
-    """Write the sum of checkpoints (weights files by component, factor of a `component.tensor`) as the folder `out`.
+    """Write the sum of checkpoints (weights files by component, factor of a `component.tensor`) as `out`.
 
-    Terms are added in the order given. What holds no weights is taken from the folder `rest`, one of them.
+    Terms are added in the order given. What holds no weights is taken from `rest`, one of them.
     Raises as `soup`.
     """
     first = terms[0][0]
     for other, _ in terms[1:]:
         if other.keys() != first.keys():
-            raise WrongArchitecture(
-                f"{other['unet'].parent.parent} and {rest} have different parts", "take checkpoints of one kind"
-            )
+            raise WrongArchitecture(f"{_place(other)} and {rest} have different parts", "take checkpoints of one kind")
     headers = {name: [_header(files[name]) for files, _ in terms] for name in first}
     specs = {name: _agreed(own) for name, own in headers.items()}
     total = sum(spec.nbytes for own in specs.values() for spec in own)
@@ -114,13 +112,13 @@ def write_combined(
                 for (files, factor), header in zip(terms, headers[name], strict=True)
             ]
             _require_same_numbers(opened, specs[name])
-            texts = {"format": "pt", **((metadata or {}) if name == "unet" else {})}
-            write_sum(target_of(first[name], _folder(first), part), opened, specs[name], texts, done)
+            texts = {"format": "pt", **((metadata or {}) if name in MAIN else {})}
+            write_sum(target_of(first[name], _place(first), part), opened, specs[name], texts, done)
         put_in_place(part, out)
 
 
-def _folder(files: Mapping[str, Path]) -> Path:
-    return files["unet"].parent.parent
+def _place(files: Mapping[str, Path]) -> Path:
+    return files[WHOLE] if WHOLE in files else files["unet"].parent.parent
 
 
 def _header(file: Path) -> TensorFile:

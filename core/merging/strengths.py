@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 
 from core.errors import BadValue
+from core.merging.layer_names import of_checkpoint
 
 _NAME = re.compile(r"text|mid|rest|(?:down|up)\.\d{1,2}")
 _PLACE = re.compile(
@@ -22,7 +23,15 @@ KNOWN = "text, down.N, mid, up.N, rest"
 
 
 def block_of(name: str) -> str:
-    """The block of a LoRA's layer (`lora_unet_…`, `lora_te…`) or of a tensor (`unet.…`, `text_encoder….`)."""
+    """The block of a LoRA's layer (`lora_unet_…`, `lora_te…`) or of a tensor (`unet.…`, `text_encoder….`).
+
+    A tensor of a checkpoint in one file (`checkpoint.…`) is in that of its layer.
+    """
+    own = name.removeprefix("checkpoint.")
+    if own.startswith(("cond_stage_model.", "conditioner.")):
+        return "text"
+    if own != name:
+        name = next(iter(of_checkpoint(own)), own)
     if name.startswith(("lora_te", "text_encoder")):
         return "text"
     place = _PLACE.match(name)

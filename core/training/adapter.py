@@ -1,4 +1,4 @@
-"""What a run trains beside the frozen base, a LoRA or a hypernetwork: put on, started, and read off it."""
+"""What a run trains on a base, beside it a LoRA or a hypernetwork, or its own weights: put on, started, read off it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from core.merging.peft_keys import write_peft
 from core.training.optimisers import Named
 from core.training.order import seed_of
 from core.training.recipe import Recipe
+from core.training.whole import WholeAdapter
 
 NAME = "kyodaku"
 LAYERS = {
@@ -37,8 +38,7 @@ class HypernetworkAdapter:
 
     def __init__(self, base: Base, recipe: Recipe) -> None:
         """Raises BadBase when the base has no attention."""
-        take_off(base)
-        self._rate = recipe.lr
+        self._rate = recipe.peak_lr
         unet = base.pipe.unet
         if not (widths := hypernetwork.widths_of(unet)):
             raise BadBase(f"{base.path}: its UNet has no attention", "train a LoRA")
@@ -74,7 +74,6 @@ class LoraAdapter:
         if self.text:
             found = {part: getattr(base.pipe, part, None) for part in ENCODERS}
             self._parts |= {part: module for part, module in found.items() if module is not None}
-        take_off(base)
         for part, module in self._parts.items():
             self._put_on(part, module)
         self.named: dict[str, torch.nn.Parameter] = {}
@@ -83,8 +82,8 @@ class LoraAdapter:
 
     def rates(self) -> Mapping[str, tuple[Named, float]]:
         """Parameters and the height of their learning rate, by part."""
-        text = self._recipe.text_encoder_lr or self._recipe.lr
-        return {part: (self._own(part), self._recipe.lr if part == "unet" else text) for part in self._parts}
+        text = self._recipe.text_encoder_lr or self._recipe.peak_lr
+        return {part: (self._own(part), self._recipe.peak_lr if part == "unet" else text) for part in self._parts}
 
     def initialise(self, key: str, seed: int) -> None:
         """Down: uniform within 1/sqrt(inputs), as peft and kohya do; up: nothing, so training starts from the base."""
@@ -136,9 +135,14 @@ class LoraAdapter:
                 parameter.data = parameter.data.float()
 
 
-def adapter_of(base: Base, recipe: Recipe) -> LoraAdapter | HypernetworkAdapter:
-    """What the recipe says learns, put on the base. Raises BadBase."""
-    return HypernetworkAdapter(base, recipe) if recipe.learns == "hypernetwork" else LoraAdapter(base, recipe)
+Adapter = LoraAdapter | HypernetworkAdapter | WholeAdapter
+KINDS: Mapping[str, type[Adapter]] = {"lora": LoraAdapter, "hypernetwork": HypernetworkAdapter, "full": WholeAdapter}
+
+
+def adapter_of(base: Base, recipe: Recipe) -> Adapter:
+    """What the recipe says learns, put on the base, in the place of what a run before has put on. Raises BadBase."""
+    take_off(base)
+    return KINDS[recipe.learns](base, recipe)
 
 
 def take_off(base: Base) -> None:

@@ -1,4 +1,4 @@
-"""The training of one LoRA, readable from top to bottom."""
+"""The training of one model, readable from top to bottom."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from core.base_model import Base
 from core.training import checkpoint
-from core.training.adapter import HypernetworkAdapter, LoraAdapter, adapter_of
+from core.training.adapter import Adapter, adapter_of
 from core.training.batches import Batches, Group, Rows
 from core.training.checkpoint import Kept
 from core.training.objective import Diffusion, errors
@@ -27,6 +27,11 @@ from core.training.team import Team
 from core.training.words import Words
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def loaded_as(recipe: Recipe) -> torch.dtype:
+    """The precision that a run's base is loaded in: weights that learn are float32 whatever passes are in."""
+    return torch.float32 if recipe.learns == "full" else DTYPES[recipe.precision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class _Pass:
 
 @dataclass(slots=True)
 class Fit:
-    """One LoRA or hypernetwork under training on a base that other runs use after it. `step` counts what is done.
+    """One model under training on a base that other runs use after it (but `full`). `step` counts what is done.
 
     `micro` is how many pictures go through the network at once: the recipe's batch, or less since memory ran out.
     `best` is the score that the weights kept as the best had, None before there is one.
@@ -71,7 +76,7 @@ class Fit:
     step: int = 0
     micro: int = 0
     best: float | None = None
-    adapter: LoraAdapter | HypernetworkAdapter = field(init=False)
+    adapter: Adapter = field(init=False)
     optimiser: Optimiser = field(init=False)
     batches: Batches = field(init=False)
     diffusion: Diffusion = field(init=False)

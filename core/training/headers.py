@@ -8,7 +8,6 @@ from core.base_model import Base
 from core.cohort import root_of
 from core.training.recipe import Recipe
 from core.training.task import Settings, Task
-from storage.records import ModelKind
 
 VERSION = "1"
 ARCHITECTURES = {
@@ -16,7 +15,8 @@ ARCHITECTURES = {
     "sd2": "stable-diffusion-v2-768-v",
     "sdxl": "stable-diffusion-xl-v1-base",
 }
-TITLES = {"lora": "LoRA", "hypernetwork": "Hypernetwork"}
+TITLES = {"lora": "LoRA", "hypernetwork": "Hypernetwork", "full": "Checkpoint"}
+KINDS = {"lora": "/lora", "hypernetwork": "/hypernetwork", "full": ""}
 KOHYAS_BASES = {"sd1": "sd_v1", "sd2": "sd_v2_768_v", "sdxl": "sdxl_base_v1-0"}
 
 
@@ -28,10 +28,9 @@ def metadata(base: Base, settings: Settings, task: Task) -> dict[str, str]:
     """
     recipe = settings.recipe
     resolution = recipe.resolution or base.resolution
-    personal = task.kind is ModelKind.LORA
     told = {
         "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.architecture": f"{_architecture(base)}/{recipe.learns}",
+        "modelspec.architecture": _architecture(base) + KINDS[recipe.learns],
         "modelspec.implementation": "https://github.com/huggingface/diffusers",
         "modelspec.title": f"{TITLES[recipe.learns]} trained by Kyodaku",
         "modelspec.resolution": f"{resolution}x{resolution}",
@@ -39,13 +38,13 @@ def metadata(base: Base, settings: Settings, task: Task) -> dict[str, str]:
         "modelspec.trigger_phrase": task.trigger,
         "kyodaku.version": VERSION,
         "kyodaku.kind": task.kind.value,
-        "kyodaku.subject_root" if personal else "kyodaku.cohort_root": root_of(task.items),
+        "kyodaku.subject_root" if task.personal else "kyodaku.cohort_root": root_of(task.items),
         "kyodaku.people": str(len(task.people)),
         "kyodaku.pictures": str(len(task.items)),
         "kyodaku.base": base.unet_hash,
         "kyodaku.recipe": json.dumps(recipe.told(), sort_keys=True, separators=(",", ":")),
     }
-    if not personal and settings.cohort.ledger_head is not None:
+    if not task.personal and settings.cohort.ledger_head is not None:
         told["kyodaku.ledger_head"] = settings.cohort.ledger_head
     return told | _kohyas(base, recipe, resolution)
 
@@ -71,7 +70,7 @@ def _kohyas(base: Base, recipe: Recipe, resolution: int) -> dict[str, str]:
         "ss_total_batch_size": recipe.batch,
         "ss_gradient_accumulation_steps": recipe.accumulate,
         "ss_gradient_checkpointing": recipe.gradient_checkpointing,
-        "ss_unet_lr": recipe.lr,
+        "ss_unet_lr": recipe.peak_lr,
         "ss_text_encoder_lr": recipe.text_encoder_lr,
         "ss_optimizer": recipe.optimiser,
         "ss_lr_scheduler": recipe.schedule,

@@ -1,4 +1,4 @@
-"""Training of a frozen cohort: a LoRA a person, or one for all; consent is looked at again and again."""
+"""Training of a frozen cohort: a model a person, or one for all; consent is looked at again and again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
-from core.base_model import devices_of
+from core.base_model import Base, devices_of
 from core.base_model import load as load_base
 from core.cohort import recheck
 from core.errors import BadValue, ConsentLost, NameTaken, NoSuchRecord, Refused, Tainted
@@ -20,8 +20,9 @@ from core.generate import permit_base
 from core.generated_checks import Checker
 from core.progress import Report, Step, silent
 from core.training import captions, checkpoint, latent_cache, preview
-from core.training.fit import DTYPES
-from core.training.one import WEIGHTS, train_one
+from core.training.fit import loaded_as
+from core.training.needs import require_disk
+from core.training.one import train_one
 from core.training.recipe import SHARED_TRIGGER, Recipe, require_optimiser, trigger_of
 from core.training.recipe import load as load_recipe
 from core.training.task import Seat, Settings, Task
@@ -42,20 +43,24 @@ def run_job(catalog: Catalog, job: Job, report: Report, team: Team | None = None
     As `train`, which a `team` that was launched is handed on to.
     """
     args = job.args
-    recipe = load_recipe(None if args.get("recipe") is None else Path(args["recipe"]), args.get("overrides"))
     made = train(
         catalog,
         args["cohort"],
         Path(args["base"]),
         args["name"],
         mode=args.get("mode", "per-subject"),
-        recipe=recipe,
+        recipe=recipe_of(args),
         device=args.get("device", "auto"),
         report=report,
         job=job.id,
         team=team,
     )
     return {"models": made}
+
+
+def recipe_of(args: Mapping[str, Any]) -> Recipe:
+    """The recipe that a `train` job's arguments name, with what they give otherwise. Raises as `recipe.load`."""
+    return load_recipe(None if args.get("recipe") is None else Path(args["recipe"]), args.get("overrides"))
 
 
 def train(
@@ -72,36 +77,48 @@ def train(
     processes: int | None = None,
     team: Team | None = None,
 ) -> list[str]:
-    """Train a frozen cohort's LoRAs and register them; the models' names, by pseudonym.
+    """Train a frozen cohort's models and register them; the models' names, by pseudonym.
 
-    With a job they leave checkpoints in its folder, and what is finished is found again on resume. A LoRA depends on
+    With a job they leave checkpoints in its folder, and what is finished is found again on resume. A model depends on
     the recipe, the base and its own people's pictures alone. `device` may list several, apart by commas; they and
     `processes` (on a CPU; default: one a core, on a small base) change the speed and no byte. A base that is a model of
     the catalog must be one that may be drawn with. A `team` that was launched, which this process leads, takes the
     place of devices and processes. Raises ConsentLost, Refused, Tainted, BadBase, BadImage, BadValue, NameTaken.
     """
-    if mode not in MODES:
-        raise BadValue(f"there is no way of training {mode!r}", f"one of: {', '.join(MODES)}")
+    recipe = recipe or Recipe()
     if team is not None and mode != "pooled":
         raise BadValue(
-            "processes that were launched train one LoRA together", "give --pooled, or train without a launcher"
+            "processes that were launched train one model together", "give --pooled, or train without a launcher"
         )
-    require_optimiser(recipe or Recipe())
-    cohort = _cohort(catalog, cohort_name)
-    recheck(catalog, cohort)
-    tasks = _tasks(catalog, cohort, name, mode)
-    left = [task for task in tasks if not _is_made(catalog, task, cohort, job)]
+    cohort, tasks, left = ask(catalog, cohort_name, name, mode, recipe, job)
     if left:
-        recipe = recipe or Recipe()
         devices = devices_of(device) if team is None else (team.device,) * team.count
         chosen = team is not None or device != "auto"
-        split = _split(base, devices, recipe, mode, len(left), processes, chosen=chosen)
+        split = split_of(base, devices, recipe, mode, len(left), processes, chosen=chosen)
+        if recipe.learns == "full":
+            require_disk(catalog, base, recipe, len(left), 1 if mode == "pooled" else len(split.devices))
         folder = None if job is None else jobs.folder_of(catalog, job)
         said = captions.for_run(catalog, [item for task in left for item in task.items], recipe, folder)
         left = [replace(task, captions=tuple(said[captions.key_of(item)] for item in task.items)) for task in left]
         settings = Settings(catalog.folder, cohort, base, recipe, split.devices[0], split.threads, folder)
         _run(catalog, settings, left, split, len(tasks), report, job, team)
     return [task.name for task in tasks]
+
+
+def ask(
+    catalog: Catalog, cohort_name: str, name: str, mode: str, recipe: Recipe, job: int | None = None
+) -> tuple[Cohort, list[Task], list[Task]]:
+    """The frozen cohort, the models it would be trained to, and those of them that the job has not made yet.
+
+    Raises BadValue, MissingDependency, NoSuchRecord, Tainted, ConsentLost, Refused, NameTaken.
+    """
+    if mode not in MODES:
+        raise BadValue(f"there is no way of training {mode!r}", f"one of: {', '.join(MODES)}")
+    require_optimiser(recipe)
+    cohort = _cohort(catalog, cohort_name)
+    recheck(catalog, cohort)
+    tasks = _tasks(catalog, cohort, name, mode, recipe)
+    return cohort, tasks, [task for task in tasks if not _is_made(catalog, task, cohort, job)]
 
 
 def serve(settings: Settings, tasks: Iterator[Task], team: Team | None = None) -> Iterator[Message]:
@@ -112,7 +129,7 @@ def serve(settings: Settings, tasks: Iterator[Task], team: Team | None = None) -
     import torch
 
     torch.set_num_threads(settings.threads)
-    base = load_base(settings.base, settings.device, DTYPES[settings.recipe.precision])
+    base = _loaded(settings)
     checker = Checker(str(base.device), base.path) if settings.recipe.previews else None
     with (
         closing(catalogs.open_catalog(settings.catalog, readonly=True)) as catalog,
@@ -121,10 +138,17 @@ def serve(settings: Settings, tasks: Iterator[Task], team: Team | None = None) -
     ):
         team = team or met.enter_context(closing(Team(settings.seat, settings.device)))
         permit_base(catalog, base.unet_hash)
-        for task in tasks:  # one is asked for when the one before is registered
+        for number, task in enumerate(tasks):  # one is asked for when the one before is registered
             unregistered.close()
+            if number and settings.recipe.learns == "full":  # the run before changed it
+                del base
+                base = _loaded(settings)
             look = partial(_look_at_all, catalog, settings.cohort, base.unet_hash, task)
             yield from train_one(catalog, settings, base, checker, task, team, look, unregistered)
+
+
+def _loaded(settings: Settings) -> Base:
+    return load_base(settings.base, settings.device, loaded_as(settings.recipe))
 
 
 def _run(
@@ -146,7 +170,7 @@ def _run(
         open_.callback(whole_files.sweep_parts, catalog.models)  # of processes that were ended
         watch = open_.enter_context(closing(Watch(settings.folder, board=settings.recipe.board)))
         if team is None:
-            together = len(split.devices) > 1 and tasks[0].kind is ModelKind.POOLED
+            together = len(split.devices) > 1 and not tasks[0].personal
             meeting = Path(open_.enter_context(TemporaryDirectory())) / "meeting"
             each = [
                 replace(settings, device=device, seat=Seat(rank, len(split.devices), meeting) if together else None)
@@ -164,13 +188,20 @@ def _run(
                 _register(catalog, settings, named[message.task], message, job)
             else:
                 smooth = watch.saw(message.task, message.step, message.figures)
-            note = f"{ready} of {total} LoRAs ready, loss {smooth:.4f}{_said(message.figures, settings.recipe)}"
+            note = f"{ready} of {total} models ready, loss {smooth:.4f}{_said(message.figures, settings.recipe)}"
             done = (total - len(tasks)) * steps + sum(at.values())
             report(Step("training", done, total * steps, note))
 
 
-def _split(
-    base: Path, devices: Sequence[str], recipe: Recipe, mode: str, tasks: int, processes: int | None, *, chosen: bool
+def split_of(
+    base: Path,
+    devices: Sequence[str],
+    recipe: Recipe,
+    mode: str,
+    tasks: int,
+    processes: int | None = None,
+    *,
+    chosen: bool,
 ) -> Split:
     """Which device does what. Raises BadValue where devices were chosen that a step can't be shared out among."""
     if mode != "pooled":
@@ -205,23 +236,25 @@ def _cohort(catalog: Catalog, name: str) -> Cohort:
     return cohort
 
 
-def _tasks(catalog: Catalog, cohort: Cohort, name: str, mode: str) -> list[Task]:
+def _tasks(catalog: Catalog, cohort: Cohort, name: str, mode: str, recipe: Recipe) -> list[Task]:
     items = list(artifacts.cohort_items(catalog, cohort.id))
     if not items:
         raise BadValue(f"cohort {cohort.name!r} holds no pictures", f"see: kyodaku cohort explain {cohort.name}")
+    whole = ModelKind.FULL if recipe.learns == "full" else None
     if mode == "pooled":
         if cohort.rules.purpose is not Purpose.TRAIN_COMPOSITE and len({item.subject_id for item in items}) > 1:
             raise Refused(
-                f"cohort {cohort.name!r} is for {cohort.rules.purpose}, and one LoRA of several people is a composite",
+                f"cohort {cohort.name!r} is for {cohort.rules.purpose}, and one model of several people is a composite",
                 "train it --per-subject, or freeze a cohort for train-composite",
             )
         key = f"pooled/{cohort.merkle_root}"
-        return [Task(name, ModelKind.POOLED, key, SHARED_TRIGGER, None, tuple(items))]
+        return [Task(name, whole or ModelKind.POOLED, key, SHARED_TRIGGER, None, tuple(items))]
     tasks = []
     for uid, own in groupby(items, key=lambda item: item.subject_uid):
         pictures = tuple(own)
         model = f"{name}.{uid[:8]}"
-        tasks.append(Task(model, ModelKind.LORA, uid, trigger_of(uid), pictures[0].subject_id, pictures))
+        first = pictures[0].subject_id
+        tasks.append(Task(model, whole or ModelKind.LORA, uid, trigger_of(uid), first, pictures))
     return tasks
 
 
@@ -255,7 +288,7 @@ def _look_at_consent(catalog: Catalog, cohort: Cohort, task: Task) -> None:
 def _register(catalog: Catalog, settings: Settings, task: Task, message: Message, job: int | None) -> None:
     """Put what was made in its place and on record, or neither."""
     made = cast(Path, message.weights)
-    path = catalog.models / f"{task.name}{WEIGHTS}"
+    path = catalog.models / settings.weights(task)
     placed: list[Path] = []
     count = len(task.people)
     try:
@@ -269,7 +302,7 @@ def _register(catalog: Catalog, settings: Settings, task: Task, message: Message
                     name=task.name,
                     kind=task.kind,
                     path=path.name,
-                    content_hash=whole_files.file_hash(made),
+                    content_hash=whole_files.file_hash(whole_files.weights_file(made)),
                     base=str(settings.base),
                     base_hash=message.base_hash,
                     trigger=task.trigger,

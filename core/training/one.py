@@ -1,4 +1,4 @@
-"""One LoRA from its people's pictures: encoded, trained, watched, drawn with, and written."""
+"""One model from its people's pictures: encoded, trained, watched, drawn with, and written."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ from core.training.workers import Message
 from core.watch import Watch
 from storage import whole_files
 from storage.catalog import Catalog
-from storage.records import CohortItem, ModelKind
+from storage.records import CohortItem
 
-WEIGHTS = ".safetensors"
 PREVIEWS = "previews"  # folder in the job's
 DRAWS = 4  # noise levels that each held-out picture is looked at with
 SHORT = 8  # letters of a pseudonym that tell people apart in figures
@@ -62,7 +61,7 @@ def train_one(
     look_at_consent: Callable[[], None],
     unregistered: ExitStack,
 ) -> Iterator[Message]:
-    """Train a task's LoRA and tell of each step; at the end where it is staged, until `unregistered` is closed.
+    """Train a task's model and tell of each step; at the end where it is staged, until `unregistered` is closed.
 
     Of a team only the one that leads tells, draws and writes; each looks at consent by itself.
     `look_at_consent` raises ConsentLost unless all that the task trains on is still permitted, Refused for its base.
@@ -95,7 +94,7 @@ def train_one(
         yield Message(task.name, recipe.steps, figures, True, aside=True)
         return
     # What is made stays under a name of nobody's until it is registered: a run that dies leaves what is swept.
-    weights = unregistered.enter_context(whole_files.staged(catalog.models / f"{task.name}{WEIGHTS}"))
+    weights = unregistered.enter_context(whole_files.staged(catalog.models / settings.weights(task)))
     with fit.written():
         fit.adapter.write(weights, headers.metadata(base, settings, task))
     drawn = None
@@ -188,7 +187,7 @@ def _encoded(
         pictures = prepare(
             catalog, base, items, resolution, recipe.background, buckets=recipe.buckets, mirrored=recipe.flip
         )
-        trigger = task.trigger if task.kind is ModelKind.LORA else trigger_of(uid)
+        trigger = task.trigger if task.personal else trigger_of(uid)
         words: dict[str, Words] = {}
         if recipe.text_encoder_lr is None and not recipe.caption_shuffle:
             texts = [text_at(caption, word, recipe) for caption in called for word in (trigger, SHARED_TRIGGER)]

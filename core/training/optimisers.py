@@ -130,15 +130,17 @@ def _made(recipe: Recipe, groups: list[dict[str, Any]]) -> Any:
     try:
         match recipe.optimiser:
             case "adamw8bit":
-                return library.optim.AdamW8bit(groups, lr=recipe.lr, **shared)
+                return library.optim.AdamW8bit(groups, lr=recipe.peak_lr, **shared)
             case "prodigy":
-                return library.Prodigy(groups, lr=recipe.lr, use_bias_correction=True, safeguard_warmup=True, **shared)
+                return library.Prodigy(
+                    groups, lr=recipe.peak_lr, use_bias_correction=True, safeguard_warmup=True, **shared
+                )
             case "schedule-free":
-                made = library.AdamWScheduleFree(groups, lr=recipe.lr, warmup_steps=recipe.warmup, **shared)
+                made = library.AdamWScheduleFree(groups, lr=recipe.peak_lr, warmup_steps=recipe.warmup, **shared)
                 made.train()
                 return made
             case _:
-                return torch.optim.AdamW(groups, lr=recipe.lr, fused=True, **shared)
+                return torch.optim.AdamW(groups, lr=recipe.peak_lr, fused=True, **shared)
     except ValueError as error:
         raise BadRecipe(f"optimiser {recipe.optimiser!r} refuses the recipe: {error}", "change it") from error
 

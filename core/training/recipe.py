@@ -18,6 +18,7 @@ from core.errors import BadRecipe, MissingDependency, PromptRefused
 SHARED_TRIGGER = "kyodaku"  # half the captions say this in place of the person's own word: a composite answers to it
 TRIGGER = "{trigger}"  # stands in a caption for that word
 ATTRIBUTES = ("place", "year", "framing")  # what else a caption may hold in braces: what the catalog knows
+RATES = {"lora": 1e-4, "hypernetwork": 1e-4, "full": 1e-5}  # what learns, and the usual height of its learning rate
 LIBRARIES = {"adamw8bit": "bitsandbytes", "prodigy": "prodigyopt", "schedule-free": "schedulefree"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -34,13 +35,13 @@ class Unit:
 
 
 class Recipe(BaseModel):
-    """How one LoRA is trained. Frozen; unknown fields are refused."""
+    """How one model is trained. Frozen; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     # What learns
-    learns: Annotated[Literal["lora", "hypernetwork"], Unit("name")] = "lora"
-    """A LoRA, which can be averaged; or a hypernetwork in A1111's layout, which can't."""
+    learns: Annotated[Literal["lora", "hypernetwork", "full"], Unit("name")] = "lora"
+    """A LoRA, which can be averaged; a hypernetwork in A1111's layout, which can't; full: the UNet's own weights."""
     activation: Annotated[Activation, Unit("name")] = "linear"
     """What stands between the two layers of a hypernetwork."""
     rank: Annotated[int, Field(ge=1, le=1024), Unit("dimensions")] = 8
@@ -61,8 +62,8 @@ class Recipe(BaseModel):
     """Passes whose gradients make one step: a larger batch in the same memory."""
     optimiser: Annotated[Literal["adamw", "adamw8bit", "prodigy", "schedule-free"], Unit("name")] = "adamw"
     """AdamW; in 8 bits (bitsandbytes) for less memory; Prodigy, which finds its rate; schedule-free AdamW."""
-    lr: Annotated[Rate, Unit("per step")] = 1e-4
-    """Learning rate at its height; with prodigy a factor of the rate it finds, so 1."""
+    lr: Annotated[Rate, Unit("per step")] | None = None
+    """Learning rate at its height; none: 1e-4, with full 1e-5, with prodigy 1 (a factor of the rate it finds)."""
     beta1: Annotated[float, Field(ge=0, lt=1), Unit("share")] = 0.9
     """How much of the gradients before goes into a step."""
     beta2: Annotated[float, Field(ge=0, lt=1), Unit("share")] = 0.999
@@ -154,6 +155,8 @@ class Recipe(BaseModel):
     def _fits_together(self) -> Recipe:
         if self.learns == "hypernetwork" and (self.text_encoder_lr is not None or self.format != "kohya"):
             raise ValueError("a hypernetwork stands before the UNet's attention alone: no text_encoder_lr, no format")
+        if self.learns == "full" and (self.text_encoder_lr is not None or self.format != "kohya"):
+            raise ValueError("full trains the UNet alone and writes a whole checkpoint: no text_encoder_lr, no format")
         if self.keep == "validation" and not self.validation:
             raise ValueError('keep = "validation" needs validation above 0')
         if self.keep == "likeness" and not (self.preview_every and self.previews):
@@ -165,9 +168,16 @@ class Recipe(BaseModel):
         """alpha as it is written to the file."""
         return float(self.rank) if self.alpha is None else self.alpha
 
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate at its height, given or usual."""
+        if self.lr is not None:
+            return self.lr
+        return 1.0 if self.optimiser == "prodigy" else RATES[self.learns]
+
     def told(self) -> dict[str, Any]:
-        """The fields as they may leave this machine: without a path."""
-        return {name: value for name, value in self.model_dump().items() if name != "captions"}
+        """The fields as they may leave this machine: without a path, and with the rate that is meant."""
+        return {name: value for name, value in self.model_dump().items() if name != "captions"} | {"lr": self.peak_lr}
 
 
 def check_caption(caption: str, where: str, *, attributes: tuple[str, ...] = ATTRIBUTES, trigger: bool = True) -> None:

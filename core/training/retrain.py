@@ -1,4 +1,4 @@
-"""A pooled LoRA trained again without those who left it: the same recipe, on its cohort frozen anew."""
+"""A pooled model trained again without those who left it: the same recipe, on its cohort frozen anew."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from storage.records import Cohort, Job
 
 
 def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
-    """Run a `retrain` job: args `model`, the id of the LoRA that can't be had any more, and `device` (default auto).
+    """Run a `retrain` job: args `model`, the id of the model that can't be had any more, and `device` (default auto).
 
-    Cohort and LoRA get new names, with the job's number; on resume they are found again. Raises as freezing and
+    Cohort and model get new names, with the job's number; on resume they are found again. Raises as freezing and
     training do: nothing is trained that consent at this moment does not cover.
     """
     old = artifacts.get_model(catalog, int(job.args["model"]))

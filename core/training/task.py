@@ -1,4 +1,4 @@
-"""What a training run is made of: its LoRAs, and what they share. All can be sent to another process."""
+"""What a training run is made of: its models, and what they share. All can be sent to another process."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from core.training import latent_cache
 from core.training.recipe import Recipe
 from storage.records import Cohort, CohortItem, ModelKind
 
+WEIGHTS = ".safetensors"
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One LoRA to be trained. `key` seeds it: the person's pseudonym, or the pooled cohort's root."""
+    """One model to be trained. `key` seeds it: the person's pseudonym, or the pooled cohort's root."""
 
     name: str
     kind: ModelKind
@@ -25,6 +27,11 @@ class Task:
     captions: tuple[str, ...] = ()  # what each item is called, once that is said
 
     @property
+    def personal(self) -> bool:
+        """Whether it is one person's, and depends on theirs alone."""
+        return self.subject_id is not None
+
+    @property
     def people(self) -> list[tuple[int, str]]:
         """Ids and pseudonyms of whose pictures these are, by pseudonym."""
         return sorted({(item.subject_id, item.subject_uid) for item in self.items}, key=lambda person: person[1])
@@ -32,7 +39,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A process among `count` that train one LoRA together.
+    """A process among `count` that train one model together.
 
     `meeting` is a file by which they find each other; None: they were launched, and the environment says how.
     """
@@ -44,7 +51,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What all LoRAs of one run share, and where one process is; can be sent to that process."""
+    """What all models of one run share, and where one process is; can be sent to that process."""
 
     catalog: Path
     cohort: Cohort
@@ -53,7 +60,11 @@ class Settings:
     device: str
     threads: int
     folder: Path | None  # the job's, for checkpoints and previews on the way
-    seat: Seat | None = None  # None: it trains whole LoRAs by itself
+    seat: Seat | None = None  # None: it trains models by itself
+
+    def weights(self, task: Task) -> str:
+        """The name of what a task makes in the folder of models: a file, or a whole checkpoint's folder."""
+        return task.name if self.recipe.learns == "full" else f"{task.name}{WEIGHTS}"
 
     def checkpoint(self, task: Task) -> Path | None:
         """Where a task's checkpoint lies; None: none is kept."""

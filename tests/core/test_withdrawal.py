@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from storage.catalog import Catalog
 from storage.records import CohortRules, ModelState, Purpose, Status
 from tests import composites
 from tests.composites import Composite, content
+from tests.one_file import write_checkpoint
 from tests.tiny_base import write_tiny_base
 from tests.world import FACE, GRANTED, adult, photograph
 
@@ -127,6 +129,29 @@ def test_any_of_thirty_leaves_a_composite_that_never_held_them(catalog: Catalog,
         shares = artifacts.shares_of(catalog, artifacts.get_model(catalog, name).id)
         assert made.people[leaving].id not in shares
         assert len(shares) == (30 if name in ("outer", "again") else 29)
+
+
+def test_it_holds_of_a_base_in_one_file(catalog: Catalog, tmp_path: Path) -> None:
+    base = tmp_path / "base.safetensors"
+    write_checkpoint(base, 1)
+    made = composites.build(catalog, base, NAMES, RULES)
+
+    def merge(prefix: str, loras: Sequence[str]) -> None:
+        merge_average(catalog, loras, f"{prefix}mean")
+        merge_bake(catalog, f"{prefix}mean", base, f"{prefix}baked", weight=0.8)
+        merge_bake(catalog, f"{prefix}mean", catalog.models / f"{prefix}baked.safetensors", f"{prefix}twice")
+        merge_soup(catalog, [f"{prefix}baked", f"{prefix}twice"], f"{prefix}soup", weights=[1, 3])
+
+    merge("", made.loras)
+    assert artifacts.get_model(catalog, "soup").path == "soup.safetensors"
+    merge("never-", made.loras[1:])
+    before = content(catalog, "soup")
+    done = withdrawal.withdraw(catalog, NAMES[0], COMPOSITE, by="me")
+    assert sorted(done.remade) == ["baked", "mean", "soup", "twice"]
+    for name in done.remade:
+        assert content(catalog, name) == content(catalog, f"never-{name}"), name
+        assert verify(catalog, name).ok
+    assert content(catalog, "soup") != before
 
 
 def test_two_leave_one_after_the_other(catalog: Catalog, six: Composite) -> None:

@@ -105,7 +105,7 @@ def average(
 def bake(
     context: typer.Context,
     model: Name,
-    base: Annotated[Path, typer.Option(help="The base to merge it into: a folder in diffusers' format.")],
+    base: Annotated[Path, typer.Option(help="The base to merge it into: a diffusers folder or a .safetensors file.")],
     out: Out,
     weight: Annotated[float, typer.Option(help="How strongly; 1 is as it was trained, below 0 takes away.")] = 1.0,
     blocks: Blocks = None,

@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 
 from core import base_model, single_file
 from core.base_model import Base
+from core.merging.bake import bake
+from core.merging.formats import read_lora
 from core.training.batches import Group
 from core.training.dataset import Picture
 from core.training.fit import Fit, Told
@@ -96,7 +98,26 @@ def test_a_full_size_base_in_one_file(tmp_path: Path) -> None:
     write_single_file(path)
     base = base_model.load(path, "cpu")
     assert (base.family, base.resolution, base.predicts) == ("sd1", 512, "epsilon")
-    learned(*steps_of(base, 16))
+    fit, told = steps_of(base, 16)
+    learned(fit, told)
+    fit.adapter.write(tmp_path / "lora.safetensors", {})
+    bake(tmp_path / "lora.safetensors", path, tmp_path / "baked.safetensors", weight=20)
+    del base, fit
+    _are_fused(path, tmp_path / "lora.safetensors", tmp_path / "baked.safetensors", 20)
+
+
+def _are_fused(plain: Path, lora: Path, baked: Path, weight: float) -> None:
+    """A baked file holds what diffusers fuses."""
+    before = {name: tensor.clone() for name, tensor in base_model.load(plain, "cpu").pipe.unet.state_dict().items()}
+    theirs = base_model.load(plain, "cpu").pipe
+    theirs.load_lora_weights(lora.parent, weight_name=lora.name)
+    theirs.fuse_lora(lora_scale=weight)
+    theirs.unload_lora_weights()
+    ours = base_model.load(baked, "cpu").pipe.unet.state_dict()
+    for name, tensor in theirs.unet.state_dict().items():
+        torch.testing.assert_close(ours[name], tensor, rtol=2e-3, atol=2e-5)
+    moved = [name for name, tensor in ours.items() if not torch.equal(tensor, before[name])]
+    assert len(moved) == len(read_lora(lora))
 
 
 def test_sdxl(tmp_path: Path) -> None:
