@@ -31,6 +31,7 @@ from tui.themes import THEMES
 
 if TYPE_CHECKING:
     from tui.screens.archive import ArchiveRoom
+    from tui.screens.captions import CaptionsRoom
     from tui.screens.people import PeopleRoom
 
 TICK_S = 1.0  # how often the catalog is asked whether another process changed it
@@ -94,6 +95,7 @@ class KyodakuApp(Host):
         "people": _room("tui.screens.people", "PeopleRoom"),
         "consent": _room("tui.screens.consent", "ConsentRoom"),
         "cohorts": _room("tui.screens.cohorts", "CohortsRoom"),
+        "captions": _room("tui.screens.captions", "CaptionsRoom"),
         "training": _room("tui.screens.training", "TrainingRoom"),
         "models": _room("tui.screens.models", "ModelsRoom"),
         "jobs": _room("tui.screens.jobs", "JobsRoom"),
@@ -173,6 +175,11 @@ class KyodakuApp(Host):
         await self.go("people")
         people = cast("PeopleRoom", self.room("people"))
         people.begin(partial(people.show_face, face), group="load")
+
+    async def show_captions(self, cohort: str) -> None:
+        await self.go("captions")
+        captions = cast("CaptionsRoom", self.room("captions"))
+        captions.begin(partial(captions.show_cohort, cohort), group="load")
 
     def settle_statuses(self) -> None:
         if isinstance(self.screen, Room) and not self._settling:

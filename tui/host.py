@@ -61,6 +61,10 @@ class Host(App[None]):
         """Show the entry of People that a face belongs to."""
         raise NotImplementedError
 
+    async def show_captions(self, cohort: str) -> None:
+        """Show what a cohort's pictures are called."""
+        raise NotImplementedError
+
     def settle_statuses(self) -> None:
         """Bring the statuses that searches read up to the clock, in the background."""
         raise NotImplementedError

@@ -56,8 +56,8 @@ class ArchiveRoom(TaggingRoom):
         self._told = ""  # of a search that can't be understood
         self._sort = 0
         self._photographs = 0  # in the catalog, when they were counted last
-        self.table = PhotoTable(self._rows, id="table")
-        self.table.add_class("list")
+        self._table = PhotoTable(self._rows, id="table")
+        self._table.add_class("list")
 
     def body(self) -> ComposeResult:
         with Horizontal(id="searching"):
@@ -74,6 +74,10 @@ class ArchiveRoom(TaggingRoom):
                 with VerticalScroll(id="facts"):
                     yield Static("")
         yield self.reason
+
+    @property
+    def table(self) -> PhotoTable:
+        return self._table
 
     def on_mount(self) -> None:
         self.table.marked, self.table.take_count = self.is_marked, self.take_count

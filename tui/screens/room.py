@@ -280,7 +280,7 @@ class Room(Screen[None]):
         self.app.exit()
 
     def _help(self) -> Group:
-        info = next(info for info in actions.ROOMS if info.name == self.ROOM)
+        info = actions.info_of(self.ROOM)
         keys = _columns()
         for action in actions.of_room(self.ROOM):
             why = self.why_not(action.name)
@@ -292,7 +292,7 @@ class Room(Screen[None]):
             moves.add_row(pressed, what)
         for status, sign in SIGNS.items():
             signs.add_row(sign, str(status))
-        title = Text().append(f"{info.key} {info.title}", style="bold").append(f": {info.about}\n")
+        title = Text().append(f"{info.key} {info.title}".strip(), style="bold").append(f": {info.about}\n")
         return Group(title, keys, Text("\nMoving", style="bold"), moves, Text("\nStatuses", style="bold"), signs)
 
 

@@ -36,7 +36,7 @@ class RoomsLine(Widget):
         if cell_len(HEAD) + sum(map(cell_len, labels)) <= self.size.width:
             line.append(HEAD, style="bold")
         for info, label in zip(actions.ROOMS, labels, strict=True):
-            here = info.name == self._current
+            here = info.name in (self._current, actions.info_of(self._current).within)
             line.append(label, style=Style(reverse=here, bold=here, meta={"@click": f"screen.go('{info.name}')"}))
         return line
 
@@ -44,8 +44,9 @@ class RoomsLine(Widget):
 def room_labels(current: str, width: int) -> list[str]:
     """The rooms' keys and titles. Where they don't fit, titles are cut to one length, but for the current room's."""
     labels: list[str] = []
+    here = (current, actions.info_of(current).within)
     for letters in range(max(len(info.title) for info in actions.ROOMS), -1, -1):
-        titles = [info.title if info.name == current else info.title[:letters] for info in actions.ROOMS]
+        titles = [info.title if info.name in here else info.title[:letters] for info in actions.ROOMS]
         keys = [actions.room_key(info, current) for info in actions.ROOMS]
         labels = [f" {key} {title}".rstrip() + " " for key, title in zip(keys, titles, strict=True)]
         if sum(map(cell_len, labels)) <= width:
