@@ -465,7 +465,7 @@ def test_a_face_that_clustering_moved_is_reached_by_its_owner(catalog: Catalog, 
 def test_a_face_that_never_trained_takes_nothing_out(catalog: Catalog, six: Composite) -> None:
     photograph(catalog, [(six.people[0], FACE)])
     face = faces.of_subject(catalog, six.people[0].id)[-1]
-    assert people.split(catalog, "Ann", [face.id], sure=False) == people.Belongs("Ann", 1, withdrawal.NOTHING)
+    assert people.split(catalog, "Ann", [face.id], sure=False) == people.Belongs("Ann", 2, withdrawal.NOTHING)
     assert artifacts.get_model(catalog, six.loras[0]).state is ModelState.OK
 
 
