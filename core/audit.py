@@ -228,7 +228,7 @@ def _report(found: _Found, folder: Path) -> AuditReport:
     near = [] if found.trained is None else copies(drawn.looks, _pictures(drawn), drawn.vectors, found.trained)
     memorised = [copy for copy in near if copy.by]
     seen = Seen(drawn.pictures, drawn.faceless, len(drawn.faces), matches)
-    verdict = verdict_of(seen, threshold, found.fit, memorised, pull)
+    verdict = verdict_of(seen, threshold, found.fit, memorised, pull, max(found.shares.values(), default=0.0))
     people = sorted({found.names[copy.subject] for copy in memorised if copy.subject in found.names})
     resembles = [one.subject for one in nearest if one.matches] if matches >= verdict.needed else []
     if pull is not None and pull.stands_out:
