@@ -1054,8 +1054,8 @@ MUTATIONS = (
     Mutation(
         "a face put right takes out what it trained",
         "core/people.py",
-        "        taken = take_out_faces(catalog, [face.id])\n",
-        "        taken = TakenOut()\n",
+        "        correction.taken = take_out_faces(catalog, [face.id])\n",
+        "",
         WITHDRAWAL,
     ),
     # What files say, and what leaves
