@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
-from core import base_model, credentials, hypernetwork, portraits, prompts
+from core import base_model, credentials, hypernetwork, portraits, prompts, textual_inversion
 from core.base_model import Base
 from core.composition import CHECKPOINTS, permit
 from core.credentials import Credentials
@@ -144,7 +145,7 @@ def open_model(catalog: Catalog, name: str, device: str = "auto") -> Opened:
 
 
 def add_lora(base: Base, weights: Path, content_hash: str) -> None:
-    """Merge a LoRA file into the loaded base, or put a hypernetwork on it.
+    """Merge a LoRA file into the loaded base, or put a hypernetwork or a learned word on it.
 
     Raises BadLora when it is not the file that was registered.
     """
@@ -153,7 +154,14 @@ def add_lora(base: Base, weights: Path, content_hash: str) -> None:
     if hypernetwork.is_one(weights):
         hypernetwork.put_on(base.pipe.unet, hypernetwork.read(weights).to(base.device))
         return
-    base.pipe.load_lora_weights(weights.parent, weight_name=weights.name, adapter_name=ADAPTER, local_files_only=True)
+    if textual_inversion.is_one(weights):
+        textual_inversion.put_on(base.pipe, *textual_inversion.read(weights))
+        return
+    tensors, words = textual_inversion.unbundle(load_file(weights))
+    for word, vectors in words.items():
+        textual_inversion.put_on(base.pipe, word, vectors)
+    lora: Any = tensors if words else weights  # the file tells more than its tensors, but diffusers refuses a bundle
+    base.pipe.load_lora_weights(lora, adapter_name=ADAPTER, local_files_only=True)
     base.pipe.fuse_lora(adapter_names=[ADAPTER])
     base.pipe.unload_lora_weights()
 
