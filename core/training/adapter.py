@@ -42,7 +42,8 @@ class HypernetworkAdapter:
         unet = base.pipe.unet
         if not (widths := hypernetwork.widths_of(unet)):
             raise BadBase(f"{base.path}: its UNet has no attention", "train a LoRA")
-        self.network = hypernetwork.Hypernetwork(widths, recipe.activation).to(base.device)
+        design = hypernetwork.Design(activation=recipe.activation)
+        self.network = hypernetwork.Hypernetwork(widths, design).to(base.device)
         hypernetwork.put_on(unet, self.network)
         self.named: dict[str, torch.nn.Parameter] = dict(sorted(self.network.named_parameters()))
 
