@@ -137,6 +137,7 @@ class Rest:
     moves: Sequence[tuple[str, str]]
     remake: bool
     sidecars: Sequence[int] = ()  # by photograph
+    subject_id: int = 0
 
 
 def plan(catalog: Catalog, subject: int | str) -> Plan:
@@ -261,6 +262,7 @@ def _erase_rows(
         moves=[(model.path, path) for model, path in moved],
         remake=remake,
         sidecars=beside,
+        subject_id=person.id,
     )
     return rest, event
 
@@ -281,7 +283,7 @@ def _carry_out(catalog: Catalog, rest: Rest, report: Report) -> tuple[withdrawal
     for path in _kept_files(catalog, rest):
         erase_file(path)
     names = Names(tuple(rest.names))
-    _scrub_jobs(catalog, names)
+    _scrub_jobs(catalog, names, rest.subject_id)
     beside = sidecars.write(catalog, rest.sidecars, report=report)
     forgetting.drop_own_words(catalog, names)
     settled = withdrawal.settle(catalog, remake=rest.remake, report=report)
@@ -313,8 +315,15 @@ def _kept_files(catalog: Catalog, rest: Rest) -> list[Path]:
     ]
 
 
-def _scrub_jobs(catalog: Catalog, names: Names) -> None:
-    """Take names out of what jobs told, and out of the names of checkpoints, as they go out of the jobs' own rows."""
+def _scrub_jobs(catalog: Catalog, names: Names, subject_id: int) -> None:
+    """Take names out of what jobs told, and out of the names of checkpoints, as they go out of the jobs' own rows.
+
+    What a run calls their pictures goes as a whole.
+    """
+    from core.training import captions  # loads pydantic, for which no start of the app need wait
+
+    for kept in catalog.jobs.glob(f"*/{captions.KEPT}"):
+        captions.forget(kept, subject_id, names)
     for told in (*catalog.jobs.glob("*/*.txt"), *catalog.jobs.glob(f"*/{METRICS}")):
         _cover(told, names)
     for kept in catalog.jobs.glob(f"*/*{CHECKPOINT}"):

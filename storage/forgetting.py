@@ -19,6 +19,7 @@ from storage.catalog import Catalog
 INSTEAD = "erased"  # stands where a name stood
 
 SOUGHT = (
+    "captions.caption",
     "claims.area",
     "claims.value",
     "cohorts.name",
@@ -39,6 +40,7 @@ SOUGHT = (
     "own_words.value",
     "photos.caption",
     "photos.error",
+    "proposals.tags",
     "settings.value",
     "subjects.adult_attested_by",
     "subjects.adult_attested_how",
@@ -80,7 +82,7 @@ NO_NAME = (
     "generated.made_at", "generated.state", "jobs.created_at", "jobs.ended_at", "jobs.kind", "jobs.started_at",
     "jobs.state", "ledger.at", "ledger.hash", "ledger.kind", "ledger.subject_uid", "models.base_hash",
     "models.content_hash", "models.created_at", "models.kind", "models.state", "models.trigger",
-    "own_words.field", "own_words.source",
+    "own_words.field", "own_words.source", "proposals.tagger",
     "perceptual_hashes.content_hash", "perceptual_hashes.hash", "photos.camera", "photos.content_hash",
     "photos.country", "photos.faces_space", "photos.format", "photos.lens", "photos.place", "photo_rights.rights",
     "photos.state", "photos.taken_at", "photos.taken_source", "releases.at", "releases.bytes_hash",
@@ -90,8 +92,9 @@ NO_NAME = (
 """Columns of hashes, times, kinds, and words that come from lists or from makers of cameras."""
 
 _REPLACED = (  # where the name is replaced inside the text
-    "cohorts.query", "cohorts.rules", "generated.path", "jobs.args", "jobs.log", "jobs.note", "jobs.result",
-    "models.recipe", "models.why", "photos.caption", "photos.error",
+    "captions.caption", "cohorts.query", "cohorts.rules", "generated.path", "jobs.args", "jobs.log", "jobs.note",
+    "jobs.result", "models.recipe", "models.why", "photos.caption", "photos.error",
+    "proposals.tags",
 )  # fmt: skip
 _DROPPED = ("claims.area", "claims.value", "tags.tag")  # where the row goes
 

@@ -387,10 +387,12 @@ def _read_values(photo: Photo) -> tuple[Any, ...]:
 
 
 def _forget_content(db: sqlite3.Connection, ids: Sequence[int]) -> None:
-    """Another picture has these names now: faces and rights were the old one's."""
+    """Another picture has these names now: faces, rights and captions were the old one's."""
     among = "(SELECT value FROM json_each(?))"
     wanted = (json.dumps(list(ids)),)
     db.execute(f"DELETE FROM faces WHERE photo_id IN {among}", wanted)
     db.execute(f"DELETE FROM photo_rights WHERE photo_id IN {among}", wanted)
+    for table in ("captions", "proposals"):
+        db.execute(f"DELETE FROM {table} WHERE photo_id IN {among}", wanted)
     db.execute(f"UPDATE photos SET faces_space = NULL WHERE id IN {among}", wanted)
     claims.forget(db, ids)

@@ -146,6 +146,7 @@ class DecisionKind(StrEnum):
     MARK = "mark"  # a face taken out of the rules, or back in
     CONSENT = "consent"  # a grant, refusal or withdrawal
     AGE = "age"  # a person's name and facts of age
+    CAPTIONS = "captions"  # what pictures are called when they train
 
 
 class JobState(StrEnum):

@@ -52,6 +52,8 @@ ACTIONS = "tests/core/test_consent_actions.py"
 STOPPING = "tests/core/test_stopping.py"
 ERASURE = "tests/core/test_erasure.py"
 CLAIMS = "tests/core/test_claims.py tests/core/interchange/test_assertions.py"
+CAPTIONING = "tests/core/captioning/test_change.py"
+TAGGERS = "tests/core/captioning/test_taggers.py"
 PRINTS = "tests/core/test_printable.py tests/core/interchange/test_prints.py"
 STANDARDS = "tests/core/test_sidecars.py tests/core/test_export_photos.py tests/core/interchange/test_copies.py"
 
@@ -381,6 +383,55 @@ MUTATIONS = (
         "            check_caption(rest[0], where)\n",
         "            pass\n",
         "tests/core/training/test_captions.py",
+    ),
+    Mutation(
+        "words that no prompt may have do not train, however they came into the catalog",
+        "core/training/captions.py",
+        '        check_caption(text, "a caption")',
+        "        pass",
+        "tests/core/training/test_captions.py",
+    ),
+    Mutation(
+        "a caption that is changed is held to the rule of prompts",
+        "core/captioning/change.py",
+        '            edits.check(caption, f"picture {name_of(key)}")',
+        "            pass",
+        CAPTIONING,
+    ),
+    Mutation(
+        "a tagger proposes nothing about minors or sexual content",
+        "core/captioning/tag_rules.py",
+        "if (finding := prompts.find(text)) is not None:",
+        "if (finding := prompts.find(text)) is not None and False:",
+        TAGGERS,
+    ),
+    Mutation(
+        "a tagger says nothing of anybody's age",
+        "core/captioning/tag_rules.py",
+        "if _AGES & set(",
+        "if False and _AGES & set(",
+        TAGGERS,
+    ),
+    Mutation(
+        "a tagger's characters and ratings are never proposed",
+        "core/captioning/wd14.py",
+        "if category == GENERAL}",
+        "if category}",
+        TAGGERS,
+    ),
+    Mutation(
+        "a tagger looks at nobody who has withdrawn meanwhile",
+        "core/captioning/proposals.py",
+        "        watch()\n",
+        "        pass\n",
+        "tests/core/captioning/test_proposals.py",
+    ),
+    Mutation(
+        "what a run calls the pictures of somebody who is erased goes",
+        "core/erasure.py",
+        "        captions.forget(kept, subject_id, names)\n",
+        "        pass\n",
+        ERASURE,
     ),
     Mutation(
         "a place that no prompt may name is in no caption",

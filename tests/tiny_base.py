@@ -75,6 +75,32 @@ def write_safety_checker(folder: Path, *, suspects: bool) -> Path:
     return folder
 
 
+def write_tiny_clip(folder: Path) -> Path:
+    """Write a CLIP model of random weights, with its tokenizer and processor; gives its folder."""
+    import torch
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+    vocabulary = {token: number for number, token in enumerate(_tokens())}
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    words = {
+        "vocab_size": len(vocabulary), "max_position_embeddings": 64, "pad_token_id": vocabulary["<|endoftext|>"],
+        "bos_token_id": vocabulary["<|startoftext|>"], "eos_token_id": vocabulary["<|endoftext|>"],
+    }  # fmt: skip
+    state = torch.random.get_rng_state()
+    torch.manual_seed(7)
+    model = CLIPModel(
+        CLIPConfig(
+            text_config=small | words, vision_config=small | {"image_size": SIDE, "patch_size": 16}, projection_dim=8
+        )
+    )
+    torch.random.set_rng_state(state)
+    model.save_pretrained(folder, safe_serialization=True)
+    CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=64).save_pretrained(folder)
+    size = {"height": SIDE, "width": SIDE}
+    CLIPImageProcessor(size=size, crop_size=size, do_center_crop=False).save_pretrained(folder)
+    return folder
+
+
 def _tokens() -> list[str]:
     letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
     return [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]

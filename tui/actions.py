@@ -23,6 +23,7 @@ class RoomInfo:
     key: str
     title: str
     about: str
+    within: str = ""  # the room that it is opened from, where it is none of the numbered ones
 
 
 ROOMS: tuple[RoomInfo, ...] = (
@@ -34,7 +35,9 @@ ROOMS: tuple[RoomInfo, ...] = (
     RoomInfo("models", "6", "Models", "what was made, from whom, and whether it may be used"),
     RoomInfo("jobs", "7", "Jobs", "long work, which goes on when this terminal closes"),
 )
-COUNTING = frozenset({"archive"})
+INNER = (RoomInfo("captions", "", "Captions", "what a cohort's pictures are called when they train", within="cohorts"),)
+"""Rooms that are reached from another one."""
+COUNTING = frozenset({"archive", "captions"})
 """Rooms in which digits are a count, so that other rooms are reached by their F key alone."""
 
 
@@ -106,7 +109,24 @@ REGISTRY: tuple[Action, ...] = (
     Action("cohorts", "create", ("c",), "create", "Make a cohort: a search, a purpose and rules of balance."),
     Action("cohorts", "freeze", ("f",), "freeze", "Fix the exact pictures under a Merkle root."),
     Action("cohorts", "sheet", ("s",), "sheet", "Draw what trains, as it is cut, page by page; Esc ends it."),
+    Action("cohorts", "captions", ("t", "enter"), "captions", "Show what its pictures are called, and change it."),
     Action("cohorts", "photos", ("o",), "photographs", "Show the cohort's search in the archive."),
+    # Captions
+    Action("captions", "write", ("e", "enter"), "write", "Write the caption by hand; {place} and the like count."),
+    Action("captions", "add", ("t",), "tag", "Add a tag at the end; the period adds it again with one key."),
+    Action("captions", "remove", ("T",), "untag", "Take a tag out."),
+    Action("captions", "prepend", ("p",), "in front", "Put a tag in front.", footer=False),
+    Action("captions", "replace", ("r",), "replace", "Put one text in the place of another."),
+    Action(
+        "captions", "clear", ("c",), "as the recipe", "Forget its own caption: the template counts again.", footer=False
+    ),
+    Action("captions", "accept", ("i",), "proposed", "Add the tags that taggers proposed (kyodaku captions propose)."),
+    Action("captions", "again", ("full_stop",), "again", "Make the last change again.", footer=False),
+    Action("captions", "holding", ("h",), "mark holding", "Mark the pictures that hold the tag chosen on the right."),
+    Action("captions", "range", ("v",), "range", "Begin a range; the next change goes to it.", footer=False),
+    Action("captions", "mark", ("space",), "mark", "Mark the picture, or the open range.", footer=False),
+    Action("captions", "marked", ("semicolon",), "to marked", "The next change goes to what is marked.", footer=False),
+    Action("captions", "all", ("percent_sign",), "to all", "The next change goes to all pictures.", footer=False),
     # Training
     Action("training", "train", ("t",), "train", "Start a training on a frozen cohort, as a job."),
     Action("training", "cancel", ("x",), "stop", "Ask the training to stop at its next safe place."),
@@ -147,7 +167,7 @@ MOVES: tuple[tuple[str, str], ...] = (
     ("PgUp PgDn  ^b ^f", "one page"),
     ("Home End  g G", "first, last"),
     ("Tab", "next part of the screen"),
-    ("12 j, 12 m, 3 @a", "in Archive, a number before a key: so many"),
+    ("12 j, 12 m, 3 @a", "in Archive and Captions, a number before a key: so many"),
 )
 
 SHOWN_KEYS = {
@@ -182,7 +202,7 @@ def rebound(keys: Mapping[str, Sequence[str]]) -> tuple[Action, ...]:
             near = ", ".join(one for one in named if one.split(".")[0] == name.split(".")[0])
             raise BadValue(f"keys: there is no action {name!r}", near or "archive.mine, everywhere.undo, …")
     made = tuple(replace(action, keys=tuple(keys[name])) if name in keys else action for name, action in named.items())
-    for info in ROOMS:
+    for info in (*ROOMS, *INNER):
         digits = [*"0123456789"] if info.name in COUNTING else [one.key for one in ROOMS]
         taken: dict[str, str] = dict.fromkeys(MOVING, "moving")
         taken |= dict.fromkeys([*digits, *(f"f{one.key}" for one in ROOMS)], "rooms and counts")
@@ -199,6 +219,11 @@ def use(keys: Mapping[str, Sequence[str]]) -> None:
     """Have these keys from here on; called before the rooms are loaded, which take theirs as they are."""
     global REGISTRY  # noqa: PLW0603 # read by every room, written once, before there is any
     REGISTRY = rebound(keys)
+
+
+def info_of(room: str) -> RoomInfo:
+    """A room by its name."""
+    return next(info for info in (*ROOMS, *INNER) if info.name == room)
 
 
 def of_room(room: str) -> list[Action]:

@@ -34,6 +34,7 @@ from tui.themes import THEMES
 
 if TYPE_CHECKING:
     from tui.screens.archive import ArchiveRoom
+    from tui.screens.captions import CaptionsRoom
     from tui.screens.people import PeopleRoom
 
 TICK_S = 1.0  # how often the catalog is asked whether another process changed it
@@ -100,6 +101,7 @@ class KyodakuApp(App[None]):
         "people": _room("tui.screens.people", "PeopleRoom"),
         "consent": _room("tui.screens.consent", "ConsentRoom"),
         "cohorts": _room("tui.screens.cohorts", "CohortsRoom"),
+        "captions": _room("tui.screens.captions", "CaptionsRoom"),
         "training": _room("tui.screens.training", "TrainingRoom"),
         "models": _room("tui.screens.models", "ModelsRoom"),
         "jobs": _room("tui.screens.jobs", "JobsRoom"),
@@ -285,6 +287,12 @@ class KyodakuApp(App[None]):
         await self.go("people")
         people = cast("PeopleRoom", self.room("people"))
         people.begin(partial(people.show_face, face), group="load")
+
+    async def show_captions(self, cohort: str) -> None:
+        """Show what a cohort's pictures are called."""
+        await self.go("captions")
+        captions = cast("CaptionsRoom", self.room("captions"))
+        captions.begin(partial(captions.show_cohort, cohort), group="load")
 
     def settle_statuses(self) -> None:
         """Bring the statuses that searches read up to the clock, in the background."""

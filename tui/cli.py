@@ -21,6 +21,7 @@ def command_line() -> typer.Typer:
     """All commands. Their modules are loaded here, so that opening the app does not wait for them."""
     from tui.commands import (
         archive,
+        captions,
         cohorts,
         consent,
         credentials,
@@ -47,7 +48,7 @@ def command_line() -> typer.Typer:
     )
     commands.callback()(root)
     for room in (
-        *(archive, cohorts, consent, credentials, decisions, export, jobs, ledger, models, people),
+        *(archive, captions, cohorts, consent, credentials, decisions, export, jobs, ledger, models, people),
         *(photographs, pictures, recipes, similar, standards, subjects, training, upkeep),
     ):
         room.register(commands)

@@ -6,11 +6,13 @@ open (from where it began to the cursor), or it was said to go to the marked row
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 MOST = 999_999  # a count
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Scope(StrEnum):
@@ -22,13 +24,13 @@ class Scope(StrEnum):
 
 
 @dataclass(slots=True)
-class Hand:
+class Hand(Generic[Key]):
     """The state of the hand. Rows are places in the list, marks are keys of rows and stay when the list changes."""
 
     count: int | None = None
     begun: int | None = None
     scope: Scope = Scope.HERE
-    marks: dict[int, None] = field(default_factory=dict)
+    marks: dict[Key, None] = field(default_factory=dict)
 
     def digit(self, digit: int) -> None:
         """Type one digit of a count; a 0 begins none."""
@@ -40,7 +42,7 @@ class Hand:
         count, self.count = self.count or 1, None
         return count
 
-    def mark(self, key: int) -> None:
+    def mark(self, key: Key) -> None:
         """Mark a row, or take its mark off."""
         if key in self.marks:
             del self.marks[key]
@@ -53,7 +55,7 @@ class Hand:
             return range(min(self.begun, cursor), min(total, max(self.begun, cursor) + 1))
         return range(cursor, min(total, cursor + (self.count or 1)))
 
-    def targets(self, keys: Sequence[int], cursor: int) -> list[int]:
+    def targets(self, keys: Sequence[Key], cursor: int) -> list[Key]:
         """The keys of the rows that a decision goes to, frozen: the list as it stands."""
         if self.scope is Scope.ALL:
             return list(keys)

@@ -16,7 +16,7 @@ from core.decisions import consents
 from core.errors import BadValue, Refused
 from core.taking_out import TakenOut, take_out_faces
 from core.withdrawal import NOTHING, Settled, foreseen, put_right, settle_taken
-from storage import decisions, faces, subjects
+from storage import captions, decisions, faces, subjects
 from storage.catalog import Catalog
 from storage.decisions import FaceState
 from storage.errors import NoSuchRecord
@@ -93,7 +93,7 @@ def _photo(body: Mapping[str, Any]) -> int | None:
     ids = (
         [photo for some in body.get("was", {}).values() for photo in some] if isinstance(body.get("was"), dict) else []
     )
-    ids += [photo for photo, _ in body.get("rows", ())]
+    ids += [photo for photo, *_ in body.get("rows", ())]
     return min(ids, default=None)
 
 
@@ -191,6 +191,21 @@ def _subject(facts: Mapping[str, Any]) -> Subject:
     return Subject(**{**facts, "born": None if born is None else date.fromisoformat(born)})
 
 
+def _captions(catalog: Catalog, decision: Decision) -> Turned:
+    turned = {}
+    stands = captions.of_pictures(catalog, [(photo, person) for photo, person, _, _ in decision.body["rows"]])
+    for photo, person, before, after in decision.body["rows"]:
+        was, wanted = (before, after) if decision.undone else (after, before)
+        if stands.get((photo, person)) != was:
+            raise Refused(
+                f"{decision.told}: picture {photo}.{person} is called otherwise since",
+                "say what it is called instead: kyodaku captions edit",
+            )
+        turned[photo, person] = wanted
+    captions.put(catalog, turned)
+    return decision.body, TakenOut()
+
+
 TURNS = {
     DecisionKind.CONSENT: _consent,
     DecisionKind.RIGHTS: _rights,
@@ -198,4 +213,5 @@ TURNS = {
     DecisionKind.FACES: _faces,
     DecisionKind.MARK: _mark,
     DecisionKind.AGE: _age,
+    DecisionKind.CAPTIONS: _captions,
 }

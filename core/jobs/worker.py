@@ -9,13 +9,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.errors import KyodakuError
+from core.errors import BadValue, KyodakuError
 from core.jobs import KINDS
-from core.progress import Report, Step
+from core.progress import Report, Step, silent
 from storage import catalog as catalogs
 from storage import jobs
 from storage.catalog import Catalog
@@ -33,8 +34,9 @@ class Cancelled(KeyboardInterrupt):
 class ProgressWriter:
     """A `Report` that writes to the job's row and log, at most every half second, and stops on SIGTERM."""
 
-    def __init__(self, catalog: Catalog, job_id: int) -> None:
-        self._catalog, self._job_id = catalog, job_id
+    def __init__(self, catalog: Catalog, job_id: int, also: Report = silent) -> None:
+        """`also` is told every step."""
+        self._catalog, self._job_id, self._also = catalog, job_id, also
         self._what, self._since, self._from = "", 0.0, 0
         self._written = 0.0
         self.stop_asked = False
@@ -42,6 +44,7 @@ class ProgressWriter:
     def __call__(self, step: Step, /) -> None:
         if self.stop_asked:
             raise Cancelled
+        self._also(step)
         now = time.monotonic()
         if step.what != self._what:
             self._what, self._since, self._from = step.what, now, step.done
@@ -73,9 +76,25 @@ def runner_of(kind: str, kinds: Mapping[str, str]) -> Runner:
     return runner
 
 
-def run(catalog: Catalog, job_id: int, kinds: Mapping[str, str] = KINDS) -> int:
+def run_here(catalog: Catalog, job_id: int, kinds: Mapping[str, str], also: Report = silent) -> None:
+    """Run the job in this process, which others depend on and which therefore can't be a worker of its own.
+
+    `also` is told its progress. Raises BadValue where it is running already.
+    """
+    lock = jobs.take_lock(catalog, job_id)
+    if lock is None:
+        raise BadValue(f"job {job_id} is running already", f"watch it: kyodaku jobs follow {job_id}")
+    try:
+        jobs.queue_again(catalog, job_id)
+        with jobs.log_path(catalog, job_id).open("a", encoding="utf-8") as out, redirect_stdout(out):
+            run(catalog, job_id, kinds, also)
+    finally:
+        os.close(lock)
+
+
+def run(catalog: Catalog, job_id: int, kinds: Mapping[str, str] = KINDS, also: Report = silent) -> int:
     """Run the job to its end and record it. The exit status the command line would give."""
-    report = ProgressWriter(catalog, job_id)
+    report = ProgressWriter(catalog, job_id, also)
 
     def ask_to_stop(*_: object) -> None:
         report.stop_asked = True

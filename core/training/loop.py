@@ -19,7 +19,7 @@ from core.errors import BadValue, ConsentLost, NameTaken, NoSuchRecord, Refused,
 from core.generate import permit_base
 from core.generated_checks import Checker
 from core.progress import Report, Step, silent
-from core.training import checkpoint, latent_cache, preview
+from core.training import captions, checkpoint, latent_cache, preview
 from core.training.fit import loaded_as
 from core.training.needs import require_disk
 from core.training.one import train_one
@@ -37,8 +37,11 @@ from storage.records import Cohort, Job, Model, ModelKind, Purpose
 MODES = ("per-subject", "pooled")
 
 
-def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
-    """Run a `train` job: args `cohort`, `base`, `name`, `mode`, `recipe` (TOML file or null), `overrides`, `device`."""
+def run_job(catalog: Catalog, job: Job, report: Report, team: Team | None = None) -> Mapping[str, Any]:
+    """Run a `train` job: args `cohort`, `base`, `name`, `mode`, `recipe` (TOML file or null), `overrides`, `device`.
+
+    As `train`, which a `team` that was launched is handed on to.
+    """
     args = job.args
     made = train(
         catalog,
@@ -50,6 +53,7 @@ def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
         device=args.get("device", "auto"),
         report=report,
         job=job.id,
+        team=team,
     )
     return {"models": made}
 
@@ -71,24 +75,33 @@ def train(
     report: Report = silent,
     job: int | None = None,
     processes: int | None = None,
+    team: Team | None = None,
 ) -> list[str]:
     """Train a frozen cohort's models and register them; the models' names, by pseudonym.
 
     With a job they leave checkpoints in its folder, and what is finished is found again on resume. A model depends on
     the recipe, the base and its own people's pictures alone. `device` may list several, apart by commas; they and
     `processes` (on a CPU; default: one a core, on a small base) change the speed and no byte. A base that is a model of
-    the catalog must be one that may be drawn with. Raises ConsentLost, Refused, Tainted, BadBase, BadImage, BadValue,
-    NameTaken.
+    the catalog must be one that may be drawn with. A `team` that was launched, which this process leads, takes the
+    place of devices and processes. Raises ConsentLost, Refused, Tainted, BadBase, BadImage, BadValue, NameTaken.
     """
     recipe = recipe or Recipe()
+    if team is not None and mode != "pooled":
+        raise BadValue(
+            "processes that were launched train one model together", "give --pooled, or train without a launcher"
+        )
     cohort, tasks, left = ask(catalog, cohort_name, name, mode, recipe, job)
     if left:
-        split = split_of(base, devices_of(device), recipe, mode, len(left), processes, chosen=device != "auto")
+        devices = devices_of(device) if team is None else (team.device,) * team.count
+        chosen = team is not None or device != "auto"
+        split = split_of(base, devices, recipe, mode, len(left), processes, chosen=chosen)
         if recipe.learns == "full":
             require_disk(catalog, base, recipe, len(left), 1 if mode == "pooled" else len(split.devices))
         folder = None if job is None else jobs.folder_of(catalog, job)
+        said = captions.for_run(catalog, [item for task in left for item in task.items], recipe, folder)
+        left = [replace(task, captions=tuple(said[captions.key_of(item)] for item in task.items)) for task in left]
         settings = Settings(catalog.folder, cohort, base, recipe, split.devices[0], split.threads, folder)
-        _run(catalog, settings, left, split, len(tasks), report, job)
+        _run(catalog, settings, left, split, len(tasks), report, job, team)
     return [task.name for task in tasks]
 
 
@@ -108,8 +121,11 @@ def ask(
     return cohort, tasks, [task for task in tasks if not _is_made(catalog, task, cohort, job)]
 
 
-def serve(settings: Settings, tasks: Iterator[Task]) -> Iterator[Message]:
-    """Train tasks one after another with one loaded base, telling each step; the work of one process."""
+def serve(settings: Settings, tasks: Iterator[Task], team: Team | None = None) -> Iterator[Message]:
+    """Train tasks one after another with one loaded base, telling each step; the work of one process.
+
+    A `team` that is there already is left as it is.
+    """
     import torch
 
     torch.set_num_threads(settings.threads)
@@ -117,9 +133,10 @@ def serve(settings: Settings, tasks: Iterator[Task]) -> Iterator[Message]:
     checker = Checker(str(base.device), base.path) if settings.recipe.previews else None
     with (
         closing(catalogs.open_catalog(settings.catalog, readonly=True)) as catalog,
-        closing(Team(settings.seat, settings.device)) as team,
+        ExitStack() as met,
         ExitStack() as unregistered,
     ):
+        team = team or met.enter_context(closing(Team(settings.seat, settings.device)))
         permit_base(catalog, base.unet_hash)
         for number, task in enumerate(tasks):  # one is asked for when the one before is registered
             unregistered.close()
@@ -142,6 +159,7 @@ def _run(
     total: int,
     report: Report,
     job: int | None,
+    team: Team | None,
 ) -> None:
     steps = settings.recipe.steps
     ready = total - len(tasks)
@@ -151,13 +169,17 @@ def _run(
     with ExitStack() as open_:
         open_.callback(whole_files.sweep_parts, catalog.models)  # of processes that were ended
         watch = open_.enter_context(closing(Watch(settings.folder, board=settings.recipe.board)))
-        together = len(split.devices) > 1 and not tasks[0].personal
-        meeting = Path(open_.enter_context(TemporaryDirectory())) / "meeting"
-        each = [
-            replace(settings, device=device, seat=Seat(rank, len(split.devices), meeting) if together else None)
-            for rank, device in enumerate(split.devices)
-        ]
-        workers = open_.enter_context(closing(Workers(serve, each, tasks, together=together)))
+        if team is None:
+            together = len(split.devices) > 1 and not tasks[0].personal
+            meeting = Path(open_.enter_context(TemporaryDirectory())) / "meeting"
+            each = [
+                replace(settings, device=device, seat=Seat(rank, len(split.devices), meeting) if together else None)
+                for rank, device in enumerate(split.devices)
+            ]
+            workers = open_.enter_context(closing(Workers(serve, each, tasks, together=together)))
+        else:
+            team.agreed((settings, tuple(tasks)))
+            workers = open_.enter_context(closing(Workers(partial(serve, team=team), [settings], tasks)))
         smooth = 0.0
         for message in open_.enter_context(closing(workers.messages())):
             at[message.task] = message.step

@@ -10,7 +10,7 @@ from typing import Any
 from core.base_model import Base
 from core.errors import BadValue, Refused
 from core.generated_checks import Checker
-from core.training import captions, headers, latent_cache, preview
+from core.training import headers, latent_cache, preview
 from core.training.adapter import take_off
 from core.training.batches import Group
 from core.training.dataset import Picture, prepare
@@ -180,16 +180,18 @@ def _encoded(
     made = Made()
     for subject_id, uid in task.people:
         look_at_consent()
-        items = [item for item in task.items if item.subject_id == subject_id]
+        own = [
+            (item, text) for item, text in zip(task.items, task.captions, strict=True) if item.subject_id == subject_id
+        ]
+        items, called = [item for item, _ in own], [text for _, text in own]
         pictures = prepare(
             catalog, base, items, resolution, recipe.background, buckets=recipe.buckets, mirrored=recipe.flip
         )
-        called = captions.of_items(catalog, items, recipe)
         trigger = task.trigger if task.personal else trigger_of(uid)
         words: dict[str, Words] = {}
         if not recipe.words_change and not recipe.caption_shuffle:
-            said = [text_at(caption, word, recipe) for caption in called for word in (trigger, SHARED_TRIGGER)]
-            words = kept_words(catalog, base, uid, [*said, ""])
+            texts = [text_at(caption, word, recipe) for caption in called for word in (trigger, SHARED_TRIGGER)]
+            words = kept_words(catalog, base, uid, [*texts, ""])
         held = _held_out(items, recipe)
         learned = [at for at in range(len(items)) if at not in held]
         made.held_out.append(HeldOut(len(made.groups), [pictures[at] for at in held], [called[at] for at in held]))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.errors import BadValue
 from core.training import latent_cache
 from core.training.recipe import Recipe
 from storage.records import Cohort, CohortItem, ModelKind
@@ -22,6 +24,7 @@ class Task:
     trigger: str
     subject_id: int | None  # None: everybody's
     items: tuple[CohortItem, ...]
+    captions: tuple[str, ...] = ()  # what each item is called, once that is said
 
     @property
     def personal(self) -> bool:
@@ -36,11 +39,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A process among `count` that train one model together; `meeting` is a file by which they find each other."""
+    """A process among `count` that train one model together.
+
+    `meeting` is a file by which they find each other; None: they were launched, and the environment says how.
+    """
 
     rank: int
     count: int
-    meeting: Path
+    meeting: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +70,17 @@ class Settings:
     def checkpoint(self, task: Task) -> Path | None:
         """Where a task's checkpoint lies; None: none is kept."""
         return None if self.folder is None else self.folder / f"{task.name}{latent_cache.CHECKPOINT}"
+
+
+def seated() -> Seat | None:
+    """This process's seat where `accelerate launch` or torchrun started several; None where nobody did.
+
+    They tell by the environment (torchrun's RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT). Raises BadValue for several
+    machines: the catalog lies on one.
+    """
+    told = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_PORT")}
+    if not all(value.isascii() and value.isdigit() for value in told.values()) or int(told["WORLD_SIZE"]) < 2:
+        return None
+    if told["LOCAL_WORLD_SIZE"] != told["WORLD_SIZE"]:
+        raise BadValue("processes on several machines can't train one catalog's models", "launch them on one machine")
+    return Seat(int(told["RANK"]), int(told["WORLD_SIZE"]))

@@ -1,5 +1,6 @@
 """Processes that train one LoRA together, each with a device of its own: the passes of every step are shared out.
 
+They were started by the run itself (`core.training.workers`) or by a launcher (`core.training.launched`).
 A step's gradient is the sum of its passes' in their order, whoever went through which. So the LoRA is the same, to the
 bit, by one process and by several with as many threads each.
 """
@@ -30,19 +31,21 @@ class Team:
 
     def __init__(self, seat: Seat | None = None, device: str = "cpu") -> None:
         """Waits until all are there."""
-        self.rank, self.count = (0, 1) if seat is None else (seat.rank, seat.count)
+        self.rank, self.count, self.device = (0, 1, device) if seat is None else (seat.rank, seat.count, device)
         self._state: Any = None
         if seat is None:
             return
         from accelerate import PartialState
 
         cpu = device == "cpu"
-        own = {"RANK": seat.rank, "LOCAL_RANK": seat.rank, "WORLD_SIZE": seat.count, "LOCAL_WORLD_SIZE": seat.count}
-        os.environ.update({name: str(value) for name, value in own.items()})
+        place: dict[str, Any] = {}
+        if seat.meeting is not None:
+            own = {"RANK": seat.rank, "LOCAL_RANK": seat.rank, "WORLD_SIZE": seat.count, "LOCAL_WORLD_SIZE": seat.count}
+            os.environ.update({name: str(value) for name, value in own.items()})
+            place = {"init_method": f"file://{seat.meeting}", "rank": seat.rank, "world_size": seat.count}
         os.environ["ACCELERATE_TORCH_DEVICE"] = device
         if not cpu:
             torch.cuda.set_device(device)
-        place = {"init_method": f"file://{seat.meeting}", "rank": seat.rank, "world_size": seat.count}
         self._state = PartialState(cpu=cpu, timeout=PATIENCE, **place)
 
     @property
@@ -76,7 +79,19 @@ class Team:
 
         return torch.as_tensor(gather(own[None]))
 
+    def agreed(self, value: T | None = None) -> T | None:
+        """What the one that leads says; the others wait for it."""
+        from accelerate.utils import broadcast_object_list
+
+        said: list[T | None] = broadcast_object_list([value])
+        return said[0]
+
     def close(self) -> None:
         """Part from the others."""
         if self._state is not None:
             self._state.destroy_process_group()
+
+
+def left_alone(error: RuntimeError) -> bool:
+    """Whether an error says that another process of the team is gone, which told its reason itself."""
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)

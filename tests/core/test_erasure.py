@@ -17,8 +17,10 @@ from core.decisions import undo
 from core.errors import BadValue, CatalogDamaged, NoSuchRecord, Refused
 from core.merging.catalogued import merge_average, merge_bake
 from core.training import latent_cache
+from core.training.captions import KEPT
 from storage import (
     artifacts,
+    captions,
     chain,
     checkpoints,
     decisions,
@@ -94,6 +96,10 @@ def lived(catalog: Catalog, made: Composite, tmp_path: Path) -> tuple[list[bytes
     line = {"task": f"{NAME}'s friends", "step": 1, "loss": 0.5}
     (told / METRICS).write_text(json.dumps(line) + "\n", encoding="utf-8")
     (told / f"{NAME}'s friends.checkpoint").write_bytes(b"of others")
+    called = {(shown[0], person.id): "{trigger}, 5b1d77", (1, made.people[1].id): f"{{trigger}} beside {NAME}"}
+    captions.put(catalog, called)
+    lines = [f"{photo_id}.{whose}\t{text}\n" for (photo_id, whose), text in called.items()]
+    (told / KEPT).write_text("".join(lines), encoding="utf-8")
     write_settings(catalog, {"contact": f"ask {NAME}"})
     with catalog.transaction() as db:
         db.execute("UPDATE photos SET caption = ? WHERE id = ?", (f"{NAME} at sea", shown[0]))
@@ -140,6 +146,9 @@ def test_no_byte_of_the_catalog_holds_the_person(
     [job] = jobs.newest(catalog)
     assert Curves(jobs.folder_of(catalog, job.id) / METRICS).follow()
     assert [path.read_bytes() for path in catalog.jobs.rglob("*.checkpoint")] == [b"of others"]
+    key = (1, six.people[1].id)
+    assert captions.of_pictures(catalog, [key]) == {key: "{trigger} beside erased"}
+    assert (jobs.folder_of(catalog, job.id) / KEPT).read_text() == f"1.{key[1]}\t{{trigger}} beside erased\n"
     for name, data in bytes_in(catalog.folder).items():
         found = [part for part in gone if part.lower() in name.encode().lower() + b"\0" + data.lower()]
         assert not found, (name, found)

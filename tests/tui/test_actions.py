@@ -9,8 +9,10 @@ from tui.app import KyodakuApp
 from tui.screens.room import Room
 from tui.widgets.row_table import RowTable
 
+EVERY = (*actions.ROOMS, *actions.INNER)
 
-@pytest.mark.parametrize("info", actions.ROOMS, ids=lambda info: info.name)
+
+@pytest.mark.parametrize("info", EVERY, ids=lambda info: info.name)
 def test_a_room_can_do_all_that_the_registry_says(info: actions.RoomInfo) -> None:
     room = KyodakuApp.MODES[info.name]()
     assert isinstance(room, Room)
@@ -19,7 +21,7 @@ def test_a_room_can_do_all_that_the_registry_says(info: actions.RoomInfo) -> Non
         assert callable(getattr(room, f"do_{action.name}")), action.name
 
 
-@pytest.mark.parametrize("info", actions.ROOMS, ids=lambda info: info.name)
+@pytest.mark.parametrize("info", EVERY, ids=lambda info: info.name)
 def test_no_key_means_two_things_in_a_room(info: actions.RoomInfo) -> None:
     keys = [key for action in actions.of_room(info.name) for key in action.keys]
     keys += [room.key for room in actions.ROOMS]

@@ -1,4 +1,4 @@
-"""recipe new, check, show, captions: what a training run does, as a file."""
+"""recipe new, check, show: what a training run does, as a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import typer
 from core.errors import BadValue
 from storage.safe_text import display
 from tui.output import AsJson, emit, table
-from tui.place import opened
 
 Given = Annotated[Path, typer.Argument(help="A recipe, TOML.")]
 
@@ -21,7 +20,6 @@ def register(app: typer.Typer) -> None:
     group.command()(new)
     group.command()(check)
     group.command()(show)
-    group.command()(captions)
     app.add_typer(group, name="recipe")
 
 
@@ -77,45 +75,6 @@ def show(
         for field in fields
     ]
     emit(fields, table(rows, ("field", "value", "default", "unit", "range", "why")), as_json=as_json)
-
-
-def captions(
-    context: typer.Context,
-    cohort: Annotated[str, typer.Argument(help="A frozen cohort.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="The file to write.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe, whose template or captions are the start.")] = None,
-    caption: Annotated[str | None, typer.Option(help="A template: {trigger}, {place}, {year}, {framing}.")] = None,
-    tags: Annotated[bool, typer.Option("--tags", help="Count what stands between commas instead.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Write what each picture would be called to a file: edit it in bulk, and name it in the recipe (captions = "…").
-
-    A line holds the picture, its caption and the photograph's path, apart by tabs; {trigger} stands for the person's
-    word. A place or year that isn't known goes, with what stands between its commas. Captions are held to the rule of
-    prompts when they are read again.
-    """
-    from core import cohort as cohorts
-    from core.training import captions as captions_file
-    from core.training import recipe as recipes
-
-    found = recipes.load(recipe, {} if caption is None else {"caption": caption})
-    with opened(context) as catalog:
-        items = cohorts.frozen_items(catalog, cohort)
-        if tags:
-            counted = captions_file.frequencies(captions_file.of_items(catalog, items, found))
-            emit(counted, table([(count, tag) for tag, count in counted.items()], ("pictures", "tag")), as_json=as_json)
-            return
-        lines = list(captions_file.lines_of(catalog, items, found))
-    if output is None:
-        emit({"captions": [dict(zip(("picture", "caption"), line.split("\t"), strict=False)) for line in lines[1:]]},
-             lines, as_json=as_json)  # fmt: skip
-        return
-    _write(output, "\n".join(lines) + "\n")
-    emit(
-        {"path": output, "captions": len(lines) - 1},
-        f'{display(str(output))} holds {len(lines) - 1} captions: edit them, then captions = "{display(output.name)}"',
-        as_json=as_json,
-    )
 
 
 def _write(path: Path, text: str) -> None:

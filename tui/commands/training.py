@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from core import jobs
 from core.errors import BadValue
+from storage import jobs as table_of_jobs
+from tui import launched
 from tui.commands.jobs import watch
 from tui.output import AsJson, emit
 from tui.place import opened
@@ -52,6 +55,9 @@ def train(
     As in: kyodaku train weddings --base sd15 --name v1 --full --dry-run
 
     Ctrl-C stops the watching, not the training: `kyodaku jobs cancel` stops that.
+
+    A pooled LoRA trains in several processes by --device a,b, or by a launcher, to the same bytes:
+    accelerate launch --num_processes 2 -m kyodaku train COHORT --pooled …
     """
     if per_subject and pooled:
         raise BadValue("--per-subject and --pooled exclude each other")
@@ -67,6 +73,12 @@ def train(
         "overrides": {field: value for field, value in overrides.items() if value is not None},
         "device": device,
     }
+    place = launched.seat()
+    if place is not None and (detach or dry_run):
+        raise BadValue("what a launcher started trains, and is waited for", "leave --detach and --dry-run out")
+    if place is not None and place.rank > 0:
+        launched.follow(place, device)
+        return
     with opened(context) as catalog:
         if dry_run:
             from core.training.rehearsal import rehearse  # torch is loaded only where it is used
@@ -74,18 +86,22 @@ def train(
             told = rehearse(catalog, arguments)
             emit(told, told.lines(), as_json=as_json)
             return
-        job = jobs.submit(catalog, "train", arguments)
-        if detach:
-            emit(
-                {"job": job.id, "models": []},
-                f"job {job.id} runs; kyodaku jobs follow {job.id}",
-                as_json=as_json,
-            )
-            return
-        ended = watch(catalog, job.id)
+        if place is not None:
+            job = table_of_jobs.add(catalog, "train", arguments, datetime.now(UTC))
+            ended = launched.lead(catalog, job.id)
+        else:
+            job = jobs.submit(catalog, "train", arguments)
+            if detach:
+                emit(
+                    {"job": job.id, "models": []},
+                    f"job {job.id} runs; kyodaku jobs follow {job.id}",
+                    as_json=as_json,
+                )
+                return
+            ended = watch(catalog, job.id)
     made = list((ended.result or {}).get("models", []))
     emit(
-        {"job": job.id, "models": made},
-        f"job {job.id} made {len(made)} models: {', '.join(made)}",
+        {"job": ended.id, "models": made},
+        f"job {ended.id} made {len(made)} models: {', '.join(made)}",
         as_json=as_json,
     )

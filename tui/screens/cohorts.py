@@ -125,7 +125,7 @@ class CohortsRoom(Room):
 
     def why_not(self, name: str) -> str | None:
         cohort = self.cohort
-        if name in ("freeze", "photos", "sheet") and cohort is None:
+        if name in ("freeze", "photos", "sheet", "captions") and cohort is None:
             return "there is no cohort under the cursor; c makes one"
         if name == "freeze" and cohort is not None and cohort.merkle_root is not None and not cohort.tainted:
             return f"{cohort.name} is frozen already"
@@ -167,6 +167,10 @@ class CohortsRoom(Room):
         if self._page == number:
             await picture.show(*drawn)
             self.say(f"{cohort.name}: page {number + 1} of {self._pages} of what trains")
+
+    async def do_captions(self) -> None:
+        assert self.cohort is not None
+        await self.kyodaku.show_captions(self.cohort.name)
 
     async def do_photos(self) -> None:
         assert self.cohort is not None

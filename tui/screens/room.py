@@ -256,9 +256,9 @@ class Room(Screen[None]):
         self.app.exit()
 
     def _help(self) -> Text:
-        info = next(info for info in actions.ROOMS if info.name == self.ROOM)
+        info = actions.info_of(self.ROOM)
         text = Text()
-        text.append(f"{info.key} {info.title}", style="bold")
+        text.append(f"{info.key} {info.title}".strip(), style="bold")
         text.append(f": {info.about}\n\n")
         for action in actions.of_room(self.ROOM):
             why = self.why_not(action.name)

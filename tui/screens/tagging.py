@@ -16,11 +16,10 @@ from core.tagging import Said, Tagged
 from storage import statuses
 from storage.catalog import Catalog
 from storage.records import Rights, Status
-from tui.hand import Hand, Scope
+from tui.hand import Scope
 from tui.reasons import reason
+from tui.screens.choosing import ChoosingRoom
 from tui.screens.dialogs import Confirm, Field, Form
-from tui.screens.room import Room
-from tui.widgets.lines import ReasonLine
 from tui.widgets.photo_table import PhotoTable
 
 MANY = 2_000  # photographs from which on a decision is told while it is being made
@@ -37,13 +36,11 @@ class Choice:
     word: str = ""
 
 
-class TaggingRoom(Room):
+class TaggingRoom(ChoosingRoom[int]):
     """A room with a table of photographs, about which decisions are made."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.hand = Hand()
-        self.reason = ReasonLine()
         self._again: Choice | None = None
         self._keyword = ""
 
@@ -52,76 +49,22 @@ class TaggingRoom(Room):
         """The table of photographs."""
         raise NotImplementedError
 
+    @property
+    def ids(self) -> Sequence[int]:
+        return self.table.ids
+
     def show_reason(self) -> None:
         """Say of the row under the cursor why it may be used or not, and what is open."""
         table = self.table
         row = table.row(table.cursor) if table.ids else None
-        told = self.hand.told(table.cursor, len(table.ids))
-        if self.kyodaku.registers.recording is not None:
-            told = f"{told}, " * bool(told) + f"recording @{self.kyodaku.registers.recording}"
-        self.reason.show(reason(row, table.purpose), told)
-
-    def show_open(self) -> None:
-        self.show_reason()
-
-    def is_marked(self, place: int) -> bool:
-        """Whether the row at this place is marked, or in the open range."""
-        hand, table = self.hand, self.table
-        if hand.begun is not None and place in hand.rows(table.cursor, len(table.ids)):
-            return True
-        return bool(hand.marks) and table.ids[place] in hand.marks
-
-    def let_go(self) -> bool:
-        """Let go of what is open, else of the marks; False where there was neither."""
-        if not self.hand.drop():
-            return False
-        self.hand_changed()
-        return True
+        self.reason.show(reason(row, table.purpose), self.told_open())
 
     def why_not(self, name: str) -> str | None:
         if name in DECISIONS and not self.table.ids:
             return "there is no photograph to decide about"
-        if name == "marked" and not self.hand.marks:
-            return "no photograph is marked: Space marks one"
         if name == "again" and self._again is None:
             return "nothing was decided yet that could be repeated"
         return super().why_not(name)
-
-    # What the next key goes to
-
-    def do_digit(self, digit: int) -> None:
-        self.hand.digit(digit)
-        self.show_reason()
-
-    def take_count(self) -> int:
-        if self.hand.count is None:
-            return 1
-        count = self.hand.take_count()
-        self.show_reason()
-        return count
-
-    def do_range(self) -> None:
-        self.hand.begun = None if self.hand.begun is not None else self.table.cursor
-        self.hand_changed()
-
-    def do_mark(self) -> None:
-        if (photo_id := self.table.photo_id) is not None:
-            if self.hand.begun is not None:
-                for key in self.hand.targets(self.table.ids, self.table.cursor):
-                    self.hand.marks[key] = None
-                self.hand.begun = None
-            else:
-                self.hand.mark(photo_id)
-                self.table.move_to(self.table.cursor + 1)
-            self.hand_changed()
-
-    def do_marked(self) -> None:
-        self.hand.scope = Scope.MARKS
-        self.show_reason()
-
-    def do_all(self) -> None:
-        self.hand.scope = Scope.ALL
-        self.show_reason()
 
     def do_advance(self) -> None:
         self.kyodaku.advances = not self.kyodaku.advances
@@ -143,12 +86,6 @@ class TaggingRoom(Room):
                     self.table.move_to(place)
                     return
         self.say(f"no photograph below is open for {purpose}")
-
-    def hand_changed(self) -> None:
-        """What is marked or in the range is another: draw it."""
-        self.show_reason()
-        self.keys.look_again()
-        self.table.draw_marks()
 
     # Decisions
 

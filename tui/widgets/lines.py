@@ -35,7 +35,7 @@ class RoomsLine(Widget):
         if cell_len(HEAD) + sum(map(cell_len, labels)) <= self.size.width:
             line.append(HEAD, style="bold")
         for info, label in zip(actions.ROOMS, labels, strict=True):
-            here = info.name == self._current
+            here = info.name in (self._current, actions.info_of(self._current).within)
             line.append(label, style=Style(reverse=here, bold=here, meta={"@click": f"screen.go('{info.name}')"}))
         return line
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,16 @@ from core.training import captions
 from core.training.recipe import Recipe
 from core.training.words import text_at
 from storage import artifacts, photos
+from storage import captions as written
+from storage.forgetting import Names
+from storage.records import CohortItem
 from tests.small_archive import SmallArchive
+
+
+def said(archive: SmallArchive, items: list[CohortItem], recipe: Recipe) -> list[str]:
+    """What each item is called."""
+    return [one.caption for one in captions.of_items(archive.catalog, items, recipe)]
+
 
 TEMPLATE = "photo of {trigger}, {framing}, in {place}, {year}"
 
@@ -37,15 +47,58 @@ def test_a_file_of_captions(archive: SmallArchive, tmp_path: Path) -> None:
     cohort = archive.freeze("alone", of=1)
     items = list(artifacts.cohort_items(archive.catalog, cohort.id))
     path = tmp_path / "captions.tsv"
-    path.write_text("\n".join(captions.lines_of(archive.catalog, items, Recipe())) + "\n")
-    assert captions.of_items(archive.catalog, items, Recipe(captions=str(path))) == ["photo of {trigger} person"] * 3
+    recipe = Recipe(captions=str(path))
+    path.write_text("\n".join(captions.lines_of(captions.of_items(archive.catalog, items, Recipe()))) + "\n")
+    assert said(archive, items, recipe) == ["photo of {trigger} person"] * 3
     path.write_text(path.read_text().replace("person", "person, smiling", 1))
-    assert captions.of_items(archive.catalog, items, Recipe(captions=str(path))) == [
-        "photo of {trigger} person, smiling",
-        *["photo of {trigger} person"] * 2,
-    ]
-    counted = captions.frequencies(captions.of_items(archive.catalog, items, Recipe(captions=str(path))))
+    smiling = ["photo of {trigger} person, smiling", *["photo of {trigger} person"] * 2]
+    assert said(archive, items, recipe) == smiling
+    counted = captions.frequencies(smiling)
     assert list(counted.items()) == [("photo of {trigger} person", 3), ("smiling", 1)]
+
+
+def test_the_recipes_file_comes_before_the_catalog_and_that_before_the_template(
+    archive: SmallArchive, tmp_path: Path
+) -> None:
+    cohort = archive.freeze("alone", of=1)
+    items = list(artifacts.cohort_items(archive.catalog, cohort.id))
+    first, second, third = map(captions.key_of, items)
+    written.put(archive.catalog, {first: "{trigger} of the catalog", second: "{trigger}, {framing}"})
+    path = tmp_path / "captions.tsv"
+    path.write_text(f"{captions.name_of(first)}\t{{trigger}} of the file\n")
+    called = captions.of_items(archive.catalog, items, Recipe(caption="{trigger} by rule", captions=str(path)))
+    assert [one.caption for one in called] == ["{trigger} of the file", "{trigger}, close-up", "{trigger} by rule"]
+    assert [one.text for one in called][1:] == ["{trigger}, {framing}", "{trigger} by rule"]
+    assert [one.own for one in called] == [True, True, False]
+    assert third == called[2].key
+
+
+def test_a_run_says_once_what_pictures_are_called(archive: SmallArchive, tmp_path: Path) -> None:
+    cohort = archive.freeze("alone", of=1)
+    items = list(artifacts.cohort_items(archive.catalog, cohort.id))
+    kept, key = tmp_path / captions.KEPT, captions.key_of(items[0])
+    written.put(archive.catalog, {key: "{trigger} with Ann Lee"})
+    first = captions.for_run(archive.catalog, items[:2], Recipe(), tmp_path)
+    assert first[key] == "{trigger} with Ann Lee"
+    written.put(archive.catalog, {key: "{trigger}, changed since", captions.key_of(items[2]): "{trigger}, new"})
+    assert captions.for_run(archive.catalog, items[:2], Recipe(caption="{trigger}"), tmp_path) == first
+    more = captions.for_run(archive.catalog, items, Recipe(), tmp_path)
+    assert more == first | {captions.key_of(items[2]): "{trigger}, new"}
+    assert captions.for_run(archive.catalog, items[:1], Recipe(), None)[key] == "{trigger}, changed since"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    captions.forget(kept, 999, Names(("Ann Lee",)))
+    assert captions.read(kept)[key] == "{trigger} with erased"
+    captions.forget(kept, items[0].subject_id, Names(("Ann Lee",)))
+    assert captions.read(kept) == {}
+
+
+def test_words_that_no_prompt_may_have_do_not_train(archive: SmallArchive) -> None:
+    """However they came into the catalog."""
+    cohort = archive.freeze("alone", of=1)
+    items = list(artifacts.cohort_items(archive.catalog, cohort.id))
+    written.put(archive.catalog, {captions.key_of(items[0]): "{trigger}, schoolgirl"})
+    with pytest.raises(PromptRefused, match="names a minor"):
+        captions.for_run(archive.catalog, items, Recipe(), None)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Training as a job: killed at any moment it goes on to the same bytes."""
+"""Training as a job: killed at any moment it goes on to the same bytes, whatever pictures are called since."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from core import jobs
+from core.training import captions
 from core.training.loop import train
 from core.training.recipe import Recipe
 from storage import artifacts
+from storage import captions as written
 from storage import jobs as rows
 from storage.records import JobState
 from storage.whole_files import differing
@@ -34,7 +36,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_killed_and_resumed_equals_uninterrupted(archive: SmallArchive, tiny_base: Path, learns: str) -> None:
     catalog = archive.catalog
     overrides = {**OVERRIDES, "learns": learns}
-    archive.freeze("alone", of=1)
+    items = list(artifacts.cohort_items(catalog, archive.freeze("alone", of=1).id))
     arguments = {
         "cohort": "alone",
         "base": str(tiny_base),
@@ -53,8 +55,10 @@ def test_killed_and_resumed_equals_uninterrupted(archive: SmallArchive, tiny_bas
     assert rows.get(catalog, job.id).state is JobState.INTERRUPTED
     assert artifacts.all_models(catalog) == []
 
+    written.put(catalog, {captions.key_of(item): "{trigger}, said too late" for item in items})
     jobs.resume(catalog, job.id)
     (name,) = jobs.result_of(jobs.follow(catalog, job.id, every=0.02))["models"]
+    written.put(catalog, {captions.key_of(item): None for item in items})
     (whole,) = train(catalog, "alone", tiny_base, "whole", recipe=Recipe.model_validate(overrides), device="cpu")
     cut, uncut = (catalog.models / artifacts.get_model(catalog, each).path for each in (name, whole))
     assert differing(cut, uncut) == []

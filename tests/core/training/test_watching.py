@@ -66,7 +66,7 @@ def test_held_out_pictures_are_never_learned_from(archive: SmallArchive, tiny_ba
     base = base_model.load(tiny_base, "cpu")
     loaded = Settings(archive.catalog.folder, cohort, tiny_base, RECIPE, "cpu", 1, None)
     items = tuple(artifacts.cohort_items(archive.catalog, cohort.id))
-    task = Task("v", ModelKind.POOLED, "key", "kyodaku", None, items)
+    task = Task("v", ModelKind.POOLED, "key", "kyodaku", None, items, ("{trigger}",) * len(items))
     made = one._encoded(archive.catalog, base, loaded.recipe, task, 32, lambda: None)
     for group, held in zip(made.groups, made.held_out, strict=True):
         assert (len(group.pictures), len(held.pictures)) == (2, 1)
