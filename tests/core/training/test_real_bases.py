@@ -16,7 +16,6 @@ from core.base_model import Base
 from core.merging.bake import bake
 from core.merging.formats import read_lora
 from core.training import memory
-from core.training.adapter import take_off
 from core.training.batches import Group
 from core.training.dataset import Picture
 from core.training.fit import Fit, Told
@@ -106,15 +105,15 @@ def test_a_full_size_base_in_one_file(tmp_path: Path) -> None:
     fit, told = steps_of(base, 16)
     learned(fit, told)
     fit.adapter.write(tmp_path / "lora.safetensors", {})
-    bake(tmp_path / "lora.safetensors", path, tmp_path / "baked.safetensors", weight=20)
-    _is_written_whole(base, path, tmp_path / "whole.safetensors")
+    bake(tmp_path / "lora.safetensors", path, tmp_path / "baked.safetensors", weight=200)
     del base, fit
-    _are_fused(path, tmp_path / "lora.safetensors", tmp_path / "baked.safetensors", 20)
+    _is_written_whole(path, tmp_path / "whole.safetensors")
+    _are_fused(path, tmp_path / "lora.safetensors", tmp_path / "baked.safetensors", 200)
 
 
-def _is_written_whole(base: Base, path: Path, out: Path) -> None:
+def _is_written_whole(path: Path, out: Path) -> None:
     """A UNet whose weights moved comes back from a file of the same tensors, the rest of which are the base's."""
-    take_off(base)
+    base = base_model.load(path, "cpu")
     whole = WholeAdapter(base, Recipe(learns="full"), "")
     for parameter in whole.named.values():
         parameter.data.mul_(2)
