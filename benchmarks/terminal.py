@@ -1,4 +1,7 @@
-"""A program in a pseudo-terminal: what a key costs from being pressed to the last byte of the frame that it draws."""
+"""A program in a pseudo-terminal: what reaches the terminal, byte for byte, and what a key costs.
+
+That is from its being pressed to the last byte of the frame that it draws. The tests of the app drive it by this too.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import pty
 import select
 import signal
 import struct
-import sys
 import termios
 import time
 from collections.abc import Sequence
@@ -30,41 +32,58 @@ class Cost:
     bytes: int
 
 
-class Terminal:
-    """`command` in a terminal of so many cells, with nothing read from the user's own settings."""
+class NotDrawn(Exception):
+    """The program ended, or let one wait too long, before it drew what was waited for."""
 
-    def __init__(self, command: Sequence[str], columns: int = 120, lines: int = 40) -> None:
+
+class Terminal:
+    """`command` in a terminal of so many cells; `preview` is how it is to draw pictures (`$KYODAKU_PREVIEW`)."""
+
+    patience_s = PATIENCE_S
+
+    def __init__(self, command: Sequence[str], columns: int = 120, lines: int = 40, preview: str = "off") -> None:
         self.seen = b""
+        self.status: int | None = None  # its exit status, once it has ended
         self._after = 0
         self.started = time.monotonic()
         self.pid, self._master = pty.fork()
         if self.pid == 0:
-            for size in ("COLUMNS", "LINES"):
-                os.environ.pop(size, None)
-            os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "KYODAKU_PREVIEW": "off"}
+            # As Python knows it: readline, where it is loaded, has put another size into the process's own.
+            environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+            environment |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "KYODAKU_PREVIEW": preview}
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-            os.execvp(command[0], list(command))
+            os.execvpe(command[0], list(command), environment)
 
     def wait_for(self, text: str) -> float:
-        """Read until `text` has come after what was waited for, or typed, before; seconds since the start."""
-        end = time.monotonic() + PATIENCE_S
+        """Read until `text` has come after what was waited for, typed or calm before; seconds since the start.
+
+        Raises NotDrawn.
+        """
+        end = time.monotonic() + self.patience_s
         while (at := self.seen.find(text.encode(), self._after)) < 0:
             if time.monotonic() > end or self._read(1.0) is None:
-                sys.exit(f"{text!r} was not drawn: {self.seen[-500:]!r}")
+                raise NotDrawn(f"{text!r} was not drawn: {self.seen[self._after :][-2000:]!r}")
         self._after = at + len(text.encode())
         return time.monotonic() - self.started
 
-    def calm(self, quiet: float = 1.0) -> None:
-        """Read until nothing comes for so many seconds."""
+    def calm(self, quiet: float = 1.0) -> int:
+        """Read until nothing comes for so many seconds; gives how many bytes came."""
+        before = len(self.seen)
         while self._read(quiet):
             pass
+        self._after = len(self.seen)
+        return self._after - before
+
+    def type(self, keys: str) -> None:
+        """Type `keys`, and read nothing yet."""
+        self._after = len(self.seen)
+        os.write(self._master, keys.encode())
 
     def press(self, keys: str, quiet: float = QUIET_S) -> Cost:
         """Type `keys` and read what they draw."""
         before, began = len(self.seen), time.perf_counter()
-        self._after = before
         last = began
-        os.write(self._master, keys.encode())
+        self.type(keys)
         wait = 2.0  # the first byte may take its time
         while self._read(wait):
             last, wait = time.perf_counter(), quiet
@@ -112,6 +131,7 @@ class Terminal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
         os.close(self._master)

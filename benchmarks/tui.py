@@ -72,6 +72,7 @@ def measure(folder: Path, scale: int, keys: int) -> Iterator[Row]:
         )
         yield from _moves(app, keys)
         yield from _decisions(app, keys)
+        yield from _names(app, keys // 4)
         yield from _search(app)
         app.press(ESC)
         app.calm(2.0)
@@ -126,6 +127,23 @@ def _decisions(app: Terminal, keys: int) -> Iterator[Row]:
     costs = [app.press("ny"[number % 2]) for number in range(keys // 2)]
     # no bound of a key's: the same commit rules anew on all photographs of the person, who may be in thousands
     yield Row("consent of one person (y, n), committed with their photographs' statuses, p95", p95(costs), "ms")
+    app.press("\x1bOP")  # F1
+    app.calm()
+
+
+def _names(app: Terminal, keys: int) -> Iterator[Row]:
+    app.press("\x1bOQ")  # F2: People
+    app.calm(2.0)
+    app.press("w")  # those without a name, the largest first
+    app.calm(2.0)
+    asked, named = [], []
+    for number in range(keys):
+        asked.append(app.press("n"))
+        app.press(f"Somebody {number}")
+        named.append(app.press("\r"))
+    yield _bound("the line for a name, p95", p95(asked), "ms", 20)
+    # no bound: the same commit gives a whole cluster its name, of hundreds of faces
+    yield Row("a cluster of faces named, committed, p95", p95(named), "ms")
     app.press("\x1bOP")  # F1
     app.calm()
 

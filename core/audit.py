@@ -101,8 +101,8 @@ def audit(
     `fmr` is the rate at which a search among everybody may take a stranger for somebody; `safety` the folder of a
     safety checker, where the base has none. What makes the verdict: `core.audit_verdict`, and `core.audit_agreement`
     where several `embedders` are to agree, each of which must know everybody; another's hypernetwork is drawn with on
-    `base`. Leaves report.json and sheet.png in
-    models/NAME.audit/. Raises NoSuchRecord, Tainted, Refused, BadBase, BadValue, MissingDependency.
+    `base`. Leaves report.json and sheet.png in models/NAME.audit/. Raises NoSuchRecord, Tainted, Refused, BadBase,
+    BadLora, BadValue, MissingDependency.
     """
     if n < 1 or not 0 < fmr < 1:
         raise BadValue("an audit needs a picture at least and a rate between 0 and 1", "see: kyodaku audit --help")
@@ -230,7 +230,7 @@ def _report(found: _Found, folder: Path) -> AuditReport:
     near = [] if found.trained is None else copies(drawn.looks, _pictures(drawn), drawn.vectors, found.trained)
     memorised = [copy for copy in near if copy.by]
     seen = Seen(drawn.pictures, drawn.faceless, len(drawn.faces), matches)
-    verdict = verdict_of(seen, threshold, found.fit, memorised, pull)
+    verdict = verdict_of(seen, threshold, found.fit, memorised, pull, max(found.shares.values(), default=0.0))
     people = sorted({found.names[copy.subject] for copy in memorised if copy.subject in found.names})
     resembles = [one.subject for one in nearest if one.matches] if matches >= verdict.needed else []
     if pull is not None and pull.stands_out:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.audit_pull import Pull
 from core.audit_strangers import Threshold, chance_matches, least_share
+from core.composition import ONE_PERSON
 
 if TYPE_CHECKING:  # these rooms load torch, and this one is asked by commands that answer at once
     from core.audit_copies import Copy
@@ -46,16 +47,24 @@ class Verdict:
 
 
 def verdict_of(
-    seen: Seen, threshold: Threshold, fit: Fit, copies: Sequence[Copy] = (), pull: Pull | None = None
+    seen: Seen,
+    threshold: Threshold,
+    fit: Fit,
+    copies: Sequence[Copy] = (),
+    pull: Pull | None = None,
+    largest: float = 0.0,
 ) -> Verdict:
     """`resembles` if faces match more often than strangers do, pictures are copies, or one person stands out.
 
     Strangers match at the upper bound of their rate. Evidence against a model counts however little there is;
-    `nobody` needs enough of all that would have shown somebody.
+    `nobody` needs enough of all that would have shown somebody, and a lineage in which nobody's share, the `largest`,
+    is half.
     """
     needed = chance_matches(seen.faces, threshold.upper, CHANCE)
     share = least_share(seen.faces, needed, min(threshold.recognised, fit.share)) if threshold.enough else None
     why = [*_too_little(seen, threshold, fit)]
+    if largest >= ONE_PERSON:
+        why.append(f"by its lineage {largest:.0%} of it is one person's: no pictures can say that it is nobody")
     if not why and (share is None or share > LARGEST_MISSED):
         told = "any share of one person's faces" if share is None else f"{share:.0%} of faces being one person's"
         why.append(f"so few faces could hide {told}: draw more pictures (-n)")

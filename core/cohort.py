@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ from core import consent, cuts, framing, proofs, query
 from core.cuts import Picture
 from core.errors import BadValue, CohortTooSmall, ConsentLost
 from core.selection import NEVER, Exclusion, People, Selection, photographs, select
-from storage import artifacts, checkpoints, ledger, subjects
+from storage import artifacts, checkpoints, columns, decisions, ledger, similar, subjects
 from storage.catalog import Catalog
 from storage.records import TRAIN_PURPOSES, Cohort, CohortItem, CohortRules, Face, Photo, Purpose, Status
 
@@ -100,6 +100,14 @@ def explain(catalog: Catalog, name: str, at: datetime | None = None, *, pictures
         not_compared=chosen.not_compared,
         pictures=cuts.of_items(catalog, chosen.items) if pictures else (),
     )
+
+
+def grounds(catalog: Catalog) -> Hashable:
+    """What explanations rest on: while it stays the same, only time (an expiry, a birthday) can change one.
+
+    Photographs, faces and who they are, what people said and decided, and what looks alike; not what jobs write.
+    """
+    return columns.versions(catalog), ledger.head(catalog), decisions.mark(catalog), similar.state(catalog)
 
 
 def training(catalog: Catalog, name: str) -> list[CohortItem]:

@@ -37,6 +37,11 @@ def ids(catalog: Catalog, text: str, *, sort: str = "taken-", limit: int | None 
     return query.ordered_ids(catalog, text, sort=sort, limit=limit, fresh=False)
 
 
+def first_ids(catalog: Catalog, text: str, *, sort: str = "taken-", least: int) -> tuple[array[int], int]:
+    """How `ids` begins, and how many there are: all of them, or the first `least` where all take a while."""
+    return query.first_ids(catalog, text, sort=sort, least=least, fresh=False)
+
+
 def rows(catalog: Catalog, photo_ids: Sequence[int]) -> list[PhotoRow]:
     """The rows of these photographs, in their order: six queries, however many. Raises NoSuchRecord."""
     records = photos.get_many(catalog, photo_ids)

@@ -31,7 +31,7 @@ from core.models import require_in_use
 from core.progress import Report, Step, silent
 from core.selection import People, photographs
 from core.training.pictures import picture_of
-from core.training.words import encode_each
+from core.training.words import Words, encode_each
 from storage import artifacts, faces, ledger, photos, subjects
 from storage.catalog import Catalog
 from storage.records import CohortItem, Purpose, Status, Subject
@@ -99,10 +99,10 @@ def membership(
         return _told(model, person, shares, len(own), others, None)
     groups = [own, *others.values()]
     trigger = own_model.trigger or ""
-    before = _losses(base, groups, trigger, seed, report, "the base's loss")
+    before = losses(base, groups, trigger, seed, report, "the base's loss")
     del base
     opened = open_model(catalog, model, device)
-    after = _losses(opened.base, groups, trigger, seed, report, "the model's loss")
+    after = losses(opened.base, groups, trigger, seed, report, "the model's loss")
     gaps = [(old - new) / old for old, new in zip(before, after, strict=True)]
     return _told(model, person, shares, len(own), others, gaps)
 
@@ -199,13 +199,13 @@ def _read(catalog: Catalog, items: Iterable[CohortItem], side: int) -> list[Imag
     return found
 
 
-def _losses(
+def losses(
     base: Base, groups: Sequence[Sequence[Image.Image]], trigger: str, seed: int, report: Report, what: str
 ) -> list[Floats]:
     """Each picture's mean denoising loss [n] of each group, over the same noise for every model."""
     words = CAPTION.replace("{trigger}", trigger)
     text = " ".join(words.split())
-    caption = encode_each(base, [text])[text].tokens
+    caption = encode_each(base, [text])[text]
     levels = base.pipe.scheduler.alphas_cumprod.float()
     when = torch.linspace(0, len(levels) - 1, LEVELS + 2).long()[1:-1]
     total, done = sum(len(group) for group in groups), 0
@@ -221,7 +221,7 @@ def _losses(
 
 
 def _loss(
-    base: Base, picture: Image.Image, caption: torch.Tensor, when: torch.Tensor, levels: torch.Tensor, seed: int
+    base: Base, picture: Image.Image, caption: Words, when: torch.Tensor, levels: torch.Tensor, seed: int
 ) -> float:
     pixels = torch.from_numpy(np.asarray(picture, dtype=np.float32).copy()).permute(2, 0, 1)[None] / 127.5 - 1
     vae = base.pipe.vae
@@ -231,7 +231,13 @@ def _loss(
         noise = torch.randn((len(when), *latent.shape[1:]), generator=torch.Generator().manual_seed(seed))
         noise, signal = noise.to(base.device), levels[when].to(base.device).view(-1, 1, 1, 1)
         noisy = signal.sqrt() * latent + (1 - signal).sqrt() * noise
-        told = base.pipe.unet(noisy, when.to(base.device), caption.expand(len(when), -1, -1)).sample
+        words = caption.tokens.expand(len(when), -1, -1)
+        added = None
+        if caption.pooled is not None:  # SDXL is told sizes too: those of a whole picture as it is
+            frame = torch.tensor([[picture.height, picture.width, 0, 0, picture.height, picture.width]])
+            frames = frame.expand(len(when), -1).to(base.device, words.dtype)
+            added = {"text_embeds": caption.pooled.expand(len(when), -1), "time_ids": frames}
+        told = base.pipe.unet(noisy, when.to(base.device), words, added_cond_kwargs=added).sample
         aim = {"epsilon": noise, "sample": latent.expand_as(noise)}.get(
             base.predicts, signal.sqrt() * noise - (1 - signal).sqrt() * latent
         )

@@ -10,8 +10,9 @@ Where a correction moves a face that has trained, what was trained on it is take
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from core.faces.join import join
 from core.faces.linkage import average_linkage, usual_threshold
 from core.progress import Report, silent
 from core.taking_out import TakenOut, take_out_faces
-from core.withdrawal import NOTHING, Settled, settle_taken
+from core.withdrawal import NOTHING, Settled, foreseen, settle_taken
 from storage import artifacts, faces, ledger, photos, subjects
 from storage.catalog import Catalog
 from storage.face_matrix import matrix
@@ -66,12 +67,14 @@ class ClusterResult:
 class Belongs:
     """A subject's name and how many faces, unmarked ones, are theirs now.
 
-    `settled` is what became of models that were trained on a face as on somebody's whose it is not.
+    `settled` is what became of models that were trained on a face as on somebody's whose it is not; what would
+    become of them, where it was not `done` yet.
     """
 
     subject: str
     faces: int
     settled: Settled = NOTHING
+    done: bool = True
 
     def lines(self) -> list[str]:
         """For a person to read."""
@@ -172,13 +175,35 @@ def nearest(catalog: Catalog, face_id: int, limit: int = 20, report: Report = si
     ]
 
 
-def name(catalog: Catalog, cluster: int, name: str) -> Belongs:
+@dataclass(slots=True)
+class _Correction:
+    """What a correction takes out of use, and whether it was made."""
+
+    taken: TakenOut = field(default_factory=TakenOut)
+    done: bool = True
+
+
+@contextmanager
+def _correcting(catalog: Catalog, sure: bool) -> Iterator[_Correction]:
+    """A correction in one transaction, within which `taken` is put down.
+
+    Unless one is `sure`, it is not made, only foreseen, where it would take models out of use: that stays for good.
+    """
+    correction = _Correction()
+    with catalog.transaction() as db:
+        db.execute("SAVEPOINT correction")
+        yield correction
+        correction.done = sure or not correction.taken.models
+        db.execute("RELEASE correction" if correction.done else "ROLLBACK TO correction")
+
+
+def name(catalog: Catalog, cluster: int, name: str, *, sure: bool = True) -> Belongs:
     """Say who a cluster is; a name that is no subject's yet makes one, who has granted nothing.
 
     Faces in it that a person gave to somebody by hand stay theirs, unless all were: then all are renamed.
-    Raises NoSuchRecord, BadValue.
+    Unless `sure`, here and below, what would take models out of use is only foreseen. Raises NoSuchRecord, BadValue.
     """
-    with catalog.transaction():
+    with _correcting(catalog, sure) as correction:
         members = [face for face in faces.of_cluster(catalog, cluster) if face.mark is None]
         if not members:
             raise NoSuchRecord(f"there is no cluster {cluster}", "see: kyodaku people list --unnamed")
@@ -190,13 +215,13 @@ def name(catalog: Catalog, cluster: int, name: str) -> Belongs:
         ids = [face.id for face in meant or members]
         with noting.noted_faces(catalog, ids, f"cluster {cluster} is {subject.name}"):
             faces.assign(catalog, ids, subject.id, by_person=True)
-        taken = take_out_faces(catalog, ids)
-    return _belongs(catalog, subject, taken)
+        correction.taken = take_out_faces(catalog, ids)
+    return _belongs(catalog, subject, correction)
 
 
-def assign(catalog: Catalog, face_id: int, subject: int | str) -> Belongs:
+def assign(catalog: Catalog, face_id: int, subject: int | str, *, sure: bool = True) -> Belongs:
     """This face is that subject's. Raises NoSuchRecord."""
-    with catalog.transaction():
+    with _correcting(catalog, sure) as correction:
         owner = subjects.get(catalog, subject)
         face = faces.get(catalog, face_id)
         refuse_erased([face])
@@ -204,16 +229,16 @@ def assign(catalog: Catalog, face_id: int, subject: int | str) -> Belongs:
         with noting.noted_faces(catalog, [face.id], f"face {face.id} is {owner.name}'s"):
             faces.assign(catalog, [face.id], owner.id, by_person=True)
             faces.place(catalog, [face.id], place)
-        taken = take_out_faces(catalog, [face.id])
-    return _belongs(catalog, owner, taken)
+        correction.taken = take_out_faces(catalog, [face.id])
+    return _belongs(catalog, owner, correction)
 
 
-def split(catalog: Catalog, subject: int | str, face_ids: Iterable[int]) -> Belongs:
+def split(catalog: Catalog, subject: int | str, face_ids: Iterable[int], *, sure: bool = True) -> Belongs:
     """These faces are not that subject's: they become a cluster of their own that waits for a name.
 
     No clustering puts them back. Raises NoSuchRecord, BadValue for a face that is not the subject's.
     """
-    with catalog.transaction():
+    with _correcting(catalog, sure) as correction:
         owner = subjects.get(catalog, subject)
         chosen = [faces.get(catalog, face_id) for face_id in dict.fromkeys(face_ids)]
         strangers = [str(face.id) for face in chosen if face.subject_id != owner.id]
@@ -225,17 +250,17 @@ def split(catalog: Catalog, subject: int | str, face_ids: Iterable[int]) -> Belo
             faces.assign(catalog, ids, None, by_person=True)
             faces.deny(catalog, ids, owner.id)
             faces.place(catalog, ids, faces.next_cluster(catalog))
-        taken = take_out_faces(catalog, ids)
-    return _belongs(catalog, owner, taken)
+        correction.taken = take_out_faces(catalog, ids)
+    return _belongs(catalog, owner, correction)
 
 
-def merge(catalog: Catalog, kept: int | str, folded: int | str) -> Belongs:
+def merge(catalog: Catalog, kept: int | str, folded: int | str, *, sure: bool = True) -> Belongs:
     """Two subjects are one person: the faces of `folded` become `kept`'s; its record stays, without faces.
 
     Refused where that would allow what the folded one's own record does not, or would take pictures that
     models or cohorts hold out of reach of a withdrawal. Raises NoSuchRecord, BadValue, Refused.
     """
-    with catalog.transaction():
+    with _correcting(catalog, sure) as correction:
         stays, goes = subjects.get(catalog, kept), subjects.get(catalog, folded)
         if stays.id == goes.id:
             raise BadValue(f"{stays.name} can't be merged with itself", "name two subjects")
@@ -244,8 +269,8 @@ def merge(catalog: Catalog, kept: int | str, folded: int | str) -> Belongs:
         with noting.noted_faces(catalog, theirs, f"{goes.name} is {stays.name}", merged=(stays.id, goes.id)):
             faces.assign(catalog, theirs, stays.id, by_person=True)
         subjects.fold(catalog, goes.id, stays.id)
-        taken = take_out_faces(catalog, theirs)
-    return _belongs(catalog, stays, taken)
+        correction.taken = take_out_faces(catalog, theirs)
+    return _belongs(catalog, stays, correction)
 
 
 def refuse_unsafe_merge(catalog: Catalog, stays: Subject, goes: Subject) -> None:
@@ -324,8 +349,9 @@ def set_mark(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by
         return TakenOut() if mark is None else take_out_faces(catalog, [face.id], mark)
 
 
-def _belongs(catalog: Catalog, subject: Subject, taken: TakenOut) -> Belongs:
+def _belongs(catalog: Catalog, subject: Subject, correction: _Correction) -> Belongs:
     """Files of models out of use are erased now; merges wait for `models remake`, which loads torch."""
-    settled = settle_taken(catalog, taken, remake=False)
+    taken, done = correction.taken, correction.done
+    settled = settle_taken(catalog, taken, remake=False) if done else foreseen(taken)
     held = faces.count(catalog, "f.subject_id = ? AND f.mark IS NULL", (subject.id,))
-    return Belongs(subject.name, held, settled)
+    return Belongs(subject.name, held, settled, done)

@@ -19,7 +19,7 @@ from core.facets import FACETS, Facet
 from core.progress import Report, Step, silent
 from core.query_language import parse
 from core.query_masks import mask, reads_statuses
-from core.query_order import SORTS, all_ids, page
+from core.query_order import SORTS, all_ids, is_quick, page
 from core.query_terms import FIELDS
 from core.query_tree import Expr
 from storage import columns, photos
@@ -36,10 +36,12 @@ __all__ = [
     "count",
     "count_by",
     "find",
+    "first_ids",
     "ids",
     "ordered_ids",
     "parse",
     "prepare",
+    "warm",
 ]
 
 _PAGE = 1_000
@@ -96,11 +98,31 @@ def ordered_ids(
     """
     field, descending = _sort(sort), sort.endswith("-")
     with _found(catalog, text, fresh=fresh) as (table, found):
-        if limit is None:
-            numbers = all_ids(table, found, field, descending=descending)
-        else:
-            numbers = page(table, found, field, descending=descending, after=None, limit=limit)
+        return _ids(table, found, field, descending, limit)
+
+
+def first_ids(
+    catalog: Catalog, text: str, *, sort: str = "taken", least: int, fresh: bool = True
+) -> tuple[array[int], int]:
+    """How `ordered_ids` begins, and how many there are: all where that is quick, else the first `least`."""
+    field, descending = _sort(sort), sort.endswith("-")
+    with _found(catalog, text, fresh=fresh) as (table, found):
+        limit = None if is_quick(table, found, field) else least
+        return _ids(table, found, field, descending, limit), int(np.count_nonzero(found))
+
+
+def _ids(table: Columns, found: Mask, field: str, descending: bool, limit: int | None) -> array[int]:
+    if limit is None:
+        numbers = all_ids(table, found, field, descending=descending)
+    else:
+        numbers = page(table, found, field, descending=descending, after=None, limit=limit)
     return array("q", numbers.astype("=i8").tobytes())
+
+
+def warm(catalog: Catalog, *, sort: str = "taken") -> None:
+    """Read into this process what a search for a word reads, and put all in order, so that a first letter needn't."""
+    for text in ("e", ""):
+        ordered_ids(catalog, text, sort=sort, fresh=False)
 
 
 def prepare(catalog: Catalog, *, report: Report = silent) -> None:

@@ -45,10 +45,35 @@ def page(
 
 def all_ids(columns: Columns, found: Mask, field: str, *, descending: bool) -> NDArray[np.int64]:
     """Ids of all the found in the order of (`field`, id)."""
+    if np.count_nonzero(found) <= _FEW:
+        if field == "path":
+            return _few_by_path(columns, columns.ids[found], descending=descending, after=None, limit=_FEW)
+        places = np.flatnonzero(found)
+        return columns.ids[_sorted(places, _key(columns, field)[places], descending=descending)]
+    order = columns.held(_held_as(field), "photos", lambda: _order(columns, field))
+    if descending:
+        order = order[::-1]
+    ids: NDArray[np.int64] = columns.ids[order[found[order]]]
+    return ids
+
+
+def is_quick(columns: Columns, found: Mask, field: str) -> bool:
+    """Whether `all_ids` needs no sorting of the whole archive, or a walk through all paths."""
+    return bool(np.count_nonzero(found) <= _FEW) or columns.holds(_held_as(field), "photos")
+
+
+def _held_as(field: str) -> str:
+    return f"order by {field}"
+
+
+def _order(columns: Columns, field: str) -> NDArray[np.int32]:
+    """The places of all photographs in the order of (`field`, id)."""
     if field == "path":
-        return _by_path(columns, found, descending=descending, after=None, limit=int(np.count_nonzero(found)))
-    places = np.flatnonzero(found)
-    return columns.ids[_sorted(places, _key(columns, field)[places], descending=descending)]
+        walked = [columns.places(ids) for ids in _paths(columns, descending=False, after=None)]
+        order = np.concatenate(walked) if walked else np.empty(0, np.int64)
+    else:
+        order = np.argsort(_key(columns, field), kind="stable")
+    return order.astype(np.int32)
 
 
 def _key(columns: Columns, field: str) -> NDArray[Any]:

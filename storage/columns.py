@@ -9,7 +9,7 @@ only if it is of the version that the rows have in the same snapshot; else it is
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -190,10 +190,30 @@ class Columns:
         """How many faces each photograph shows that are not marked."""
         return np.bincount(self.faces().place, minlength=len(self._stretches) * LENGTH)
 
+    def holds(self, name: str, part: str) -> bool:
+        """Whether `held` has this of the part as it is now."""
+        before = self._held.whole.get(name)
+        return before is not None and before[0] == self._wanted(part)
+
+    def held(self, name: str, part: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """What `make` makes of a part's columns, under a name: made once in this process while the part stays."""
+        wanted = self._wanted(part)
+        before = self._held.whole.get(name)
+        if before is not None and before[0] == wanted:
+            found: NDArray[Any] = before[1]
+            return found
+        made = make()
+        self._held.whole[name] = (wanted, made)
+        return made
+
+    def _wanted(self, part: str) -> list[tuple[int, int]]:
+        """The stretches there are, with the version that a part has in each."""
+        versions = self._versions[part]
+        return [(stretch, versions.get(stretch, 0)) for stretch in self._stretches]
+
     def _whole(self, name: str, join: Any) -> Any:
         """The column over all stretches, put together by `join` where it is not held as it should be."""
-        versions = self._versions[part_of(name)]
-        wanted = [(stretch, versions.get(stretch, 0)) for stretch in self._stretches]
+        wanted = self._wanted(part_of(name))
         with self._held.lock:
             before = self._held.whole.get(name)
             if before is not None and before[0] == wanted:
@@ -273,6 +293,11 @@ def snapshot(catalog: Catalog) -> Iterator[Columns]:
         catalog.connection.rollback()
     if columns.made:
         _store(catalog, columns)
+
+
+def versions(catalog: Catalog) -> frozenset[tuple[str, int, int]]:
+    """Part, number and version of each stretch: other ones once anything changed that searches read."""
+    return frozenset(map(tuple, catalog.connection.execute("SELECT part, stretch, version FROM column_versions")))
 
 
 def let_go(catalog: Catalog) -> None:

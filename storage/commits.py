@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from storage.catalog import Catalog
-
-BEFORE: list[Callable[[Catalog], None]] = []
+BEFORE: list[Callable[[Any], None]] = []
+"""Each is given the open `Catalog`, a room that stands on this one."""
 
 
-def before_commit(action: Callable[[Catalog], None]) -> None:
-    """Do `action` at the end of every transaction of this process from now on, as a part of it.
+def before_commit(action: Callable[[Any], None]) -> None:
+    """Do `action`, given the catalog, at the end of every transaction of this process from now on, as a part of it.
 
     For what must be true at every commit. What it raises undoes the transaction.
     """

@@ -60,6 +60,13 @@ def newest(catalog: Catalog, limit: int = 20) -> list[Decision]:
     return [_decision(row) for row in catalog.connection.execute(f"{_ALL} ORDER BY id DESC LIMIT ?", (limit,))]
 
 
+def mark(catalog: Catalog) -> tuple[Any, ...]:
+    """What tells the decisions as they stand from those before or after any was made, undone or done again."""
+    newest = catalog.connection.execute("SELECT id, at FROM decisions ORDER BY id DESC LIMIT 1").fetchone()
+    undone = catalog.connection.execute("SELECT count(*) FROM decisions WHERE undone = 1").fetchone()
+    return (*(newest or ()), *undone)
+
+
 def turn(catalog: Catalog, decision: Decision, body: Mapping[str, Any]) -> None:
     """A decision that stood is undone now, or the other way round; `body` is what it takes from here."""
     with catalog.transaction() as db:

@@ -338,8 +338,8 @@ MUTATIONS = (
     Mutation(
         "consent is asked before a person's pictures are read",
         "core/training/one.py",
-        "        look_at_consent()\n        items = [",
-        "        items = [",
+        "        look_at_consent()\n        own = [",
+        "        own = [",
         LOOP,
     ),
     Mutation(
@@ -740,7 +740,7 @@ MUTATIONS = (
     Mutation(
         "what jobs told of an erased person goes",
         "core/erasure.py",
-        "    _scrub_jobs(catalog, names)\n",
+        "    _scrub_jobs(catalog, names, rest.subject_id)\n",
         "",
         ERASURE,
     ),
@@ -1054,8 +1054,8 @@ MUTATIONS = (
     Mutation(
         "a face put right takes out what it trained",
         "core/people.py",
-        "        taken = take_out_faces(catalog, [face.id])\n",
-        "        taken = TakenOut()\n",
+        "        correction.taken = take_out_faces(catalog, [face.id])\n",
+        "",
         WITHDRAWAL,
     ),
     # What files say, and what leaves

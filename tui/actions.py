@@ -79,8 +79,10 @@ REGISTRY: tuple[Action, ...] = (
     Action("archive", "details", ("i", "enter"), "details", "Show or hide the picture and its details."),
     Action("archive", "faces", ("f",), "faces", "Go to the people in this photograph."),
     # People
-    Action("people", "name", ("n",), "name", "Give the cluster a name; a new name makes a new person."),
-    Action("people", "merge", ("m",), "merge", "Say that two entries are one person."),
+    Action("people", "name", ("n",), "name", "Give the cluster a name; Tab completes one, a new one is a new person."),
+    Action("people", "again", ("full_stop",), "again", "Give the last name again, to the entry or the face."),
+    Action("people", "next_unnamed", ("right_square_bracket",), "next", "Go to the next entry without a name."),
+    Action("people", "merge", ("m",), "merge", "Say that two entries are one person: the other's name stays."),
     Action("people", "faces", ("enter",), "faces", "Go through the entry's faces one by one."),
     Action("people", "assign", ("a",), "assign face", "Say whose face the one under the cursor is."),
     Action("people", "ignore", ("x",), "ignore face", "Take a face out of the rules, with who and why."),

@@ -21,7 +21,7 @@ from core.errors import BadBase, BadLora, BadValue, Refused, Tainted
 from core.merging.average import average, median_parts
 from core.merging.bake import bake
 from core.merging.metadata import file_metadata
-from core.merging.methods import MEAN, Method
+from core.merging.methods import MEAN, Method, dtype_of
 from core.merging.soup import add_difference, soup
 from core.models import file_problem, require_free, require_name
 from core.progress import Report, silent
@@ -32,7 +32,6 @@ from storage.catalog import Catalog
 from storage.errors import BadTensorFile
 from storage.records import Model, ModelInput, ModelKind
 
-DTYPES = {"fp32": "F32", "fp16": "F16", "bf16": "BF16"}
 DIFFERENCE = "add-difference"
 FILES_AT_ONCE = 4  # hashed side by side
 
@@ -75,7 +74,7 @@ def merge_average(
     parts = composition.named(catalog, names, weights)
     composition.require_kind([part.model for part in parts], LORAS)
     composition.require_one_base([part.model for part in parts])
-    recipe = {"op": "average", "rank": rank, "dtype": _dtype(dtype) or "F32", **method.recipe, **_cap(max_share)}
+    recipe = {"op": "average", "rank": rank, "dtype": dtype_of(dtype) or "F32", **method.recipe, **_cap(max_share)}
     return _make(catalog, _new_row(out, ModelKind.AVERAGE, parts, recipe), parts, report)
 
 
@@ -107,7 +106,7 @@ def merge_bake(
     recipe = {
         "op": "bake",
         "weight": weight,
-        "dtype": _dtype(dtype),
+        "dtype": dtype_of(dtype),
         **Method(blocks=blocks or {}).recipe,
         **_cap(max_share),
     }
@@ -324,12 +323,6 @@ def _trigger(parts: Sequence[Input]) -> str | None:
 def _word(model: Model) -> str | None:
     """What a model answers to in a merge, which takes no learned words along."""
     return SHARED_TRIGGER if model.recipe.get("token_vectors") else model.trigger
-
-
-def _dtype(name: str | None) -> str | None:
-    if name is not None and name not in DTYPES:
-        raise BadValue(f"dtype {name!r} is unknown", f"one of: {', '.join(DTYPES)}")
-    return None if name is None else DTYPES[name]
 
 
 def _named_as(base: Path, out: str) -> str:

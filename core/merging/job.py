@@ -6,47 +6,64 @@ What is checked beforehand is checked again by the merge itself, which alone dec
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core import composition
 from core.composition import LORAS, Input
 from core.errors import BadValue, NoSuchRecord
-from core.merging.methods import Method
+from core.merging import strengths
+from core.merging.layer_names import of_diffusers
+from core.merging.methods import Method, dtype_of
 from core.models import flat_shares, require_free, require_name
 from core.progress import Report
 from storage import artifacts
 from storage.catalog import Catalog
 from storage.records import Job, Model
+from storage.tensors import read_header
 
 
 @dataclass(frozen=True, slots=True)
 class AskedAverage:
-    """An average that is asked for: as `merge_average`'s arguments."""
+    """An average that is asked for: as `merge_average`'s arguments, `Method`'s among them."""
 
     models: Sequence[str]
     out: str
     weights: Sequence[float] | None = None
     method: str = "mean"
+    trim: float = 0.1
+    density: float = 0.5
+    seed: int = 0
+    blocks: Mapping[str, float] = field(default_factory=dict)
     rank: int | None = None
+    dtype: str = "fp32"
     max_share: float | None = None
+
+    @property
+    def how(self) -> Method:
+        """The method with what it is asked. Raises BadValue."""
+        return Method(self.method, self.trim, self.density, self.seed, self.blocks)
 
     def foreseen(self, catalog: Catalog) -> str:
         """Who would be in it, in a sentence. Raises what `merge_average` would for names, people, rules or method."""
+        method = self.how
+        dtype_of(self.dtype)
         parts = composition.named(catalog, self.models, self.weights)
         models = [part.model for part in parts]
         composition.require_kind(models, LORAS)
         composition.require_one_base(models)
-        method = Method(self.method)
         method.require_rank(self.rank)
         method.require_fit([part.weight for part in parts])
         if self.out:
             require_free(catalog, require_name(self.out), f"{self.out}.safetensors")
         if self.method == "geometric-median":  # its shares follow from what is in the files
             composition.require_consent(catalog, parts)
-            return f"{len(parts)} LoRAs; shares follow from what is in them"
-        return _foreseen(catalog, parts, self.max_share)
+            told = f"{len(parts)} LoRAs; shares follow from what is in them"
+        else:
+            told = _foreseen(catalog, parts, self.max_share)
+        _require_blocks(catalog, models, self.blocks)
+        return told
 
     def made(self, catalog: Catalog, report: Report) -> Model:
         """The model. Raises as `merge_average`."""
@@ -57,8 +74,9 @@ class AskedAverage:
             self.models,
             self.out,
             weights=self.weights,
-            method=Method(self.method),
+            method=self.how,
             rank=self.rank,
+            dtype=self.dtype,
             max_share=self.max_share,
             report=report,
         )
@@ -72,25 +90,43 @@ class AskedBake:
     base: str
     out: str
     weight: float = 1.0
+    blocks: Mapping[str, float] = field(default_factory=dict)
+    dtype: str | None = None
+    max_share: float | None = None
 
     def foreseen(self, catalog: Catalog) -> str:
         """Who would be in it, in a sentence. Raises what `merge_bake` would for names, people or rules.
 
         That the base is a model of the catalog's own is told by where it lies; the bake tells by what is in it.
         """
+        dtype_of(self.dtype)
         parts = composition.named(catalog, [self.model], [self.weight])
-        composition.require_kind([part.model for part in parts], LORAS)
+        models = [part.model for part in parts]
+        composition.require_kind(models, LORAS)
         if self.out:
-            require_free(catalog, require_name(self.out), self.out)
+            made = f"{self.out}.safetensors" if Path(self.base).is_file() else self.out  # as the base is
+            require_free(catalog, require_name(self.out), made)
         own = [one for one in artifacts.all_models(catalog) if catalog.models / one.path == Path(self.base).resolve()]
         parts += composition.named(catalog, [one.name for one in own], None) if own else []
-        return _foreseen(catalog, parts, None)
+        told = _foreseen(catalog, parts, self.max_share)
+        _require_blocks(catalog, models, self.blocks)
+        return told
 
     def made(self, catalog: Catalog, report: Report) -> Model:
         """The model. Raises as `merge_bake`."""
         from core.merging.catalogued import merge_bake  # torch is loaded only where it is used
 
-        return merge_bake(catalog, self.model, Path(self.base), self.out, weight=self.weight, report=report)
+        return merge_bake(
+            catalog,
+            self.model,
+            Path(self.base),
+            self.out,
+            weight=self.weight,
+            blocks=self.blocks,
+            dtype=self.dtype,
+            max_share=self.max_share,
+            report=report,
+        )
 
 
 Asked = AskedAverage | AskedBake
@@ -133,6 +169,13 @@ def _foreseen(catalog: Catalog, parts: Sequence[Input], most: float | None) -> s
     composition.require_consent(catalog, parts)
     composition.require_balance(catalog, parts, most=most)
     return flat_shares(sorted(composition.flattened(parts).values(), reverse=True))
+
+
+def _require_blocks(catalog: Catalog, models: Sequence[Model], given: Mapping[str, float]) -> None:
+    """Raises BadValue for a block that none of these LoRAs has a layer in, as their files' headers tell."""
+    if given:
+        tensors = [name for model in models for name in read_header(catalog.models / model.path).specs]
+        strengths.factors(given, [of_diffusers(name.partition(".")[0]) for name in tensors])
 
 
 def _made_before(catalog: Catalog, asked: Asked, job: Job) -> Model | None:

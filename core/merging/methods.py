@@ -19,12 +19,15 @@ METHODS = {
     "dare-ties": "the values of dare, then the mean of those that agree in sign; needs --rank",
 }
 DENSE = frozenset({"trimmed-mean", "ties", "dare", "dare-ties"})  # they give changes of no low rank
-_ASKED = {
+READS = {
     "trimmed-mean": ("trim",),
     "ties": ("density",),
     "dare": ("density", "seed"),
     "dare-ties": ("density", "seed"),
 }
+"""What of `Rule` a method reads; the others read nothing."""
+DTYPES = {"fp32": "F32", "fp16": "F16", "bf16": "BF16"}
+"""How numbers are written, by the names that users give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,13 @@ class Rule:
     trim: float = 0.1
     density: float = 0.5
     seed: int = 0
+
+
+def dtype_of(name: str | None) -> str | None:
+    """What safetensors calls a dtype of `DTYPES`; None for None. Raises BadValue."""
+    if name is not None and name not in DTYPES:
+        raise BadValue(f"dtype {name!r} is unknown", f"one of: {', '.join(DTYPES)}")
+    return None if name is None else DTYPES[name]
 
 
 def cut(trim: float, count: int) -> int:
@@ -81,7 +91,7 @@ class Method:
     def recipe(self) -> dict[str, Any]:
         """What stands in a recipe: nothing for the plain mean, and only what the method reads."""
         own = {} if self.name == "mean" else {"method": self.name}
-        asked = {key: getattr(self, key) for key in _ASKED.get(self.name, ())}
+        asked = {key: getattr(self, key) for key in READS.get(self.name, ())}
         return {**own, **asked, **({"blocks": dict(sorted(self.blocks.items()))} if self.blocks else {})}
 
     @staticmethod

@@ -180,10 +180,8 @@ def _encoded(
     made = Made()
     for subject_id, uid in task.people:
         look_at_consent()
-        own = [
-            (item, text) for item, text in zip(task.items, task.captions, strict=True) if item.subject_id == subject_id
-        ]
-        items, called = [item for item, _ in own], [text for _, text in own]
+        own = [place for place, item in enumerate(task.items) if item.subject_id == subject_id]
+        items, called = [task.items[place] for place in own], [task.captions[place] for place in own]
         pictures = prepare(
             catalog, base, items, resolution, recipe.background, buckets=recipe.buckets, mirrored=recipe.flip
         )

@@ -57,3 +57,10 @@ def test_a_copy_or_a_pull_is_somebody() -> None:
     pull = Pull("Person 1", 0.5, 0.4, 0.3, 200)
     assert verdict_of(CLEAN, THRESHOLD, FIT, [], pull).said == "resembles"
     assert verdict_of(CLEAN, THRESHOLD, FIT, [], replace(pull, lower=0.3)).said == "nobody"
+
+
+def test_half_of_one_person_is_never_nobody() -> None:
+    assert verdict_of(CLEAN, THRESHOLD, FIT, largest=0.49).said == "nobody"
+    verdict = verdict_of(CLEAN, THRESHOLD, FIT, largest=0.6)
+    assert verdict.said == "not enough evidence"
+    assert verdict.why == ["by its lineage 60% of it is one person's: no pictures can say that it is nobody"]

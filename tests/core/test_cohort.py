@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from core import cohort, consent_actions, framing
+from core import cohort, consent_actions, framing, people, tagging
+from core.decisions import undo
 from core.errors import BadQuery, BadValue, CohortTooSmall, ConsentLost, NameTaken
-from storage import artifacts, faces, ledger, photos, similar, subjects
+from storage import artifacts, faces, jobs, ledger, photos, similar, subjects
 from storage.catalog import Catalog
 from storage.photos import ScanBatch
-from storage.records import CohortItem, CohortRules, EventKind, FaceMark, GroupRule, Purpose, Subject
+from storage.records import CohortItem, CohortRules, EventKind, FaceMark, GroupRule, Purpose, Rights, Subject
 from storage.similar import Likeness, Placing
 from tests.world import FACE, GRANTED, adult, photograph, portraits
 
@@ -372,3 +373,30 @@ class TestCountedOnce:
         similar.set_apart(catalog, two)
         assert cohort.explain(catalog, "c").included == [one, two]
         assert cohort.explain(catalog, "c").not_compared == 0
+
+
+def test_the_grounds_of_an_explanation_change_with_what_it_reads_and_not_with_jobs(catalog: Catalog) -> None:
+    ann, bob = adult(catalog, "Ann"), adult(catalog, "Bob")
+    one, two = photograph(catalog, [(ann, FACE)]), photograph(catalog, [(bob, FACE)])
+    face = faces.of_photo(catalog, one)[0]
+    before = cohort.grounds(catalog)
+    job = jobs.add(catalog, "train", {}, GRANTED)
+    jobs.progressed(catalog, job.id, 0.5, "training", None)
+    assert cohort.grounds(catalog) == before
+    for change in (
+        lambda: photograph(catalog, [(ann, FACE)]),
+        lambda: withdraw(catalog, bob),
+        lambda: people.assign(catalog, face.id, "Bob"),
+        lambda: undo.undo(catalog),
+        lambda: undo.redo(catalog),
+        lambda: people.ignore(catalog, face.id, FaceMark.NOT_A_FACE, "a poster", "me"),
+        lambda: tagging.set_rights(catalog, [two], Rights.MINE, "me"),
+        lambda: tagging.give_keyword(catalog, [two], "sea"),
+        lambda: subjects.edit(catalog, replace(bob, born=date(2015, 1, 1)), by="me"),
+        lambda: similar.set_apart(catalog, two),
+        lambda: photos.set_errors(catalog, {two: "it was eaten"}),
+    ):
+        change()
+        now = cohort.grounds(catalog)
+        assert now != before
+        before = now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -247,12 +248,10 @@ KEYS: dict[str, Callable[[Photo], object]] = {
 
 @pytest.mark.parametrize("field", SORTS)
 @pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("few", [0, 1000])  # found photographs whose paths are sorted without a walk
+@pytest.mark.parametrize("few", [0, 1000])  # found photographs that are sorted by themselves
 def test_pages_put_together_are_the_sorted_whole(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, field: str, descending: bool, few: int
 ) -> None:
-    if few and field != "path":
-        return
     monkeypatch.setattr(query_order, "_FEW", few)
     fill(catalog)
     with catalog.transaction() as db:  # folders within folders, whose paths don't sort as their folders do
@@ -273,6 +272,24 @@ def test_pages_put_together_are_the_sorted_whole(
     behind = ordered([*found, everything[9]], field, descending)  # a page may begin at what the search doesn't find
     place = behind.index(everything[9])
     assert query.find(catalog, "-iso:400", sort=sort, limit=5, after=10) == behind[place + 1 : place + 6]
+
+
+@pytest.mark.parametrize("field", ["iso", "path", "taken"])
+def test_an_order_that_is_held_is_the_one_of_the_rows_as_they_are(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    monkeypatch.setattr(query_order, "_FEW", 0)
+    fill(catalog)
+    for change in (
+        "",
+        "UPDATE photos SET iso = 12800, taken_at = '1999-01-01T00:00:00', path_text = '/0' WHERE id = 5",
+    ):
+        with catalog.transaction() as db:
+            db.execute(change)
+        expected = [p.id for p in ordered([seen.photo for seen in read(catalog)], field, True)]
+        assert query.first_ids(catalog, "", sort=f"{field}-", least=4) == (array("q", expected[:4]), len(expected))
+        assert list(query.ordered_ids(catalog, "", sort=f"{field}-")) == expected
+        assert query.first_ids(catalog, "", sort=f"{field}-", least=4) == (array("q", expected), len(expected))
 
 
 def ordered(records: list[Photo], field: str, descending: bool) -> list[Photo]:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from core.merging.catalogued import merge_average, merge_bake, merge_soup
 from core.merging.methods import Method
 from core.progress import Step
 from core.verification import verify
-from storage import artifacts, faces, ledger, subjects
+from storage import artifacts, decisions, faces, ledger, subjects
 from storage import catalog as catalogs
 from storage.catalog import Catalog
 from storage.records import CohortRules, ModelState, Purpose, Status
@@ -431,13 +432,18 @@ def test_a_face_put_right_takes_out_what_it_trained(catalog: Catalog, six: Compo
     merge_average(catalog, six.loras[1:], "never")
     face = faces.of_subject(catalog, six.people[0].id)[0]
     adult(catalog, "Bea")
-    if how == "assign":
-        done = people.assign(catalog, face.id, "Bea")
-    elif how == "split":
-        done = people.split(catalog, "Ann", [face.id])
-    else:
-        faces.place(catalog, [face.id], 9)
-        done = people.name(catalog, 9, "Bea")
+    faces.place(catalog, [face.id], 9)
+    correct = {
+        "assign": partial(people.assign, catalog, face.id, "Bea"),
+        "split": partial(people.split, catalog, "Ann", [face.id]),
+        "name": partial(people.name, catalog, 9, "Bea"),
+    }[how]
+    before, decided = faces.get(catalog, face.id), decisions.mark(catalog)
+    foreseen = correct(sure=False)
+    assert (foreseen.done, foreseen.settled.quarantined, foreseen.settled.remade) == (False, [six.loras[0]], ["mean"])
+    assert (faces.get(catalog, face.id), decisions.mark(catalog)) == (before, decided), "nothing was done yet"
+    assert artifacts.get_model(catalog, six.loras[0]).state is ModelState.OK
+    done = correct()
     assert (done.settled.quarantined, list(done.settled.waiting)) == ([six.loras[0]], ["mean"])
     assert "not Ann's" in (artifacts.get_model(catalog, six.loras[0]).why or "")
     assert not (catalog.models / f"{six.loras[0]}.safetensors").exists()
@@ -459,7 +465,7 @@ def test_a_face_that_clustering_moved_is_reached_by_its_owner(catalog: Catalog, 
 def test_a_face_that_never_trained_takes_nothing_out(catalog: Catalog, six: Composite) -> None:
     photograph(catalog, [(six.people[0], FACE)])
     face = faces.of_subject(catalog, six.people[0].id)[-1]
-    assert people.split(catalog, "Ann", [face.id]).settled == withdrawal.NOTHING
+    assert people.split(catalog, "Ann", [face.id], sure=False) == people.Belongs("Ann", 2, withdrawal.NOTHING)
     assert artifacts.get_model(catalog, six.loras[0]).state is ModelState.OK
 
 

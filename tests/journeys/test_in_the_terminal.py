@@ -81,21 +81,21 @@ def test_a_first_run(kyodaku: Kyodaku, archive: Path) -> None:
     """An empty catalog says what to do; what the command line then brings in comes by itself."""
     with Terminal(kyodaku.catalog) as terminal:
         terminal.wait_for("The catalog is empty. Fill it from a shell: kyodaku index FOLDER")
-        terminal.press(PEOPLE_FROM_ARCHIVE)
+        terminal.type(PEOPLE_FROM_ARCHIVE)
         terminal.wait_for("No faces yet. From a shell: kyodaku faces")
-        terminal.press(MODELS)
+        terminal.type(MODELS)
         terminal.wait_for("No model yet.")
-        terminal.press("a")
+        terminal.type("a")
         terminal.wait_for("there is no model under the cursor")
-        terminal.press("1")
+        terminal.type("1")
         terminal.settle()
         counts = kyodaku.json("index", archive)
         terminal.wait_for(f"{counts['new']} photographs")
-        terminal.press("?")
+        terminal.type("?")
         terminal.wait_for("every photograph, searched and looked at")
-        terminal.press(ESCAPE)
+        terminal.type(ESCAPE)
         terminal.settle()
-        terminal.press("Q")
+        terminal.type("Q")
         assert terminal.wait_end() == 0
     assert counts["new"] == len(NAMED) * PORTRAITS_EACH
 
@@ -107,34 +107,31 @@ def test_five_people_are_named_and_allow(kyodaku: Kyodaku, archive: Path) -> Non
     folder = kyodaku.catalog
     with Terminal(folder) as terminal:
         terminal.wait_for("photographs")
-        terminal.press(PEOPLE_FROM_ARCHIVE)
+        terminal.type(PEOPLE_FROM_ARCHIVE)
         terminal.wait_for("5 entries")
         for number, name in enumerate(NAMED):
-            terminal.settle()
-            terminal.press("n")
-            terminal.wait_for("Who is cluster")
-            terminal.press(name + ENTER)
-            terminal.wait_for(f"{name}: {PORTRAITS_EACH} faces")
+            terminal.type(f"n{name}{ENTER}")
+            terminal.wait_for(f"{name}, a new person: {PORTRAITS_EACH} faces")
             assert len(in_catalog(folder, subjects.list_all)) == number + 1
         assert not in_catalog(folder, lambda catalog: list(ledger.all(catalog))), "a name is no consent"
-        terminal.press(CONSENT)
+        terminal.type(CONSENT)
         terminal.wait_for("5 people on record")
         terminal.settle()
-        terminal.press("Y")
+        terminal.type("Y")
         terminal.wait_for("allow?")
-        terminal.press(DO_IT)
+        terminal.type(DO_IT)
         terminal.wait_for("tick at least one purpose")
         # train-individual and train-composite; then past release to the line that says who records
-        terminal.press(TAB * 3 + SPACE + TAB + SPACE + TAB * 2 + "Chan" + DO_IT)
+        terminal.type(TAB * 3 + SPACE + TAB + SPACE + TAB * 2 + "Chan" + DO_IT)
         terminal.wait_for("allows train-individual, train-composite")
         for _ in NAMED[1:]:
-            terminal.press("j")
+            terminal.type("j")
             terminal.settle()
-            terminal.press("Y")
+            terminal.type("Y")
             terminal.wait_for("allow?")
-            terminal.press(TAB * 4 + SPACE + DO_IT)
+            terminal.type(TAB * 4 + SPACE + DO_IT)
             terminal.wait_for("allows train-composite")
-        terminal.press("Q")
+        terminal.type("Q")
         assert terminal.wait_end() == 0
     events = in_catalog(folder, lambda catalog: list(ledger.all(catalog)))
     assert [event.kind for event in events] == [EventKind.GRANT] * len(NAMED)
@@ -145,35 +142,35 @@ def test_five_people_are_named_and_allow(kyodaku: Kyodaku, archive: Path) -> Non
 
 def start_training(terminal: Terminal, base: Path, steps: int) -> None:
     """Fill in the training room's form for the one frozen cohort there is."""
-    terminal.press("t")
+    terminal.type("t")
     terminal.wait_for("Consent is looked at when it starts")
-    terminal.press(f"{TAB}{base}{TAB}kin{TAB}{TAB}{TAB}2{TAB}{steps}{DO_IT}")
+    terminal.type(f"{TAB}{base}{TAB}kin{TAB}{TAB}{TAB}2{TAB}{steps}{DO_IT}")
     terminal.wait_for("it goes on when this terminal closes")
 
 
 def build_cohort(terminal: Terminal, folder: Path) -> None:
     """A cohort of all nine pictures, frozen."""
-    terminal.press(COHORTS_FROM_ARCHIVE)
+    terminal.type(COHORTS_FROM_ARCHIVE)
     terminal.wait_for("No cohort yet.")
-    terminal.press("c")
+    terminal.type("c")
     terminal.wait_for("A new cohort")
-    terminal.press(f"kin{TAB}faces:>=1{TAB}train-composite{TAB}crop{TAB}{TAB}3{DO_IT}")
-    terminal.wait_for("Now: 9 pictures of 3 people")
-    terminal.press("f")
+    terminal.type(f"kin{TAB}faces:>=1{TAB}train-composite{TAB}crop{TAB}{TAB}3{DO_IT}")
+    terminal.wait_for("now 9 pictures of 3 people")
+    terminal.type("f")
     terminal.wait_for("Freeze kin?")
     assert in_catalog(folder, lambda catalog: artifacts.get_cohort(catalog, "kin").merkle_root) is None
-    terminal.press("y")
+    terminal.type("y")
     terminal.wait_for("kin: 9 pictures of 3 people under")
     assert in_catalog(folder, lambda catalog: artifacts.get_cohort(catalog, "kin").merkle_root)
 
 
 def average(terminal: Terminal, folder: Path) -> None:
     """The average of the three LoRAs."""
-    terminal.press("%")
+    terminal.type("%")
     terminal.wait_for("3 marked")
-    terminal.press("m")
+    terminal.type("m")
     terminal.wait_for("as it stands: 3 people, each 33.3%")
-    terminal.press(f"mean{DO_IT}")
+    terminal.type(f"mean{DO_IT}")
     terminal.wait_for("job 2, merge")
     assert ended(folder).kind == "merge"
     terminal.wait_for("mean is made")
@@ -183,9 +180,9 @@ def average(terminal: Terminal, folder: Path) -> None:
 
 def audit(terminal: Terminal, folder: Path) -> None:
     """An audit of four pictures of the model under the cursor."""
-    terminal.press("a")
+    terminal.type("a")
     terminal.wait_for("Audit mean")
-    terminal.press(f"{ERASE * 2}4{DO_IT}")
+    terminal.type(f"{ERASE * 2}4{DO_IT}")
     terminal.wait_for("job 3, audit")
     told = ended(folder).result or {}
     assert (told["verdict"], told["images"]) == ("not enough evidence", 4), "a base of random weights draws no face"
@@ -204,26 +201,26 @@ def test_a_cohort_is_built_trained_detached_from_averaged_and_audited(tmp_path: 
     with Terminal(folder) as terminal:
         terminal.wait_for("9 photographs")
         build_cohort(terminal, folder)
-        terminal.press(TRAINING)
+        terminal.type(TRAINING)
         terminal.wait_for("No training yet.")
         start_training(terminal, tiny_base, 12)
         terminal.hang_up()
     assert newest_job(folder).state in jobs.UNDER_WAY, "it trains on after the line has gone"
     with Terminal(folder) as terminal:
         terminal.wait_for("9 photographs")
-        terminal.press(TRAINING_FROM_ARCHIVE)
+        terminal.type(TRAINING_FROM_ARCHIVE)
         terminal.wait_for("kin on kin")
         made = ended(folder).result
         assert made is not None
         assert len(made["models"]) == 3
         terminal.wait_for("100%")
-        terminal.press(MODELS)
+        terminal.type(MODELS)
         terminal.wait_for("3 models")
         terminal.settle()
         average(terminal, folder)
         terminal.settle()
         audit(terminal, folder)
-        terminal.press("Q")
+        terminal.type("Q")
         assert terminal.wait_end() == 0
 
 
@@ -233,7 +230,7 @@ def test_a_line_that_hangs_up_leaves_the_training_at_its_work(tmp_path: Path, ti
         small_archive.build(catalog, tmp_path / "archive", people=1, pictures=1).freeze("kin")
     with Terminal(folder) as terminal:
         terminal.wait_for("1 photographs")
-        terminal.press(TRAINING_FROM_ARCHIVE)
+        terminal.type(TRAINING_FROM_ARCHIVE)
         terminal.wait_for("No training yet.")
         start_training(terminal, tiny_base, 1_000_000)
         terminal.hang_up()
@@ -264,18 +261,18 @@ def wait_for_another_step(catalog: Catalog, job: Job) -> None:
 
 def withdraw_by_keys(terminal: Terminal, name: str) -> None:
     """Search the person in Consent and take all that they allow back."""
-    terminal.press(CONSENT)
+    terminal.type(CONSENT)
     terminal.settle()
-    terminal.press(f"/{name}{ENTER}")
+    terminal.type(f"/{name}{ENTER}")
     terminal.wait_for("1 people")
     terminal.settle()
-    terminal.press("x")
+    terminal.type("x")
     terminal.wait_for(f"What does {name} take back?")
-    terminal.press(DO_IT)
+    terminal.type(DO_IT)
     terminal.wait_for("made anew without them: mean")
-    terminal.press("y")
+    terminal.type("y")
     terminal.wait_for("makes the averages again without")
-    terminal.press(ESCAPE)
+    terminal.type(ESCAPE)
     terminal.wait_for(f"{name} has withdrawn")
 
 
@@ -293,24 +290,24 @@ def test_a_person_withdraws_and_the_average_is_made_again(tmp_path: Path, tiny_b
     program = Kyodaku(folder)
     with Terminal(folder) as terminal:
         terminal.wait_for("10 photographs")
-        terminal.press(CONSENT_FROM_ARCHIVE)
+        terminal.type(CONSENT_FROM_ARCHIVE)
         terminal.wait_for("5 people on record")
         withdraw_by_keys(terminal, WITHDRAWING[0])
         assert ended(folder).kind == "remake"
         assert in_catalog(folder, lambda catalog: content(catalog, "mean")) == without[0]
-        terminal.press(MODELS)
+        terminal.type(MODELS)
         terminal.wait_for("quarantined")
         terminal.settle()
-        terminal.press("r")
+        terminal.type("r")
         terminal.wait_for("no model is tainted")
         program.json("consent", "withdraw", WITHDRAWING[1], "--by", "Chan", "--no-remake")
         terminal.wait_for("tainted")
         terminal.settle()
-        terminal.press("r")
+        terminal.type("r")
         terminal.wait_for("job 2, remake")
         assert ended(folder).kind == "remake"
         terminal.wait_for("made again: mean")
-        terminal.press("Q")
+        terminal.type("Q")
         assert terminal.wait_end() == 0
     assert in_catalog(folder, lambda catalog: content(catalog, "mean")) == without[1]
     states = {name: in_catalog(folder, lambda c, name=name: artifacts.get_model(c, name).state) for name in five.loras}

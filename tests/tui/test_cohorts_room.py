@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from storage import catalog as catalogs
+from storage import jobs
 from storage.catalog import open_catalog
 from storage.records import Purpose
 from tests import small_archive
@@ -86,3 +89,25 @@ async def test_nothing_is_shown_without_consent(room_app: KyodakuApp, settle: Se
         await settle(pilot)
         assert not shown(room)
         assert "Person 0: withdrew train-composite" in room.status.message
+
+
+async def test_a_cohort_is_explained_anew_only_when_what_it_rests_on_has_changed(
+    room_app: KyodakuApp, settle: Settle, folder: Path
+) -> None:
+    async with room_app.run_test(size=(140, 40)) as pilot:
+        room = await entered(pilot, settle)
+        shown = room.query_one("#summary Static", Static)
+        assert "now 18 pictures of 3 people" in str(shown.content)
+        with open_catalog(folder) as catalog:
+            job = jobs.add(catalog, "train", {"cohort": "all"}, datetime(2026, 1, 1, tzinfo=UTC))
+            waits = room._rest
+            for step in range(3):
+                jobs.progressed(catalog, job.id, step / 3, "training", None)
+                await room.changed()
+            assert room._rest is waits, "a job got on"
+            archive = small_archive.SmallArchive(catalog, folder, [small_archive.subjects.get(catalog, 1)])
+            archive.withdraw(archive.people[0], Purpose.TRAIN_COMPOSITE)
+        await room.changed()
+        assert room._rest is not waits
+        await settle(pilot)
+        assert "now 12 pictures of 2 people" in str(shown.content)

@@ -38,13 +38,13 @@ def test_keys_of_one_packet_go_to_one_line_after_the_other(sample: Path) -> None
     """As a slow line delivers them; the last does what the form asks for once all of them have arrived."""
     with Terminal(sample) as terminal:
         terminal.wait_for("60 photographs")
-        terminal.press("\x1bOR")  # F3
+        terminal.type("\x1bOR")  # F3
         terminal.wait_for("people on record")
-        terminal.press("aBoun Mee\t1990-01-31\x13")
+        terminal.type("aBoun Mee\t1990-01-31\x13")
         terminal.wait_for("Boun Mee is on record")
-        terminal.press("aBoun Thong\t1991-01-31\x1b")
+        terminal.type("aBoun Thong\t1991-01-31\x1b")
         terminal.settle()
-        terminal.press("Q")
+        terminal.type("Q")
         assert terminal.wait_end() == 0
     with open_catalog(sample, readonly=True) as catalog:
         added = [one for one in subjects.list_all(catalog) if one.name.startswith("Boun")]

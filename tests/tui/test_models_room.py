@@ -106,7 +106,15 @@ async def test_marked_loras_are_averaged_as_a_job(
             ({"name": three.loras[0]}, "there is a model"),
             ({"name": "mean", "rank": "many"}, "rank 'many'"),
             ({"rank": "exact", "method": "ties"}, "ties gives no change of low rank"),
-            ({"method": "mean", "max_share": "0.2"}, "33.3% of it where 20.0% is the most"),
+            ({"rank": "2", "density": "1.5"}, "density 1.5 is no part of one"),
+            ({"density": "0.5", "trim": "0.2"}, "ties reads no trim (leave it empty, or take trimmed-mean)"),
+            ({"density": "", "method": "trimmed-mean", "trim": "some"}, "trim is a number"),
+            ({"trim": "0.6"}, "trim 0.6 is not between 0 and 0.5"),
+            ({"trim": "", "method": "dare", "seed": "x"}, "the seed is a whole number"),
+            ({"seed": "", "method": "mean", "blocks": "middle=1"}, "block weight 'middle=1' makes no sense"),
+            ({"blocks": "down.9=1"}, "there is no block down.9 in it"),
+            ({"blocks": "", "rank": "exact", "dtype": "fp8"}, "dtype 'fp8' is unknown"),
+            ({"dtype": "fp32", "max_share": "0.2"}, "33.3% of it where 20.0% is the most"),
             ({"max_share": "0.5", "weights": "1,1"}, "2 weights for 3 models"),
         ):
             fill(form, **answers)
@@ -144,10 +152,12 @@ async def test_what_can_not_be_baked_is_said_before_a_job(
             ({"base": str(three.base)}, "give the model a name"),
             ({"name": "baked", "weight": "much"}, "strength is a number"),
             ({"name": "mean", "weight": "1"}, "there is a model 'mean' already"),
+            ({"name": "baked", "blocks": "up.7=1"}, "there is no block up.7 in it"),
+            ({"blocks": "", "max_share": "0.2"}, "33.3% of it where 20.0% is the most"),
         ):
             fill(room_app.screen, **answers)
             assert told in await refused(pilot, settle)
-        fill(room_app.screen, name="baked")
+        fill(room_app.screen, max_share="")
         await pilot.press("ctrl+s")
         await settle(pilot)
     with open_catalog(folder) as catalog:

@@ -23,10 +23,10 @@ def test_it_starts_without_torch_and_leaves_the_terminal_as_it_was(sample: Path)
     with Terminal(sample) as terminal:
         terminal.wait_for("60 photographs")
         for key in ("\x1bOQ", *"34567"):  # F2, then the rooms' numbers
-            terminal.press(key)
+            terminal.type(key)
             terminal.settle()
         assert "libtorch" not in Path(f"/proc/{terminal.pid}/maps").read_text()
-        terminal.press("Q")
+        terminal.type("Q")
         assert terminal.wait_end() == 0
     assert b"\x1b[?1049l" in terminal.seen, "the alternate screen was not left"
     assert b"Traceback" not in terminal.seen
@@ -35,10 +35,10 @@ def test_it_starts_without_torch_and_leaves_the_terminal_as_it_was(sample: Path)
 def test_no_name_of_a_file_commands_the_terminal(sample: Path) -> None:
     with Terminal(sample, columns=160) as terminal:
         terminal.wait_for("60 photographs")
-        terminal.press("/52;c\r")
+        terminal.type("/52;c\r")
         terminal.wait_for("1 photographs")
         terminal.settle()
-        terminal.press("Q")
+        terminal.type("Q")
         terminal.wait_end()
     assert b"\\x1b]52;c;aGk=\\x07[b]\\u202e\\xff\\x0a.jpg" in terminal.seen, "it is shown, escaped"
     assert b"\x1b]52" not in terminal.seen
@@ -49,12 +49,12 @@ def test_no_name_of_a_file_commands_the_terminal(sample: Path) -> None:
 def test_a_step_costs_few_bytes_and_rest_costs_none(sample: Path) -> None:
     with Terminal(sample) as terminal:
         terminal.wait_for("60 photographs")
-        terminal.press("i")  # the table alone
+        terminal.type("i")  # the table alone
         terminal.settle()
-        terminal.press("j" * STEPS)  # as a held key; what is drawn once at rest is among it
+        terminal.type("j" * STEPS)  # as a held key; what is drawn once at rest is among it
         assert terminal.settle() / STEPS < BYTES_A_STEP
         assert terminal.settle() == 0
-        terminal.press("Q")
+        terminal.type("Q")
         assert terminal.wait_end() == 0
 
 
@@ -67,11 +67,11 @@ def test_nothing_that_a_file_says_commands_the_terminal(sample: Path) -> None:
     with Terminal(sample, columns=200) as terminal:
         terminal.wait_for("60 photographs")
         for keys in ("j", "\x1bOQ", "2", "3", "4", "5", "6", "7", "1", ":", "\x1b", "?"):
-            terminal.press(keys)
+            terminal.type(keys)
             terminal.settle()
-        terminal.press("\x1b")
+        terminal.type("\x1b")
         terminal.settle()  # else Esc and Q are one key
-        terminal.press("Q")
+        terminal.type("Q")
         terminal.wait_end()
     assert b"\\x1b[31m" in terminal.seen, "it is shown, escaped"
     assert b"[red]b[/red]" in terminal.seen, "what looks like markup is text"
@@ -95,17 +95,17 @@ def test_two_apps_and_the_command_line_see_each_other_and_lose_nothing(sample: P
             terminal.settle()
         for number, terminal in enumerate((one, other, one)):
             watching = other if terminal is one else one
-            terminal.press(f"t{'abc'[number]}\r")
+            terminal.type(f"t{'abc'[number]}\r")
             terminal.wait_for("tag")
             watching.settle()
-        one.press("l")
-        other.press("j")
+        one.type("l")
+        other.type("j")
         with open_catalog(sample) as catalog:
             tagging.give_keyword(catalog, [1, 2], "by command")
             photo_id = next(photos.ids(catalog))
             photos.set_errors(catalog, {photo_id: "it was eaten"})
         for terminal in (one, other):
-            terminal.press("G")
+            terminal.type("G")
             terminal.wait_for("no time")
             terminal.settle()
     with open_catalog(sample, readonly=True) as catalog:
@@ -136,9 +136,9 @@ def test_a_thousand_photographs_are_tagged_one_key_each_and_all_of_it_is_undone(
         terminal.wait_for("1,000 photographs")
         terminal.settle()
         for key in keys:
-            terminal.press(key)
+            terminal.type(key)
             terminal.read_some()
-        terminal.settle_long()
+        terminal.settle(2.0)
         with open_catalog(tmp_path / "catalog", readonly=True) as catalog:
             ids = list(listing.ids(catalog, ""))
             now = [photos.get(catalog, one).rights for one in ids]
@@ -146,21 +146,21 @@ def test_a_thousand_photographs_are_tagged_one_key_each_and_all_of_it_is_undone(
         assert now == [{"l": "licensed", "m": "mine", ".": "licensed"}[key] for key in keys]
         assert made == 1000
         for _ in keys:
-            terminal.press("u")
+            terminal.type("u")
             terminal.read_some()
-        terminal.settle_long()
+        terminal.settle(2.0)
         with open_catalog(tmp_path / "catalog", readonly=True) as catalog:
             assert {photos.get(catalog, one).rights for one in ids} == {"unknown"}
-        terminal.press("Q")
+        terminal.type("Q")
         assert terminal.wait_end() == 0
 
 
 def test_a_terminal_is_asked_what_it_can_draw_before_the_app_owns_the_keyboard(sample: Path) -> None:
     with Terminal(sample, preview="auto") as terminal:
         terminal.wait_for("\x1b[c")
-        terminal.answer(b"\x1b[6;20;10t\x1b[?62;4c")
+        terminal.type("\x1b[6;20;10t\x1b[?62;4c")
         terminal.wait_for("60 photographs")
-        terminal.press("Q")
+        terminal.type("Q")
         assert terminal.wait_end() == 0
 
 

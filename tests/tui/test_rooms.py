@@ -17,7 +17,8 @@ from tui.app import KyodakuApp
 from tui.screens.archive import ArchiveRoom
 from tui.screens.consent import ConsentRoom
 from tui.screens.dialogs import Confirm, Form, Reading
-from tui.screens.jobs import JobsRoom, bar
+from tui.screens.job_room import bar
+from tui.screens.jobs import JobsRoom
 from tui.screens.people import PeopleRoom
 from tui.screens.room import Room
 from tui.themes import THEMES
@@ -66,26 +67,6 @@ async def test_the_palette_finds_actions_and_rooms(app: KyodakuApp, settle: Sett
         await pilot.press("enter")
         await settle(pilot)
         assert isinstance(app.screen, ConsentRoom)
-
-
-async def test_naming_a_cluster_makes_a_person_who_has_granted_nothing(
-    app: KyodakuApp, settle: Settle, sample: Path
-) -> None:
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("f2", "w")
-        await settle(pilot)
-        assert isinstance(app.screen, PeopleRoom)
-        assert app.screen.groups.count == 1
-        await pilot.press("n")
-        await settle(pilot)
-        await pilot.press(*PEOPLE[4], "enter")
-        await settle(pilot)
-        assert isinstance(app.screen, PeopleRoom)
-        assert app.screen.groups.count == 0
-    with open_catalog(sample, readonly=True) as catalog:
-        person = subjects.get(catalog, PEOPLE[4])
-        assert len(faces.of_subject(catalog, person.id)) > 10
-        assert not ledger.events_of(catalog, person.uid)
 
 
 async def test_a_face_is_taken_out_of_the_rules_with_who_and_why(app: KyodakuApp, settle: Settle, sample: Path) -> None:

@@ -55,8 +55,9 @@ class ArchiveRoom(TaggingRoom):
         self._kept = ""  # the one that Esc returns to
         self._told = ""  # of a search that can't be understood
         self._sort = 0
-        self._photographs = 0  # in the catalog, when the search was made
-        self._all = True  # the whole result has been read
+        self._photographs = 0  # in the catalog, when they were counted last
+        self._table = PhotoTable(self._rows, id="table")
+        self._table.add_class("list")
 
     def body(self) -> ComposeResult:
         with Horizontal(id="searching"):
@@ -67,9 +68,7 @@ class ArchiveRoom(TaggingRoom):
             yield Static("", id="count")
         yield Static("", id="wrong")
         with Vertical(classes="split"):
-            table = PhotoTable(self._rows, id="table")
-            table.add_class("list")
-            yield table
+            yield self.table
             with Vertical(classes="pane", id="pane"):
                 yield Picture(self.kyodaku.preview, id="picture")
                 with VerticalScroll(id="facts"):
@@ -78,8 +77,7 @@ class ArchiveRoom(TaggingRoom):
 
     @property
     def table(self) -> PhotoTable:
-        """The table of photographs."""
-        return self.query_one("#table", PhotoTable)
+        return self._table
 
     def on_mount(self) -> None:
         self.table.marked, self.table.take_count = self.is_marked, self.take_count
@@ -94,6 +92,7 @@ class ArchiveRoom(TaggingRoom):
 
     async def load(self) -> None:
         await self._search(keep=self.table.photo_id)
+        await self._count()
         self.kyodaku.settle_statuses()
 
     async def changed(self) -> None:
@@ -102,37 +101,37 @@ class ArchiveRoom(TaggingRoom):
         A row that no longer matches the search stays until the search is made again.
         """
         self.kyodaku.settle_statuses()
-        if self._found != self.text or await self.desk.read(photos.count) != self._photographs:
+        before = self._photographs
+        await self._count()
+        if self._found != self.text or self._photographs != before:
             await self._search(keep=self.table.photo_id)
         else:
             self.table.read_again()
 
+    async def _count(self) -> None:
+        self._photographs = await self.desk.read(photos.count)
+        self.place(f"{self._photographs:,} photographs")
+
     async def _search(self, keep: int | None = None) -> None:
-        """Show what the search finds: its first rows at once, the rest when it has been read.
+        """Show what the search finds: its first rows and how many there are at once, the rest when it is in order.
 
         With `keep`, the cursor stays on that photograph: the result is shown once it is whole.
         """
         text, sort = self.text, SORTS[self._sort]
         keep = keep if text == self._found else None
         self._found = None  # until all of this is done: it may be given up for other work
-        limit = FIRST if keep is None else None
-        ids, place, rows = await self.desk.read(partial(found, text, sort, limit, keep))
-        self._all = limit is None or len(ids) < limit
+        ids, total, place, rows = await self.desk.read(partial(found, text, sort, keep))
         self._say_empty(text)
         self.table.show_ids(ids, rows, place)
-        self._say_count()
-        self._photographs = await self.desk.read(photos.count)
-        self.place(f"{self._photographs:,} photographs")
-        if not self._all:
+        self._say_count(total)
+        if len(ids) < total:
             self.table.show_longer(await self.desk.read(lambda catalog: listing.ids(catalog, text, sort=sort)))
-            self._all = True
-            self._say_count()
+            self._say_count(len(self.table.ids))
         self._found = text
 
-    def _say_count(self) -> None:
+    def _say_count(self, total: int) -> None:
         order = SORTS[self._sort].removesuffix("-") + (" ↓" if SORTS[self._sort].endswith("-") else " ↑")
-        count = f"{len(self.table.ids):,}" if self._all else f"{len(self.table.ids):,}…"
-        self.query_one("#count", Static).update(f"{count} photographs   by {order}", layout=False)
+        self.query_one("#count", Static).update(f"{total:,} photographs   by {order}", layout=False)
         self.keys.look_again()
 
     def _say_empty(self, text: str) -> None:
@@ -228,6 +227,11 @@ class ArchiveRoom(TaggingRoom):
         box = self.query_one("#search", Input)
         self.set_focus(box)
         box.cursor_position = len(box.value)
+        self.begin(self._warm, group="warm")
+
+    async def _warm(self) -> None:
+        """While the first letter is on its way."""
+        await self.desk.read(partial(query.warm, sort=SORTS[self._sort]))
 
     def do_purpose(self) -> None:
         purposes = list(Purpose)
@@ -265,10 +269,14 @@ class ArchiveRoom(TaggingRoom):
 
 
 def found(
-    text: str, sort: str, limit: int | None, keep: int | None, catalog: Catalog
-) -> tuple[array[int], int, list[listing.PhotoRow]]:
-    """Ids that a search finds, the place of photograph `keep` among them (else 0), and the rows around it."""
-    ids = listing.ids(catalog, text, sort=sort, limit=limit)
+    text: str, sort: str, keep: int | None, catalog: Catalog
+) -> tuple[array[int], int, int, list[listing.PhotoRow]]:
+    """Ids that a search finds, or their beginning, and how many it finds; the place of `keep`, else 0; rows there."""
+    if keep is None:
+        ids, total = listing.first_ids(catalog, text, sort=sort, least=FIRST)
+    else:
+        ids = listing.ids(catalog, text, sort=sort)
+        total = len(ids)
     place = ids.index(keep) if keep is not None and keep in ids else 0
     start = place - place % BLOCK
-    return ids, place, listing.rows(catalog, ids[start : start + BLOCK])
+    return ids, total, place, listing.rows(catalog, ids[start : start + BLOCK])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -51,6 +51,7 @@ class CohortsRoom(Room):
         self._page: int | None = None  # of the sheet that is shown
         self._pages = 0
         self._drawn: str | None = None  # the cohort that it is of
+        self._grounds: Hashable = None  # what the explanation shown rests on
 
     def body(self) -> ComposeResult:
         with Vertical(classes="split"):
@@ -91,10 +92,19 @@ class CohortsRoom(Room):
         self.set_focus(self.table)
 
     async def load(self) -> None:
-        found = await self.desk.read(cohorts.list_all)
-        self._cohorts = {cohort.name: cohort for cohort in found}
-        self.table.fill([(cohort.name, cohort_cells(cohort)) for cohort in found])
+        found, grounds = await self.desk.read(lambda catalog: (cohorts.list_all(catalog), cohorts.grounds(catalog)))
+        fresh = {cohort.name: cohort for cohort in found}
+        if fresh != self._cohorts or not self.table.count:
+            self._cohorts = fresh
+            self.table.fill([(cohort.name, cohort_cells(cohort)) for cohort in found])
+        elif grounds != self._grounds:
+            self.moved()  # the cohort is explained anew; where only a job got on it need not be
+        self._grounds = grounds
         self.place(f"{len(found):,} cohorts")
+
+    def do_refresh(self) -> None:
+        self._grounds = None
+        super().do_refresh()
 
     @on(RowTable.Moved, "#cohorts")
     def _moved(self) -> None:
@@ -281,6 +291,10 @@ def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     """Rules, who is in with how many pictures, and the reasons why others are not, counted."""
     rules = cohort.rules
     text = Text().append(display(cohort.name) + "\n", style="bold")
+    text.append(f"now {len(told.included):,} pictures of {len(told.subjects):,} people", style="bold")
+    text.append(f", as if of {told.effective_subjects:.1f} in balance; {len(told.excluded):,} left out\n")
+    if cohort.tainted:
+        text.append("A withdrawal reached it: freeze it again.\n", style="bold")
     text.append(display(cohort.query or "every photograph") + "\n")
     limits = [f"for {rules.purpose}", f"group pictures: {rules.group}", f"at least {rules.min_subjects} people"]
     if rules.per_subject:
@@ -288,12 +302,9 @@ def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     if rules.max_share < 1:
         limits.append(f"at most {rules.max_share:.0%} of one person")
     text.append(", ".join(limits) + "\n", style="dim")
-    if cohort.tainted:
-        text.append("A withdrawal reached it: freeze it again.\n", style="bold")
     if cohort.merkle_root:
         text.append(f"Merkle root {cohort.merkle_root}\n", style="dim")
-    text.append(f"\nNow: {len(told.included):,} pictures of {len(told.subjects):,} people", style="bold")
-    text.append(f", as if of {told.effective_subjects:.1f} in balance\n")
+    text.append("\nIn it\n", style="bold")
     ordered = sorted(told.subjects.items(), key=lambda pair: (-pair[1], pair[0]))
     for name, count in ordered[:MOST_PEOPLE]:
         text.append(display(f"  {count:>5}  {name}") + "\n")
@@ -302,7 +313,7 @@ def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     if told.not_compared:
         text.append(f"{told.not_compared:,} of them not compared yet: kyodaku similar find\n", style="dim")
     reasons = Counter(one.general for one in told.excluded)
-    text.append(f"\nLeft out: {len(told.excluded):,}\n", style="bold")
+    text.append("\nLeft out\n", style="bold")
     for reason, count in reasons.most_common():
         text.append(display(f"  {count:>5}  {reason}") + "\n")
     return text

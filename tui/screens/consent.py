@@ -143,7 +143,7 @@ class ConsentRoom(Room):
             self.ask(partial(self._ask_and_say, allow))
 
     async def _ask_and_say(self, allow: bool) -> None:
-        if await self.kyodaku.ask_pen():
+        if await self.ask_pen():
             await self._say_it(allow)
 
     async def _say_it(self, allow: bool, sure: bool = False) -> None:

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import ClassVar, TypeVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import Button, Checkbox, Input, Label, Static
 
 from storage.safe_text import display
-
-if TYPE_CHECKING:
-    from tui.app import KyodakuApp
 
 HINT = "Space: tick   Enter in a line, or ^s: do it   Esc: leave all as it is"
 Answers = Mapping[str, str]
@@ -29,9 +28,14 @@ Answer = TypeVar("Answer")
 class Dialog(ModalScreen[Answer]):
     """Something above the room. Once it has the keyboard, keys that were typed ahead are given to it."""
 
+    DEFAULT_CSS = "Dialog VerticalScroll { scrollbar-size-vertical: 1; scrollbar-background: $panel; }"
+
+    class KeysWanted(Message):
+        """The dialog has the keyboard: what was typed ahead is for it."""
+
     @on(events.ScreenResume)
-    def _take_keys(self) -> None:
-        self.call_later(cast("KyodakuApp", self.app).release_keys)
+    def _want_keys(self) -> None:
+        self.post_message(self.KeysWanted())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +53,14 @@ class Field:
 class Tick(Checkbox):
     """A box to tick: `[x]` or `[ ]`, told by its shape and not by colour alone."""
 
-    BUTTON_LEFT = "["
-    BUTTON_INNER = " "
-    BUTTON_RIGHT = "]"
+    BUTTON_LEFT = BUTTON_RIGHT = ""
+    BUTTON_INNER = "[ ]"
 
     def on_mount(self) -> None:
         self.watch_value()
 
     def watch_value(self) -> None:
-        self.BUTTON_INNER = "x" if self.value else " "
+        self.BUTTON_INNER = "[x]" if self.value else "[ ]"
         super().watch_value()
 
 
@@ -81,7 +84,7 @@ class Form(Dialog[Answers | None]):
     Form Input { width: 1fr; border: none; height: 1; padding: 0 1; background: $panel; }
     Form Input:focus { border: none; background: $boost; text-style: bold; }
     Form Tick, Form Tick:focus { border: none; height: 1; padding: 0; background: $surface; }
-    Form Tick > .toggle--button, Form Tick.-on > .toggle--button { color: $background; background: $secondary; }
+    Form Tick > .toggle--button, Form Tick.-on > .toggle--button { color: $foreground; background: $surface; }
     Form .error { color: $error; text-style: bold; height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -202,7 +205,7 @@ class Confirm(Dialog[bool]):
 
 
 class Reading(Dialog[None]):
-    """A page of text to read, such as the help of a room; Esc leaves it."""
+    """A page to read, text or a table of it, such as the help of a room; Esc leaves it."""
 
     DEFAULT_CSS = """
     Reading { align: center middle; }
@@ -217,7 +220,7 @@ class Reading(Dialog[None]):
         Binding("k", "scroll_up", show=False),
     ]
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: RenderableType) -> None:
         super().__init__()
         self._text = text
 

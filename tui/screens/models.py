@@ -242,7 +242,7 @@ class ModelsRoom(Room):
         told = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
         await self._make(
             "merge",
-            f"Average {len(names):,} LoRAs",
+            f"Average {len(names):,} LoRA{'' if len(names) == 1 else 's'}",
             model_forms.AVERAGE,
             partial(model_forms.averaging, names),
             about=[told, await self.desk.read(partial(model_forms.outlook, merging.AskedAverage(names, "")))],

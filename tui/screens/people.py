@@ -22,8 +22,8 @@ from storage.faces import Group
 from storage.records import Face, FaceMark
 from storage.safe_text import display
 from tui import actions
-from tui.screens.dialogs import Answers, Confirm, Field, Form
-from tui.screens.room import Room
+from tui.screens.dialogs import Answers, Field, Form
+from tui.screens.naming import GroupKey, NamingRoom
 from tui.terminal import Preview
 from tui.widgets.picture import Picture, fitted
 from tui.widgets.row_table import Cell, Column, ListTable, RowTable
@@ -31,10 +31,8 @@ from tui.widgets.row_table import Cell, Column, ListTable, RowTable
 SHEET_FACES = 12  # of a person, shown together
 SHEET_COLUMNS = 4
 
-GroupKey = tuple[int | None, int | None]  # cluster, subject
 
-
-class PeopleRoom(Room):
+class PeopleRoom(NamingRoom):
     """Entries on the left, the largest first; on the right the faces of the one under the cursor."""
 
     ROOM = "people"
@@ -43,10 +41,9 @@ class PeopleRoom(Room):
     def __init__(self) -> None:
         super().__init__()
         self._unnamed = False
-        self._groups: dict[GroupKey, Group] = {}
-        self._faces: dict[int, Face] = {}
-        self._of: GroupKey | None = None  # whose faces the right side shows
-        self._names: list[str] = []
+        self._of: GroupKey | None = None  # the entry whose faces the right side shows
+        self._paths: dict[int, str] = {}  # of their photographs
+        self._told: dict[int, str] = {}  # of their ages
 
     def body(self) -> ComposeResult:
         with Vertical(classes="split"):
@@ -77,28 +74,6 @@ class PeopleRoom(Room):
                     id="faces",
                 )
 
-    @property
-    def groups(self) -> ListTable[GroupKey]:
-        """The entries."""
-        return self.query_one("#groups", ListTable)
-
-    @property
-    def faces(self) -> ListTable[int]:
-        """The faces of the entry under the cursor."""
-        return self.query_one("#faces", ListTable)
-
-    @property
-    def group(self) -> Group | None:
-        """The entry under the cursor."""
-        key = self.groups.key
-        return None if key is None else self._groups.get(key)
-
-    @property
-    def face(self) -> Face | None:
-        """The face under the cursor, where the faces have the keyboard."""
-        key = self.faces.key if self.faces.has_focus else None
-        return None if key is None else self._faces.get(key)
-
     def on_mount(self) -> None:
         self.set_focus(self.groups)
 
@@ -107,12 +82,26 @@ class PeopleRoom(Room):
         found, known = await self.desk.read(
             lambda catalog: (people.listing(catalog, unnamed=unnamed), subjects.list_all(catalog))
         )
-        self._names = [subject.name for subject in known]
-        self._groups = {(group.cluster, group.subject_id): group for group in found}
+        self.names = sorted(subject.name for subject in known)
+        self.listed = {(group.cluster, group.subject_id): group for group in found}
         self._of = None
-        self._told: dict[int, str] = {}
-        self.groups.fill([(key, group_cells(group)) for key, group in self._groups.items()])
+        self.groups.fill([(key, self.group_cells(group)) for key, group in self.listed.items()])
         self.place(f"{len(found):,} entries" + (" without a name" if unnamed else ""))
+
+    def entry_changed(self) -> None:
+        self._of = None
+
+    def group_cells(self, group: Group) -> tuple[Cell, ...]:
+        who: Cell = group.subject or ("unnamed", "dim")
+        cluster = "" if group.cluster is None else str(group.cluster)
+        return who, f"{group.faces:,}", f"{group.photos:,}", cluster
+
+    def face_cells(self, face: Face) -> tuple[Cell, ...]:
+        said: Cell = ("nobody", "dim")
+        if face.subject_id is not None:
+            said = "a person" if face.assigned_by_person else "likeness"
+        age = "" if face.age_estimate is None else f"{face.age_estimate:.0f}"
+        return str(face.id), said, f"{face.probability:.0%}", age, self._paths[face.id]
 
     @on(RowTable.Moved)
     def _moved(self) -> None:
@@ -133,15 +122,16 @@ class PeopleRoom(Room):
         key = (group.cluster, group.subject_id)
         if key != self._of:
             rows = await self.desk.read(partial(faces_of, group))
-            self._faces = {face.id: face for face, _, _ in rows}
+            self.shown = {face.id: face for face, _, _ in rows}
+            self._paths = {face.id: path for face, path, _ in rows}
             self._told = {face.id: told for face, _, told in rows}
             self._of = key
-            self.faces.fill([(face.id, face_cells(face, path)) for face, path, _ in rows])
+            self.faces.fill([(face.id, self.face_cells(face)) for face, _, _ in rows])
         self.query_one("#looks", Static).update(display(self._told[self.face.id]) if self.face else "")
         if picture.preview.how == "off":
             picture.say("pictures are off (KYODAKU_PREVIEW)")
             return
-        chosen = [self.face] if self.face else list(self._faces.values())[:SHEET_FACES]
+        chosen = [self.face] if self.face else list(self.shown.values())[:SHEET_FACES]
         columns, lines = picture.cells
         try:
             drawn = await self.desk.picture(partial(portraits, chosen, picture.preview, columns, lines))
@@ -153,75 +143,14 @@ class PeopleRoom(Room):
     # Actions
 
     def why_not(self, name: str) -> str | None:
-        if name in ("name", "merge", "faces", "photos") and self.group is None:
+        if name in ("faces", "photos") and self.group is None:
             return "there is no entry under the cursor"
-        if name == "name" and self.group is not None and self.group.cluster is None:
-            return "this entry is a person already; m joins it with another"
-        if name in ("assign", "ignore", "split") and self.face is None:
+        if name == "ignore" and self.face is None:
             return "choose a face first: Enter goes to the entry's faces"
-        if name == "split" and self.face is not None and self.face.subject_id is None:
-            return "nobody has said whose face this is"
-        return None
-
-    def do_name(self) -> None:
-        self.ask(self._give_name)
-
-    async def _give_name(self) -> None:
-        group = self.group
-        assert group is not None
-        cluster = group.cluster
-        assert cluster is not None
-        name = await self._ask_name(
-            f"Who is cluster {cluster}?",
-            f"{group.faces:,} faces in {group.photos:,} photographs. A new name makes a new person, who has "
-            "granted nothing.",
-            group.subject or "",
-        )
-        if name is None:
-            return
-        named = await self.desk.write(lambda catalog: people.name(catalog, cluster, name))
-        self.say(f"{named.subject}: {named.faces:,} faces")
-        self.groups.move_to(self.groups.cursor + 1)
-        await self.load()
-
-    def do_merge(self) -> None:
-        self.ask(self._merge)
-
-    async def _merge(self) -> None:
-        group = self.group
-        assert group is not None
-        cluster, subject = group.cluster, group.subject
-        who = subject or f"cluster {cluster}"
-        other = await self._ask_name(f"{who} is the same person as …", "The other name is the one that stays.", "")
-        if other is None or other == subject:
-            return
-        if not await self.app.push_screen_wait(
-            Confirm(f"Join {who} with {other}?", [f"{group.faces:,} faces become {other}'s."], yes="join")
-        ):
-            return
-        if subject is not None:
-            joined = await self.desk.write(lambda catalog: people.merge(catalog, other, subject))
-        else:
-            assert cluster is not None
-            joined = await self.desk.write(lambda catalog: people.name(catalog, cluster, other))
-        self.say(f"{joined.subject}: {joined.faces:,} faces")
-        await self.load()
+        return super().why_not(name)
 
     def do_faces(self) -> None:
-        self.set_focus(self.faces if self.groups.has_focus else self.groups)
-
-    def do_assign(self) -> None:
-        self.ask(self._assign)
-
-    async def _assign(self) -> None:
-        face = self.face
-        assert face is not None
-        name = await self._ask_name(f"Whose is face {face.id}?", "Only this face changes hands.", "")
-        if name is None:
-            return
-        done = await self.desk.write(lambda catalog: people.assign(catalog, face.id, name))
-        self.say(f"face {face.id} is {done.subject}'s")
-        await self.load()
+        self.set_focus(self.faces if self.focused is self.groups else self.groups)
 
     def do_ignore(self) -> None:
         self.ask(self._ignore)
@@ -242,28 +171,17 @@ class PeopleRoom(Room):
                     Field("no_face", "it is not a face", tick=True),
                     Field("unrecognisable", "nobody could recognise the person", tick=True),
                     Field("why", "Why"),
-                    Field("by", "Who says so"),
+                    Field("by", "Who says so", value=self.kyodaku.pen),
                 ],
                 check=check,
             )
         )
         if answers is None:
             return
+        self.kyodaku.pen = answers["by"]
         mark = FaceMark.NOT_A_FACE if answers["no_face"] else FaceMark.UNRECOGNISABLE
         await self.desk.write(lambda catalog: people.ignore(catalog, face.id, mark, answers["why"], answers["by"]))
         self.say(f"face {face.id}: {mark}")
-        await self.load()
-
-    def do_split(self) -> None:
-        self.ask(self._split)
-
-    async def _split(self) -> None:
-        face = self.face
-        assert face is not None
-        subject = face.subject_id
-        assert subject is not None
-        left = await self.desk.write(lambda catalog: people.split(catalog, subject, [face.id]))
-        self.say(f"face {face.id} waits for a name; {left.subject}: {left.faces:,} faces")
         await self.load()
 
     def do_unnamed(self) -> None:
@@ -278,7 +196,7 @@ class PeopleRoom(Room):
         )
 
     def do_back(self) -> None:
-        if self.faces.has_focus:
+        if self.focused is self.faces:
             self.set_focus(self.groups)
         else:
             super().do_back()
@@ -287,25 +205,6 @@ class PeopleRoom(Room):
         """Go to the entry that a face belongs to."""
         await self.load()
         self.groups.go_to((face.cluster, face.subject_id))
-
-    async def _ask_name(self, title: str, about: str, value: str) -> str | None:
-        """A person's name, with those on record to complete from; None when left."""
-        answers = await self.app.push_screen_wait(
-            Form(
-                title,
-                [Field("name", "Name", value=value, suggestions=self._names, help="→ completes a name on record")],
-                about=about,
-                check=lambda answers: None if answers["name"] else "a name is needed",
-            )
-        )
-        return None if answers is None else answers["name"]
-
-
-def group_cells(group: Group) -> Sequence[Cell]:
-    """An entry as the table writes it."""
-    who: Cell = group.subject or ("unnamed", "dim")
-    cluster = "" if group.cluster is None else str(group.cluster)
-    return who, f"{group.faces:,}", f"{group.photos:,}", cluster
 
 
 def faces_of(group: Group, catalog: Catalog) -> list[tuple[Face, str, str]]:
@@ -319,21 +218,6 @@ def faces_of(group: Group, catalog: Catalog) -> list[tuple[Face, str, str]]:
     where = {photo.id: photo for photo in photos.get_many(catalog, sorted({f.photo_id for f in shown}))}
     subject = None if group.subject_id is None else subjects.get(catalog, group.subject_id)
     return [(face, where[face.photo_id].path_text, looks.told(face, subject, where[face.photo_id])) for face in shown]
-
-
-def face_cells(face: Face, path: str) -> Sequence[Cell]:
-    """A face as the table writes it."""
-    said: Cell = "a person" if face.assigned_by_person else "likeness"
-    if face.subject_id is None:
-        said = ("nobody", "dim")
-    age = "" if face.age_estimate is None else f"{face.age_estimate:.0f}"
-    return (
-        str(face.id),
-        said if face.subject_id is not None else ("nobody", "dim"),
-        f"{face.probability:.0%}",
-        age,
-        path,
-    )
 
 
 def portraits(

@@ -8,8 +8,11 @@ from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from rich.console import Group
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
@@ -20,14 +23,14 @@ from core.errors import KyodakuError
 from storage.safe_text import display
 from tui import actions
 from tui.desk import Desk
-from tui.screens.dialogs import Confirm, Reading
+from tui.host import Host
+from tui.screens.dialogs import Confirm, Field, Form, Reading
 from tui.widgets.lines import KeyLine, RoomsLine, StatusLine
 from tui.widgets.signs import SIGNS
 
 if TYPE_CHECKING:
     from core.decisions.undo import Undone
     from core.withdrawal import Settled
-    from tui.app import KyodakuApp
 
 REST_S = 0.15  # a cursor that has not moved for so long is looked from
 
@@ -50,6 +53,13 @@ class Room(Screen[None]):
     Room.-narrow .pane { width: 1fr; height: 2fr; }
     """
 
+    class Entered(Message):
+        """The room is on screen now."""
+
+        def __init__(self, room: Room) -> None:
+            super().__init__()
+            self.room = room
+
     def __init__(self) -> None:
         super().__init__()
         self.status = StatusLine()
@@ -57,9 +67,9 @@ class Room(Screen[None]):
         self._rest: Timer | None = None
 
     @property
-    def kyodaku(self) -> KyodakuApp:
+    def kyodaku(self) -> Host:
         """The app, by its own type."""
-        return cast("KyodakuApp", self.app)
+        return cast(Host, self.app)
 
     @property
     def desk(self) -> Desk:
@@ -152,12 +162,26 @@ class Room(Screen[None]):
         finally:
             self.kyodaku.release_keys()
 
+    async def ask_pen(self) -> bool:
+        """Ask who records what is decided, where that was not said yet; False where it is left unsaid."""
+        if not self.kyodaku.pen:
+            answers = await self.app.push_screen_wait(
+                Form(
+                    "Who records what is decided?",
+                    [Field("by", "Recorded by", help="your name: it goes into the ledger with each decision")],
+                    about="Asked once; it is then one key a decision.",
+                    check=lambda answers: None if answers["by"] else "say who records it",
+                )
+            )
+            self.kyodaku.pen = "" if answers is None else answers["by"]
+        return bool(self.kyodaku.pen)
+
     def reload(self) -> None:
         """Read the room's content again."""
         self.begin(self.load, group="load")
 
     def on_screen_resume(self) -> None:
-        self.kyodaku.entered(self)
+        self.post_message(self.Entered(self))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While text is typed, letters are letters."""
@@ -255,24 +279,29 @@ class Room(Screen[None]):
     def do_leave(self) -> None:
         self.app.exit()
 
-    def _help(self) -> Text:
+    def _help(self) -> Group:
         info = actions.info_of(self.ROOM)
-        text = Text()
-        text.append(f"{info.key} {info.title}".strip(), style="bold")
-        text.append(f": {info.about}\n\n")
+        keys = _columns()
         for action in actions.of_room(self.ROOM):
             why = self.why_not(action.name)
-            text.append(f"{' '.join(map(_key_text, action.keys)):>12}  ", style="bold")
-            text.append(f"{action.help}\n", style="dim" if why else "")
+            keys.add_row(" ".join(map(_key_text, action.keys)), Text(action.help, style="dim" if why else ""))
             if why:
-                text.append(f"{'':14}not now: {why}\n", style="italic")
-        text.append("\nMoving\n", style="bold")
-        for keys, what in actions.MOVES:
-            text.append(f"{keys:>20}  {what}\n")
-        text.append("\nStatuses\n", style="bold")
+                keys.add_row("", Text(f"not now: {why}", style="italic"))
+        moves, signs = _columns(), _columns()
+        for pressed, what in actions.MOVES:
+            moves.add_row(pressed, what)
         for status, sign in SIGNS.items():
-            text.append(f"{sign:>12}  {status}\n")
-        return text
+            signs.add_row(sign, str(status))
+        title = Text().append(f"{info.key} {info.title}".strip(), style="bold").append(f": {info.about}\n")
+        return Group(title, keys, Text("\nMoving", style="bold"), moves, Text("\nStatuses", style="bold"), signs)
+
+
+def _columns() -> Table:
+    """What is pressed or seen, and what it means, which wraps within its column."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="bold", min_width=8)
+    table.add_column(ratio=1)
+    return table
 
 
 def _key_text(key: str) -> str:

@@ -143,12 +143,12 @@ class TaggingRoom(ChoosingRoom[int]):
 
     async def _ask_rights(self, choice: Choice) -> None:
         """Ask who records it, where that was not said yet: it goes to the ledger."""
-        if await self.kyodaku.ask_pen():
+        if await self.ask_pen():
             await self._carry_out(choice)
 
     async def _ask_consent(self, choice: Choice, ids: Sequence[int]) -> None:
         """Ask who records it, where that was not said yet, and show of whom, where it is of many photographs."""
-        if not await self.kyodaku.ask_pen():
+        if not await self.ask_pen():
             return
         if len(ids) > 1:
             people = await self.desk.read(lambda catalog: tagging.names_in(catalog, ids))

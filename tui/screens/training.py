@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,21 +23,19 @@ from storage.catalog import Catalog
 from storage.records import Job
 from storage.safe_text import display
 from tui import actions
-from tui.screens.dialogs import Answers, Confirm, Field, Form
-from tui.screens.jobs import RESUMABLE, bar
-from tui.screens.room import Room
+from tui.screens.dialogs import Answers, Field, Form
+from tui.screens.job_room import STATE_COLUMNS, JobRoom, state_cells
 from tui.terminal import Preview
 from tui.widgets.picture import Picture, fitted
 from tui.widgets.plot import plot
-from tui.widgets.row_table import Cell, Column, ListTable, RowTable
-from tui.widgets.signs import ROLES
+from tui.widgets.row_table import Cell, Column, RowTable
 
 LOSS_LINES, RATE_LINES = 9, 5
 NEWEST = 200  # jobs that are looked through for trainings
 WHOLE_NUMBERS = ("rank", "steps", "seed")
 
 
-class TrainingRoom(Room):
+class TrainingRoom(JobRoom):
     """Trainings, the newest first; on the right the curves of the one under the cursor and its newest preview."""
 
     ROOM = "training"
@@ -47,10 +44,11 @@ class TrainingRoom(Room):
     TrainingRoom #curves { height: auto; }
     TrainingRoom #picture { height: 1fr; min-height: 4; }
     """
+    JOB = "training"
+    EMPTY = "No training yet. t starts one on a frozen cohort; Cohorts freezes them."
 
     def __init__(self) -> None:
         super().__init__()
-        self._jobs: dict[int, Job] = {}
         self._curves: dict[int, Curves] = {}
         self._back = 0  # which LoRA's curve, from the newest back
         self._picture = 0
@@ -58,61 +56,29 @@ class TrainingRoom(Room):
 
     def body(self) -> ComposeResult:
         with Vertical(classes="split"):
-            table: ListTable[int] = ListTable(
-                [
-                    Column("Job", 5, right=True),
-                    Column("What", 0),
-                    Column("State", 11),
-                    Column("Done", 17),
-                    Column("Left", 8, right=True, optional=1),
-                ],
-                empty="No training yet. t starts one on a frozen cohort; Cohorts freezes them.",
-                id="trainings",
-            )
-            table.add_class("list")
-            yield table
+            yield self.table
             with Vertical(classes="pane"):
                 yield Static("", id="curves")
                 yield Picture(self.kyodaku.preview, id="picture")
 
-    @property
-    def table(self) -> ListTable[int]:
-        """The trainings."""
-        return self.query_one("#trainings", ListTable)
+    def columns(self) -> list[Column]:
+        return [Column("Job", 5, right=True), Column("What", 0), *STATE_COLUMNS]
 
-    @property
-    def job(self) -> Job | None:
-        """The training under the cursor."""
-        key = self.table.key
-        return None if key is None else self._jobs.get(key)
+    def cells(self, job: Job) -> Sequence[Cell]:
+        return str(job.id), f"{job.args.get('name', '')} on {job.args.get('cohort', '')}", *state_cells(job)
 
-    def on_mount(self) -> None:
-        self.set_focus(self.table)
+    def listed(self, catalog: Catalog) -> list[Job]:
+        return trainings(catalog)
 
-    async def load(self) -> None:
-        found = await self.desk.read(trainings)
-        fresh = {job.id: job for job in found}
-        if fresh != self._jobs or not self.table.count:
-            self._jobs = fresh
-            self.table.fill([(job.id, training_cells(job)) for job in found])
+    def told(self, found: Sequence[Job]) -> str:
         under_way = sum(job.state in job_table.UNDER_WAY for job in found)
-        self.place(f"{len(found):,} trainings, {under_way} under way")
-
-    async def ticked(self) -> None:
-        """What trains writes on without a word in the catalog: look each tick."""
-        if any(job.state in job_table.UNDER_WAY for job in self._jobs.values()):
-            self.reload()
-            self.begin(self._look, group="look")
+        return f"{len(found):,} trainings, {under_way} under way"
 
     @on(RowTable.Moved)
-    def _moved(self) -> None:
+    def _other(self) -> None:
         self._back = self._picture = 0
-        self.moved()
 
-    def rested(self) -> None:
-        self.begin(self._look, group="look")
-
-    async def _look(self) -> None:
+    async def look(self) -> None:
         """Show the curves of the training under the cursor, and its newest picture."""
         job, picture = self.job, self.query_one("#picture", Picture)
         pane = self.query_one("#curves", Static)
@@ -148,12 +114,8 @@ class TrainingRoom(Room):
 
     def why_not(self, name: str) -> str | None:
         job = self.job
-        if name in ("cancel", "resume", "curve", "picture") and job is None:
+        if name in ("curve", "picture") and job is None:
             return "there is no training under the cursor; t starts one"
-        if name == "cancel" and job and job.state not in job_table.UNDER_WAY:
-            return f"job {job.id} is {job.state}"
-        if name == "resume" and job and job.state not in RESUMABLE:
-            return f"job {job.id} is {job.state}"
         if name == "curve" and job and (job.id not in self._curves or len(self._curves[job.id].by_task) < 2):
             return "there is no other curve"
         if name == "picture" and len(self._pictures) < 2:
@@ -162,33 +124,11 @@ class TrainingRoom(Room):
 
     def do_curve(self) -> None:
         self._back += 1
-        self.begin(self._look, group="look")
+        self.rested()
 
     def do_picture(self) -> None:
         self._picture += 1
-        self.begin(self._look, group="look")
-
-    def do_cancel(self) -> None:
-        self.ask(self._cancel)
-
-    async def _cancel(self) -> None:
-        job = self.job
-        assert job is not None
-        lines = ["It stops at its next safe place; r goes on from its last checkpoint."]
-        if await self.app.push_screen_wait(Confirm(f"Stop job {job.id}?", lines, yes="stop it", no="let it run")):
-            await self.desk.write(lambda catalog: jobs.cancel(catalog, job.id))
-            self.say(f"job {job.id} was asked to stop")
-            await self.load()
-
-    def do_resume(self) -> None:
-        self.ask(self._resume)
-
-    async def _resume(self) -> None:
-        job = self.job
-        assert job is not None
-        await self.desk.write(lambda catalog: jobs.resume(catalog, job.id))
-        self.say(f"job {job.id} goes on")
-        await self.load()
+        self.rested()
 
     def do_train(self) -> None:
         self.ask(self._train)
@@ -225,13 +165,6 @@ class TrainingRoom(Room):
 def trainings(catalog: Catalog) -> list[Job]:
     """The trainings among the newest jobs, the newest first."""
     return [job for job in job_table.newest(catalog, limit=NEWEST) if job.kind == "train"]
-
-
-def training_cells(job: Job) -> Sequence[Cell]:
-    """A training as the table writes it."""
-    left = "" if job.eta_s is None else str(timedelta(seconds=round(job.eta_s)))
-    what = f"{job.args.get('name', '')} on {job.args.get('cohort', '')}"
-    return str(job.id), what, (job.state, ROLES[job.state]), bar(job.progress), left
 
 
 def curve_text(job: Job, told: Curves, back: int, width: int) -> Text:

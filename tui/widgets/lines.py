@@ -13,6 +13,7 @@ from storage.safe_text import display
 from tui import actions
 
 HEAD = " 許諾 Kyodaku  "
+ALWAYS = "help"  # the action whose key is shown however narrow the line is
 
 
 class RoomsLine(Widget):
@@ -30,7 +31,7 @@ class RoomsLine(Widget):
         self._current = current
 
     def render(self) -> Text:
-        labels = [f" {actions.room_key(info, self._current)} {info.title} " for info in actions.ROOMS]
+        labels = room_labels(self._current, self.size.width)
         line = Text(no_wrap=True, overflow="crop")
         if cell_len(HEAD) + sum(map(cell_len, labels)) <= self.size.width:
             line.append(HEAD, style="bold")
@@ -40,8 +41,21 @@ class RoomsLine(Widget):
         return line
 
 
+def room_labels(current: str, width: int) -> list[str]:
+    """The rooms' keys and titles. Where they don't fit, titles are cut to one length, but for the current room's."""
+    labels: list[str] = []
+    here = (current, actions.info_of(current).within)
+    for letters in range(max(len(info.title) for info in actions.ROOMS), -1, -1):
+        titles = [info.title if info.name in here else info.title[:letters] for info in actions.ROOMS]
+        keys = [actions.room_key(info, current) for info in actions.ROOMS]
+        labels = [f" {key} {title}".rstrip() + " " for key, title in zip(keys, titles, strict=True)]
+        if sum(map(cell_len, labels)) <= width:
+            break
+    return labels
+
+
 class KeyLine(Widget):
-    """What can be done here, by key; dimmed and struck where it can't be done now."""
+    """What can be done here, by key; dimmed and struck where it can't be done now. Help is there at any width."""
 
     DEFAULT_CSS = "KeyLine { height: 1; background: $panel; color: $foreground; }"
 
@@ -64,20 +78,24 @@ class KeyLine(Widget):
     def render(self) -> Text:
         self._off = self._disabled()
         line = Text(" ", no_wrap=True, overflow="crop")
-        left = self.size.width - 2
-        for action in actions.of_room(self._room):
-            if not action.footer:
-                continue
+        shown = [action for action in actions.of_room(self._room) if action.footer]
+        left = self.size.width - 2 - sum(_cells(action) for action in shown if action.name == ALWAYS)
+        for action in shown:
+            if action.name != ALWAYS:
+                left -= _cells(action)
+                if left < 0:
+                    continue  # nor does any behind it find room: the order is the registry's
             key = actions.shown_key(action)
-            need = cell_len(key) + cell_len(action.title) + 3
-            if need > left:
-                break
-            left -= need
             off = action.name in self._off
             line.append(f"{key} ", style="dim" if off else "bold")
             line.append(action.title, style="dim strike" if off else "")
             line.append("  ")
         return line
+
+
+def _cells(action: actions.Action) -> int:
+    """What an action's key and title take on the line, with what parts them from the next."""
+    return cell_len(actions.shown_key(action)) + cell_len(action.title) + 3
 
 
 class StatusLine(Widget):

@@ -47,6 +47,10 @@ class Picture(Vertical):
     def compose(self) -> ComposeResult:
         yield Static("")
 
+    def on_mount(self) -> None:
+        if self.preview.how == "off":  # what stands beside it has the room
+            self.styles.height = self.styles.min_height = 1
+
     @property
     def cells(self) -> tuple[int, int]:
         """Columns and lines that a picture may take."""

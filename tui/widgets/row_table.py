@@ -128,6 +128,7 @@ class RowTable(ScrollView, can_focus=True):
         self._count = 0
         self._widths: list[int] = []  # of the columns, for a line of `_fitted` cells
         self._fitted = -1
+        self._base = Style()  # of the lines being drawn
 
     @property
     def count(self) -> int:
@@ -196,11 +197,15 @@ class RowTable(ScrollView, can_focus=True):
         if 1 <= y < self.size.height:
             self.refresh(Region(0, y, self.size.width, 1))
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._base = self.rich_style  # asked of all that is above: once for all lines
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         if width != self._fitted:
             self._widths, self._fitted = fit(self.columns, max(10, width - 2)), width
-        base = self.rich_style
+        base = self._base
         if y == 0:
             return self._line([c.title for c in self.columns], self.get_component_rich_style("table--header"), width)
         row = round(self.scroll_offset.y) + y - 1
@@ -272,8 +277,11 @@ class RowTable(ScrollView, can_focus=True):
             runs.append((text, self._role(role, style) if role and roles else style))
             if i != last:
                 runs.append((" " * GAP, style))
+        shown = [wide for wide in self._widths if wide]
+        used = 1 + sum(shown) + GAP * max(0, len(shown) - 1)
+        runs.append((" " * (width - used), style))
         segments = [Segment("".join(text for text, _ in run), own) for own, run in groupby(runs, key=itemgetter(1))]
-        return Strip(segments).adjust_cell_length(width, style)
+        return Strip(segments, max(used, width)).adjust_cell_length(width, style)
 
 
 class ListTable(RowTable, Generic[Key]):
@@ -311,6 +319,14 @@ class ListTable(RowTable, Generic[Key]):
             place = self._keys.index(key)
             self._rows[place] = cells
             self.refresh_row(place)
+
+    def drop(self, key: Key) -> None:
+        """Take out the row of `key`, where there is one; the cursor then stands on the next."""
+        if key in self._keys:
+            place = self._keys.index(key)
+            del self._keys[place], self._rows[place]
+            self.show_count(len(self._keys), self.cursor - (place < self.cursor))
+            self.post_message(self.Moved(self))
 
     def go_to(self, key: Key) -> None:
         """Put the cursor on the row of `key`, where there is one."""

@@ -13,6 +13,7 @@ from core.errors import BadValue, CohortTooSmall, ConsentLost, KyodakuError, Nam
 from core.merging import job as merging
 from core.merging.catalogued import merge_average
 from core.merging.job import AskedAverage, AskedBake, rank_of, run_job, weights_of
+from core.merging.methods import Method
 from core.progress import silent
 from storage import artifacts, jobs, ledger
 from storage.catalog import Catalog
@@ -49,6 +50,19 @@ def test_a_job_makes_what_the_command_makes_and_keeps_it_when_it_goes_on(catalog
     assert artifacts.get_model(catalog, "baked").recipe["weight"] == 0.5
 
 
+def test_a_job_asks_of_the_method_what_the_command_does(catalog: Catalog, four: Composite) -> None:
+    asked = AskedAverage(four.loras, "one", method="dare-ties", density=0.7, seed=5, blocks={"mid": 0.5}, rank=3)
+    asked.foreseen(catalog)
+    run_job(catalog, queued(catalog, asked), silent)
+    merge_average(catalog, four.loras, "other", method=Method("dare-ties", 0.1, 0.7, 5, {"mid": 0.5}), rank=3)
+    assert content(catalog, "one") == content(catalog, "other")
+    assert artifacts.get_model(catalog, "one").recipe == artifacts.get_model(catalog, "other").recipe
+    run_job(
+        catalog, queued(catalog, AskedAverage(four.loras, "half", method="trimmed-mean", trim=0.25, rank=2)), silent
+    )
+    assert artifacts.get_model(catalog, "half").recipe["trim"] == 0.25
+
+
 def test_what_is_foreseen_is_who_will_be_in_it(catalog: Catalog, four: Composite) -> None:
     assert AskedAverage(four.loras, "mean").foreseen(catalog) == "4 people, each 25.0%"
     assert AskedAverage(four.loras, "").foreseen(catalog) == "4 people, each 25.0%", "before it has a name"
@@ -68,10 +82,18 @@ def test_what_the_merge_refuses_is_refused_beforehand(catalog: Catalog, four: Co
         (AskedAverage(four.loras, "x", method="ties"), BadValue),
         (AskedAverage(four.loras, "x", method="slerp"), BadValue),
         (AskedAverage(four.loras, "x", method="loudest"), BadValue),
+        (AskedAverage(four.loras, "x", method="ties", rank=3, density=1.5), BadValue),
+        (AskedAverage(four.loras, "x", method="trimmed-mean", rank=3, trim=0.5), BadValue),
+        (AskedAverage(four.loras, "x", blocks={"down.9": 0.5}), BadValue),
+        (AskedAverage(four.loras, "x", method="geometric-median", blocks={"up.9": 0.5}), BadValue),
+        (AskedAverage(four.loras, "x", dtype="fp8"), BadValue),
         (AskedAverage(four.loras, "mean"), NameTaken),
         (AskedAverage(four.loras, "a/b"), BadValue),
         (AskedAverage(["nobody"], "x"), NoSuchRecord),
         (AskedBake(four.loras[0], str(four.base), "x"), CohortTooSmall),
+        (AskedBake("mean", str(four.base), "x", blocks={"down.9": 0.5}), BadValue),
+        (AskedBake("mean", str(four.base), "x", dtype="fp8"), BadValue),
+        (AskedBake("mean", str(four.base), "x", max_share=0.2), Refused),
     ):
         with pytest.raises(error) as before:
             asked.foreseen(catalog)

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from core import base_model, single_file, textual_inversion
 from core.base_model import Base
+from core.membership import losses
 from core.merging.bake import bake
 from core.merging.formats import read_lora
+from core.progress import silent
 from core.training import memory
 from core.training.batches import Group
 from core.training.dataset import Picture
@@ -151,6 +154,10 @@ def test_sdxl(tmp_path: Path) -> None:
     fit, told = steps_of(base, 16, text_encoder_lr=1e-3, targets="attention+ff+conv", buckets=True)
     learned(fit, told, unread="text_encoder.encoder.layers.1.")  # SDXL reads the last but one
     assert {name.split(".")[0] for name in fit.adapter.named} == {"unet", "text_encoder", "text_encoder_2"}
+    picture = Image.linear_gradient("L").convert("RGB").resize((128, 128))
+    shown = (picture, picture, picture.rotate(90))
+    one, same, other = (losses(base, [[each]], "kyoaa", 0, silent, "loss")[0][0] for each in shown)
+    assert 0 < one == same != other
 
 
 def test_sdxl_learns_a_token_with_both_encoders(tmp_path: Path) -> None:
