@@ -9,6 +9,7 @@ names catalogs that `benchmarks.big_catalog` made before, one for each scale; th
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import math
 import shutil
 import sys
@@ -163,13 +164,14 @@ def _search(app: Terminal) -> Iterator[Row]:
 
 
 def peers(folder: Path, rows: int, keys: int) -> Iterator[Row]:
-    """Ours, the stock table and textual-fastdatatable on the same rows: open, memory, keys."""
+    """Ours, the stock table and, where it is installed, textual-fastdatatable on the same rows: open, memory, keys."""
     found: dict[str, dict[str, tuple[float, str]]] = {}
     commands = {
         "ours": ([sys.executable, "-P", "-m", "tui.cli", "-C", str(folder)], "photographs"),
-        "textual-fastdatatable": (_peer("fast", folder, rows), "all rows are here"),
         "stock DataTable": (_peer("stock", folder, rows), "all rows are here"),
     }
+    if importlib.util.find_spec("textual_fastdatatable") is not None:  # kyodaku[peers]
+        commands["textual-fastdatatable"] = _peer("fast", folder, rows), "all rows are here"
     for name, (command, ready) in commands.items():
         with Terminal(command) as app:
             opened = app.wait_for(ready)
