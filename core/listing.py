@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core import query, statuses
-from storage import companions, faces, photos, subjects
+from storage import columns, companions, faces, photos, subjects
 from storage.catalog import Catalog
 from storage.records import Companion, Photo, Purpose, Status
 
@@ -34,7 +34,9 @@ def ids(catalog: Catalog, text: str, *, sort: str = "taken-", limit: int | None 
     The result stays what it is while the catalog changes: what is done to it is done to what was seen.
     Raises BadQuery. Terms about status read the cached statuses: call `statuses.refresh` before.
     """
-    return query.ordered_ids(catalog, text, sort=sort, limit=limit, fresh=False)
+    found = query.ordered_ids(catalog, text, sort=sort, limit=limit, fresh=False)
+    columns.give_back()
+    return found
 
 
 def first_ids(catalog: Catalog, text: str, *, sort: str = "taken-", least: int) -> tuple[array[int], int]:

@@ -22,7 +22,7 @@ from storage.sphere import km_between
 DATABASE = "catalog.db"
 SUBFOLDERS = ("models", "jobs", "thumbs", "cache", "evidence")
 CACHE_KB = 64 << 10  # of a connection that writes
-READ_CACHE_KB = 8 << 10  # of one that reads alone: an app has several, and the system holds the same pages
+READ_CACHE_KB = 4 << 10  # of one that reads alone: an app has several, and the system holds the same pages
 LOG_PAGES = 8_000  # 32 MB
 APPLICATION_ID = 0x4B594F44  # "KYOD", in the SQLite header: tells our databases from others
 
