@@ -93,14 +93,16 @@ def audit(
     device: str = "auto",
     safety: Path | None = None,
     embedders: Sequence[str] = (),
+    base: Path | None = None,
     report: Report = silent,
 ) -> AuditReport:
     """Draw `n` pictures over a fixed set of prompts, with and without the trigger, and search each face in the catalog.
 
     `fmr` is the rate at which a search among everybody may take a stranger for somebody; `safety` the folder of a
     safety checker, where the base has none. What makes the verdict: `core.audit_verdict`, and `core.audit_agreement`
-    where several `embedders` are to agree, each of which must know everybody. Leaves report.json and sheet.png in
-    models/NAME.audit/. Raises NoSuchRecord, Tainted, Refused, BadBase, BadValue, MissingDependency.
+    where several `embedders` are to agree, each of which must know everybody; another's hypernetwork is drawn with on
+    `base`. Leaves report.json and sheet.png in models/NAME.audit/. Raises NoSuchRecord, Tainted, Refused, BadBase,
+    BadLora, BadValue, MissingDependency.
     """
     if n < 1 or not 0 < fmr < 1:
         raise BadValue("an audit needs a picture at least and a rate between 0 and 1", "see: kyodaku audit --help")
@@ -108,14 +110,14 @@ def audit(
     several = Several([eye.embed for eye in eyes])
     before = _bytes_of(catalog, model)
     watch = Watch(catalog, lambda: permit_opened(catalog, opened))
-    opened = open_model(catalog, model, device)
+    opened = open_model(catalog, model, device, base)
     report = watch.reporting(report)
     checker = Checker(str(opened.base.device), opened.base.path, safety)
     drawn = draw_faces(opened.base, texts(opened.trigger, n), seed, several, checker, report, "drawing", watch)
     of_base = None
     if opened.model is not None:
-        base = base_model.load(Path(opened.model.base), device)
-        of_base = draw_faces(base, texts("", n), seed, several, checker, report, "drawing with the base", watch)
+        bare = base_model.load(Path(opened.model.base), device)
+        of_base = draw_faces(bare, texts("", n), seed, several, checker, report, "drawing with the base", watch)
     found = [
         _found(
             catalog, opened, eye, own, None if of_base is None else of_base.parted(several)[at], checker, seed, report

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
-from core import base_model, credentials, hypernetwork, portraits, prompts
+from core import base_model, credentials, hypernetwork, portraits, prompts, textual_inversion
 from core.base_model import Base
 from core.composition import CHECKPOINTS, permit
 from core.credentials import Credentials
@@ -48,10 +49,11 @@ class Opened:
     base: Base
     model: Model | None
     trigger: str
+    file_hash: str | None = None  # of another's hypernetwork
 
     @property
     def content_hash(self) -> str:
-        return self.base.unet_hash if self.model is None else self.model.content_hash
+        return self.model.content_hash if self.model is not None else self.file_hash or self.base.unet_hash
 
     def prompt(self, template: str) -> str:
         """A prompt with `{trigger}` made this model's word; nothing for a base."""
@@ -118,17 +120,19 @@ def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
     }
 
 
-def open_model(catalog: Catalog, name: str, device: str = "auto") -> Opened:
-    """A model of the catalog by name, or a base by path, ready to draw.
+def open_model(catalog: Catalog, name: str, device: str = "auto", on: Path | None = None) -> Opened:
+    """A model of the catalog by name, a base by path, or another's hypernetwork by path `on` a base, ready to draw.
 
     A base by path may be a model of the catalog, and is then one. Raises NoSuchRecord, Tainted, Refused, BadBase,
-    BadLora.
+    BadLora, BadValue.
     """
     try:
         model = artifacts.get_model(catalog, name)
     except NoSuchRecord:
         if not Path(name).exists():
             raise
+        if hypernetwork.is_one(Path(name)):
+            return _open_hypernetwork(catalog, Path(name), device, on)
         base = base_model.load(Path(name), device)
         permit_base(catalog, base.unet_hash)
         return Opened(Path(name).name, base, None, "")
@@ -143,8 +147,22 @@ def open_model(catalog: Catalog, name: str, device: str = "auto") -> Opened:
     return Opened(name, base, model, trigger)
 
 
+def _open_hypernetwork(catalog: Catalog, path: Path, device: str, on: Path | None) -> Opened:
+    """Another's hypernetwork, of whom nobody knows who is in it, as of a base that is not the catalog's own."""
+    if on is None:
+        raise BadValue(f"{path} is a hypernetwork, which is drawn with on a base", "name it: --base")
+    digest = whole_files.file_hash(path)
+    if (own := artifacts.with_content(catalog, digest)) is not None:
+        raise BadValue(f"{path} is the catalog's own {own.name!r}", "take it by its name")
+    network = hypernetwork.read(path)
+    base = base_model.load(on, device)
+    permit_base(catalog, base.unet_hash)
+    hypernetwork.put_on(base.pipe.unet, network.to(base.device))
+    return Opened(path.name, base, None, "", digest)
+
+
 def add_lora(base: Base, weights: Path, content_hash: str) -> None:
-    """Merge a LoRA file into the loaded base, or put a hypernetwork on it.
+    """Merge a LoRA file into the loaded base, or put a hypernetwork or a learned word on it.
 
     Raises BadLora when it is not the file that was registered.
     """
@@ -153,7 +171,14 @@ def add_lora(base: Base, weights: Path, content_hash: str) -> None:
     if hypernetwork.is_one(weights):
         hypernetwork.put_on(base.pipe.unet, hypernetwork.read(weights).to(base.device))
         return
-    base.pipe.load_lora_weights(weights.parent, weight_name=weights.name, adapter_name=ADAPTER, local_files_only=True)
+    if textual_inversion.is_one(weights):
+        textual_inversion.put_on(base.pipe, *textual_inversion.read(weights))
+        return
+    tensors, words = textual_inversion.unbundle(load_file(weights))
+    for word, vectors in words.items():
+        textual_inversion.put_on(base.pipe, word, vectors)
+    lora: Any = tensors if words else weights  # the file tells more than its tensors, but diffusers refuses a bundle
+    base.pipe.load_lora_weights(lora, adapter_name=ADAPTER, local_files_only=True)
     base.pipe.fuse_lora(adapter_names=[ADAPTER])
     base.pipe.unload_lora_weights()
 
@@ -223,6 +248,7 @@ def generate(
     prompt: str,
     *,
     out: Path,
+    base: Path | None = None,
     n: int = 8,
     seed: int = 0,
     steps: int = 25,
@@ -239,18 +265,19 @@ def generate(
 ) -> Drawn:
     """Draw `n` pictures of a model (by name) or base (by path) into `out`, with a contact sheet.
 
-    `{trigger}` in the prompt stands for the model's word. `image` is what to start from, if whoever is in it allows it
-    (`core.start_picture`); where `mask` is black it stays as it is. Pictures that the checks withhold are not written;
-    without a safety checker, the base's or the one in the folder `safety`, they are marked as unchecked. They are
-    signed with the certificate and key of `signer`, else of `core.credentials.in_use`, if there is one. Raises
-    MissingDependency, PromptRefused, NoSuchRecord, Tainted, Refused, BadBase, BadValue, BadImage, UnreadablePath.
+    Another's hypernetwork, by path, is drawn with on `base`. `{trigger}` in the prompt stands for the model's word.
+    `image` is what to start from, if whoever is in it allows it (`core.start_picture`); where `mask` is black it stays
+    as it is. Pictures that the checks withhold are not written; without a safety checker, the base's or the one in the
+    folder `safety`, they are marked as unchecked. They are signed with the certificate and key of `signer`, else of
+    `core.credentials.in_use`, if there is one. Raises MissingDependency, PromptRefused, NoSuchRecord, Tainted, Refused,
+    BadBase, BadLora, BadValue, BadImage, UnreadablePath.
     """
     prompts.check(prompt, negative)
     _require_sense(image, mask, steps, strength)
     files = signer or credentials.in_use(catalog)
     signing = None if files is None else credentials.load(*files)
     watch = Watch(catalog, lambda: permit_opened(catalog, opened))
-    opened = open_model(catalog, model, device)
+    opened = open_model(catalog, model, device, base)
     text = opened.prompt(prompt)
     prompts.check(text)  # as it is drawn: the model's word may stand in the middle of another
     side = _check_size(opened.base, size)

@@ -316,8 +316,13 @@ def _arrows(merge: Merge) -> list[ModelInput]:
 
 def _trigger(parts: Sequence[Input]) -> str | None:
     """The word that all ingredients answer to."""
-    words = {part.model.trigger for part in parts if part.model.trigger is not None}
+    words = {_word(part.model) for part in parts if part.model.trigger is not None}
     return words.pop() if len(words) == 1 else SHARED_TRIGGER if words else None
+
+
+def _word(model: Model) -> str | None:
+    """What a model answers to in a merge, which takes no learned words along."""
+    return SHARED_TRIGGER if model.recipe.get("token_vectors") else model.trigger
 
 
 def _named_as(base: Path, out: str) -> str:

@@ -42,6 +42,7 @@ _PEFT = re.compile(
     r"(?:base_model\.model\.)?(?:(unet|text_encoder(?:_2)?)\.)?(?P<path>.+?)"
     r"(?P<old>_lora)?\.(?:lora\.|lora_linear_layer\.)?(?P<part>lora_A|lora_B|down|up)(?:\.\w+)?\.weight"
 )
+BUNDLED = "bundle_emb."  # of a learned word that lies beside a LoRA: no part of what it does to weights
 _PARTS = {"lora_A": "down", "down": "down", "lora_B": "up", "up": "up"}
 
 
@@ -158,6 +159,8 @@ def _find_layers(header: TensorFile) -> dict[str, _Keys]:
     settings = _adapter_settings(header.metadata)
     found: dict[str, _Keys] = {}
     for key, spec in header.specs.items():
+        if key.startswith(BUNDLED):
+            continue
         if match := _KOHYA.fullmatch(key):
             keys = found.setdefault(of_diffusers(match[1]), _Keys())
             kind = match[2]
@@ -172,7 +175,9 @@ def _find_layers(header: TensorFile) -> dict[str, _Keys]:
             if side == "down" and spec.shape:
                 keys.alpha = _peft_alpha(settings, part, path, spec.shape[0])
         else:
-            raise BadLora(f"{key!r} belongs to no plain LoRA", "DoRA, LoHa, LoKr and hypernetworks are not read")
+            raise BadLora(
+                f"{key!r} belongs to no plain LoRA", "DoRA, LoHa, LoKr, embeddings and hypernetworks are not read"
+            )
     if not found:
         raise BadLora("there is no layer in it", "name a LoRA file")
     return dict(sorted(found.items()))
@@ -283,14 +288,18 @@ def write_planned(
     layer_of: Callable[[str], LoraLayer],
     metadata: Mapping[str, str],
     dtype: str = "F32",
+    beside: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write a LoRA file in kohya's format, whole or not at all, asking for one layer at a time.
 
-    `dtype` is F32, F16 or BF16. The same layers and metadata give the same bytes, in whatever order given.
+    `beside` are float32 tensors of other names that lie in it too. `dtype` is F32, F16 or BF16. The same layers and
+    metadata give the same bytes, in whatever order given.
     """
     held: dict[str, LoraLayer] = {}
 
     def pieces(spec: TensorSpec) -> Iterable[memoryview]:
+        if beside is not None and spec.name in beside:
+            return [bytes_of(beside[spec.name])]
         name, _, part = spec.name.partition(".")
         if part == "alpha":
             return [bytes_of(torch.tensor(plan[name].alpha, dtype=torch.float32))]
@@ -309,13 +318,20 @@ def write_planned(
             TensorSpec(f"{name}.alpha", "F32", ()),  # never half: fp16 would round an alpha above 2048
         )
     ]
+    specs += [TensorSpec(name, "F32", tuple(tensor.shape)) for name, tensor in (beside or {}).items()]
     with whole_file(path) as file:
         write_tensors(file, specs, metadata, pieces)
 
 
-def write_lora(path: Path, layers: Mapping[str, LoraLayer], metadata: Mapping[str, str], dtype: str = "F32") -> None:
+def write_lora(
+    path: Path,
+    layers: Mapping[str, LoraLayer],
+    metadata: Mapping[str, str],
+    dtype: str = "F32",
+    beside: Mapping[str, Tensor] | None = None,
+) -> None:
     """Write layers held in memory as a LoRA file in kohya's format (see `write_planned`)."""
     plan = {
         name: LayerPlan(tuple(layer.down.shape), tuple(layer.up.shape), layer.alpha) for name, layer in layers.items()
     }
-    write_planned(path, plan, layers.__getitem__, metadata, dtype)
+    write_planned(path, plan, layers.__getitem__, metadata, dtype, beside)

@@ -22,7 +22,7 @@ from core.training.checkpoint import Kept
 from core.training.objective import Diffusion, errors
 from core.training.optimisers import Optimiser, rate
 from core.training.order import epoch_steps
-from core.training.recipe import Recipe
+from core.training.recipe import SHARED_TRIGGER, Recipe
 from core.training.team import Team
 from core.training.words import Words
 
@@ -63,6 +63,7 @@ class _Pass:
 class Fit:
     """One model under training on a base that other runs use after it (but `full`). `step` counts what is done.
 
+    `trigger` is the word that is learned, where the recipe asks for one.
     `micro` is how many pictures go through the network at once: the recipe's batch, or less since memory ran out.
     `best` is the score that the weights kept as the best had, None before there is one.
     """
@@ -73,6 +74,7 @@ class Fit:
     key: str
     prior: Group | None = None
     team: Team = field(default_factory=Team)
+    trigger: str = SHARED_TRIGGER
     step: int = 0
     micro: int = 0
     best: float | None = None
@@ -86,7 +88,7 @@ class Fit:
 
     def __post_init__(self) -> None:
         recipe = self.recipe
-        self.adapter = adapter_of(self.base, recipe)
+        self.adapter = adapter_of(self.base, recipe, self.trigger)
         self.adapter.initialise(self.key, recipe.seed)
         self.optimiser = Optimiser(recipe, self.adapter.rates())
         self.batches = Batches(self.base, recipe, self.groups, self.key, self.prior, learns_words=self.adapter.text)

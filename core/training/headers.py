@@ -15,8 +15,8 @@ ARCHITECTURES = {
     "sd2": "stable-diffusion-v2-768-v",
     "sdxl": "stable-diffusion-xl-v1-base",
 }
-TITLES = {"lora": "LoRA", "hypernetwork": "Hypernetwork", "full": "Checkpoint"}
-KINDS = {"lora": "/lora", "hypernetwork": "/hypernetwork", "full": ""}
+TITLES = {"lora": "LoRA", "hypernetwork": "Hypernetwork", "full": "Checkpoint", "embedding": "Embedding"}
+KINDS = {"lora": "/lora", "hypernetwork": "/hypernetwork", "full": "", "embedding": "/textual-inversion"}
 KOHYAS_BASES = {"sd1": "sd_v1", "sd2": "sd_v2_768_v", "sdxl": "sdxl_base_v1-0"}
 
 

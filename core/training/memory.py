@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -48,6 +47,21 @@ class Memory:
     def total(self) -> int:
         """All of it at its height."""
         return self.weights + self.kept + self.step
+
+
+@dataclass(eq=False)
+class _Pipe:
+    """The networks of a base, as a pipeline has them."""
+
+    unet: Any
+    vae: Any
+    text_encoder: Any
+    text_encoder_2: Any
+    vae_scale_factor: int
+
+    @property
+    def encoders(self) -> list[Any]:
+        return [one for one in (self.text_encoder, self.text_encoder_2) if one is not None]
 
 
 class Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -92,8 +106,10 @@ def of_run(path: Path, recipe: Recipe, devices: int = 1) -> Memory:
         base = _empty(path, loaded_as(recipe))
         parts = [module for module in vars(base.pipe).values() if isinstance(module, torch.nn.Module)]
         weights = sum(parameter.nbytes for part in parts for parameter in part.parameters())
-        adapter = adapter_of(base, recipe)
-    learned = sum(parameter.numel() for parameter in adapter.named.values())
+        words = recipe.token_vectors * sum(encoder.config.hidden_size for encoder in base.pipe.encoders)
+        bare = recipe.model_copy(update={"token_vectors": 0})  # a word needs a tokenizer, and changes no network
+        adapter = None if recipe.learns == "embedding" else adapter_of(base, bare, "")
+    learned = words + sum(parameter.numel() for parameter in (adapter.named if adapter else {}).values())
     if recipe.learns != "full":
         weights += 4 * learned  # beside the base's
     beside = [adapter.network] if isinstance(adapter, HypernetworkAdapter) else []
@@ -132,6 +148,7 @@ def _step(base: Base, recipe: Recipe, networks: Sequence[torch.nn.Module]) -> in
             _stand_in(module)
         latents, when = torch.zeros(rows, config.in_channels, side, side), torch.zeros(rows, dtype=torch.long)
         words = torch.zeros(rows, length, config.cross_attention_dim, dtype=loaded_as(recipe))
+        words.requires_grad_(recipe.words_change)
         added = None
         if summary is not None:  # SDXL's
             text = torch.zeros(rows, summary - 6 * config.addition_time_embed_dim, dtype=loaded_as(recipe))
@@ -164,14 +181,18 @@ def _empty(path: Path, dtype: torch.dtype) -> Base:
         folder, side = Path(str(files("core").joinpath("base_files", kind.family))), kind.resolution // 8
     vae = diffusers.AutoencoderKL.from_config(diffusers.AutoencoderKL.load_config(folder / "vae"))
     unet = diffusers.UNet2DConditionModel.from_config(diffusers.UNet2DConditionModel.load_config(folder / "unet"))
-    pipe = SimpleNamespace(unet=unet.requires_grad_(False), vae=vae.requires_grad_(False))
+    found: dict[str, Any] = {}
     for part, model in (("text_encoder", "CLIPTextModel"), ("text_encoder_2", "CLIPTextModelWithProjection")):
         if (folder / part).is_dir():
             config = transformers.CLIPTextConfig.from_pretrained(str(folder / part), local_files_only=True)
-            setattr(pipe, part, getattr(transformers, model)(config).requires_grad_(False))
-    pipe.vae_scale_factor = 2 ** (len(vae.config.block_out_channels) - 1)
-    for part in (unet, *(getattr(pipe, name) for name in ("text_encoder", "text_encoder_2") if hasattr(pipe, name))):
-        part.to(dtype)
+            found[part] = getattr(transformers, model)(config)
+    pipe = _Pipe(
+        unet, vae, found.get("text_encoder"), found.get("text_encoder_2"), 2 ** (len(vae.config.block_out_channels) - 1)
+    )
+    for network in (unet, vae, *pipe.encoders):
+        network.requires_grad_(False)
+        if network is not vae:
+            network.to(dtype)
     sample = unet.config.sample_size
     side = side or int(sample if isinstance(sample, int) else min(sample))
     return Base(path, pipe, "", "", "", side * pipe.vae_scale_factor, torch.device("meta"))

@@ -78,7 +78,7 @@ def train_one(
                 looker = checker or Checker(str(base.device), base.path)
                 prior = prior_pictures(catalog, base, recipe, resolution, looker)
             made = _encoded(catalog, base, recipe, task, resolution, look_at_consent)
-        fit = Fit(base, recipe, made.groups, task.key, prior, team)
+        fit = Fit(base, recipe, made.groups, task.key, prior, team, task.trigger)
         eye = _Eye(catalog, settings, base, checker, task, fit, made)
         for told in fit.steps(before_epoch=look_at_consent, kept=settings.checkpoint(task)):
             if team.leads:
@@ -187,7 +187,7 @@ def _encoded(
         )
         trigger = task.trigger if task.personal else trigger_of(uid)
         words: dict[str, Words] = {}
-        if recipe.text_encoder_lr is None and not recipe.caption_shuffle:
+        if not recipe.words_change and not recipe.caption_shuffle:
             texts = [text_at(caption, word, recipe) for caption in called for word in (trigger, SHARED_TRIGGER)]
             words = kept_words(catalog, base, uid, [*texts, ""])
         held = _held_out(items, recipe)

@@ -18,7 +18,12 @@ from core.errors import BadRecipe, MissingDependency, PromptRefused
 SHARED_TRIGGER = "kyodaku"  # half the captions say this in place of the person's own word: a composite answers to it
 TRIGGER = "{trigger}"  # stands in a caption for that word
 ATTRIBUTES = ("place", "year", "framing")  # what else a caption may hold in braces: what the catalog knows
-RATES = {"lora": 1e-4, "hypernetwork": 1e-4, "full": 1e-5}  # what learns, and the usual height of its learning rate
+RATES = {
+    "lora": 1e-4,
+    "hypernetwork": 1e-4,
+    "full": 1e-5,
+    "embedding": 1e-3,
+}  # what learns, and the usual height of its learning rate
 LIBRARIES = {"adamw8bit": "bitsandbytes", "prodigy": "prodigyopt", "schedule-free": "schedulefree"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -40,8 +45,8 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     # What learns
-    learns: Annotated[Literal["lora", "hypernetwork", "full"], Unit("name")] = "lora"
-    """A LoRA, which can be averaged; a hypernetwork in A1111's layout, which can't; full: the UNet's own weights."""
+    learns: Annotated[Literal["lora", "hypernetwork", "full", "embedding"], Unit("name")] = "lora"
+    """A LoRA, which can be averaged; a hypernetwork; full: the UNet's own weights; embedding: a token alone."""
     activation: Annotated[Activation, Unit("name")] = "linear"
     """What stands between the two layers of a hypernetwork."""
     rank: Annotated[int, Field(ge=1, le=1024), Unit("dimensions")] = 8
@@ -52,6 +57,12 @@ class Recipe(BaseModel):
     """Layers that learn: attention's projections, with +ff also its feed-forward, with +conv the convolutions."""
     text_encoder_lr: Annotated[Rate, Unit("per step")] | None = None
     """Learning rate of the text encoders' attention; none: they don't learn, and captions are encoded once."""
+    token_vectors: Annotated[int, Field(ge=0, le=32), Unit("vectors")] = 0
+    """Vectors that the trigger is learned as, a token of its own (textual inversion); 0: it is a word like others."""
+    token_init: Annotated[str, Field(min_length=1, max_length=100), Unit("text")] = "person"
+    """A text that the base knows, from whose vectors the token's start."""
+    token_lr: Annotated[Rate, Unit("per step")] | None = None
+    """Learning rate of the token's vectors; none: 1e-3, with prodigy 1."""
 
     # How it learns
     steps: Annotated[int, Field(ge=1, le=1_000_000), Unit("steps")] = 800
@@ -101,7 +112,7 @@ class Recipe(BaseModel):
     caption: Annotated[str, Field(min_length=1, max_length=1000), Unit("text")] = "photo of {trigger} person"
     """What every picture is called; {trigger} is the person's word, {place}, {year}, {framing} what is known."""
     captions: Annotated[str, Field(min_length=1), Unit("path")] | None = None
-    """A file of captions, one a picture, as `kyodaku recipe captions` writes it; none: all have `caption`."""
+    """A file of captions, as `kyodaku captions export` writes it; none: those in the catalog, else `caption`."""
     shared_trigger: Annotated[float, Field(ge=0, le=1), Unit("share")] = 0.5
     """Share of captions that say the word all LoRAs share, which an average of them answers to."""
     caption_dropout: Annotated[float, Field(ge=0, lt=1), Unit("share")] = 0.0
@@ -143,7 +154,7 @@ class Recipe(BaseModel):
     keep: Annotated[Literal["last", "validation", "likeness"], Unit("name")] = "last"
     """Which weights are written: the last, those of the least validation loss, or those most like the person."""
 
-    @field_validator("caption", "prior_caption")
+    @field_validator("caption", "prior_caption", "token_init")
     @classmethod
     def _caption_is_decent(cls, caption: str, info: Any) -> str:
         """Raises PromptRefused for what no prompt may ask for: a picture is drawn from it."""
@@ -153,14 +164,37 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
-        if self.learns == "hypernetwork" and (self.text_encoder_lr is not None or self.format != "kohya"):
-            raise ValueError("a hypernetwork stands before the UNet's attention alone: no text_encoder_lr, no format")
-        if self.learns == "full" and (self.text_encoder_lr is not None or self.format != "kohya"):
-            raise ValueError("full trains the UNet alone and writes a whole checkpoint: no text_encoder_lr, no format")
-        if self.keep == "validation" and not self.validation:
-            raise ValueError('keep = "validation" needs validation above 0')
-        if self.keep == "likeness" and not (self.preview_every and self.previews):
-            raise ValueError('keep = "likeness" needs previews and preview_every above 0')
+        other_parts = self.text_encoder_lr is not None or self.format != "kohya"
+        for wrong, said in (
+            (
+                self.learns == "hypernetwork" and other_parts,
+                "a hypernetwork stands before the UNet's attention alone: no text_encoder_lr, no format",
+            ),
+            (
+                self.learns == "full" and other_parts,
+                "full trains the UNet alone and writes a whole checkpoint: no text_encoder_lr, no format",
+            ),
+            (
+                self.learns == "embedding" and other_parts,
+                "an embedding is the trigger's vectors alone: no text_encoder_lr, no format",
+            ),
+            (self.learns == "embedding" and not self.token_vectors, 'learns = "embedding" needs token_vectors above 0'),
+            (
+                self.learns in ("hypernetwork", "full") and self.token_vectors,
+                'a token is learned beside a LoRA, or alone: token_vectors needs learns = "lora" or "embedding"',
+            ),
+            (
+                self.token_vectors and self.format != "kohya",
+                'a token beside a LoRA lies in its file as readers of kohya\'s keys have it: format = "kohya"',
+            ),
+            (self.keep == "validation" and not self.validation, 'keep = "validation" needs validation above 0'),
+            (
+                self.keep == "likeness" and not (self.preview_every and self.previews),
+                'keep = "likeness" needs previews and preview_every above 0',
+            ),
+        ):
+            if wrong:
+                raise ValueError(said)
         return self
 
     @property
@@ -174,6 +208,18 @@ class Recipe(BaseModel):
         if self.lr is not None:
             return self.lr
         return 1.0 if self.optimiser == "prodigy" else RATES[self.learns]
+
+    @property
+    def peak_token_lr(self) -> float:
+        """The same of a token's vectors."""
+        if self.token_lr is not None:
+            return self.token_lr
+        return 1.0 if self.optimiser == "prodigy" else RATES["embedding"]
+
+    @property
+    def words_change(self) -> bool:
+        """Whether what the UNet is told for a caption changes from step to step."""
+        return self.text_encoder_lr is not None or self.token_vectors > 0
 
     def told(self) -> dict[str, Any]:
         """The fields as they may leave this machine: without a path, and with the rate that is meant."""

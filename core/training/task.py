@@ -63,8 +63,9 @@ class Settings:
     seat: Seat | None = None  # None: it trains models by itself
 
     def weights(self, task: Task) -> str:
-        """The name of what a task makes in the folder of models: a file, or a whole checkpoint's folder."""
-        return task.name if self.recipe.learns == "full" else f"{task.name}{WEIGHTS}"
+        """The name of what a task makes in the folder of models: a file, or a whole checkpoint as the base is one."""
+        folder = self.recipe.learns == "full" and self.base.is_dir()
+        return task.name if folder else f"{task.name}{WEIGHTS}"
 
     def checkpoint(self, task: Task) -> Path | None:
         """Where a task's checkpoint lies; None: none is kept."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+from core.captioning import change
 from storage import catalog as catalogs
 from tests import small_archive
 from tests.journeys.driver import Kyodaku
@@ -18,10 +19,12 @@ def test_captions_are_changed_by_commands_and_by_file(kyodaku: Kyodaku, tmp_path
         small_archive.build(catalog, tmp_path / "archive", people=2, pictures=2).freeze("friends")
 
     def said() -> list[str]:
-        return [row["caption"] for row in kyodaku.json("captions", "show", "friends")]
+        with catalogs.open_catalog(kyodaku.catalog, readonly=True) as catalog:
+            return [one.caption for one in sorted(change.listing(catalog, "friends"), key=lambda one: one.key[::-1])]
 
-    assert said() == [PLAIN] * 4
-    first = kyodaku.json("captions", "show", "friends")[0]["picture"]
+    shown = kyodaku.json("captions", "show", "friends")
+    assert [row["caption"] for row in shown] == said() == [PLAIN] * 4
+    first = shown[0]["picture"]
     foreseen = kyodaku.json("captions", "edit", "friends", "--add", "hat", "--dry-run")
     assert (foreseen["pictures"], len(foreseen["changed"]), foreseen["dry_run"]) == (4, 4, True)
     done = kyodaku("captions", "edit", "friends", "--add", "hat", "--picture", first)
@@ -33,8 +36,7 @@ def test_captions_are_changed_by_commands_and_by_file(kyodaku: Kyodaku, tmp_path
     refused = kyodaku("captions", "edit", "friends", "--add", "schoolgirl")
     assert (refused.status, refused.out) == (1, "")
     assert "it names a minor" in refused.err
-    for wrong in (("edit", "friends"), ("edit", "friends", "--remove", PLAIN), ("show", "friends", "--picture", "9.9")):
-        assert kyodaku("captions", *wrong).status == 2, wrong
+    assert "has no picture 9.9" in kyodaku("captions", "edit", "friends", "--add", "hat", "--picture", "9.9").err
 
     lines = tmp_path / "captions.tsv"
     assert kyodaku.json("captions", "export", "friends", "-o", lines)["captions"] == 4
@@ -49,16 +51,13 @@ def test_captions_are_changed_by_commands_and_by_file(kyodaku: Kyodaku, tmp_path
     assert list(kyodaku.json("captions", "import", "friends", texts, "--trigger", "ohwx")["changed"].values()) == [
         "{trigger} by the sea"
     ]
-    assert kyodaku("captions", "import", "friends").status == 2
     assert kyodaku("undo", "-n", "5").status == 0
     assert said() == [PLAIN] * 4
 
     write_wd14(tmp_path / "wd")
     looked = kyodaku.json("captions", "propose", "friends", "--wd14", tmp_path / "wd")
     assert (looked["pictures"], looked["before"]) == (4, 0)
-    assert kyodaku.json("captions", "propose", "friends", "--wd14", tmp_path / "wd")["before"] == 4
     assert kyodaku("captions", "propose", "friends", "--clip", tmp_path).status == 2
-    taken = kyodaku("captions", "accept", "friends", "--tag", "^_^", "--dry-run")
-    assert taken.out.splitlines()[0] == "would be: with tags proposed: 4 pictures, 4 changed"
-    assert kyodaku("captions", "accept", "friends", "--tag", "^_^").status == 0
+    taken = kyodaku("captions", "accept", "friends", "--tag", "^_^")
+    assert taken.out.splitlines()[0] == "with tags proposed: 4 pictures, 4 changed"
     assert said() == [f"{PLAIN}, ^_^"] * 4

@@ -13,7 +13,8 @@ from tui.commands.credentials import Certificate, Key
 from tui.output import AsJson, Progress, emit
 from tui.place import opened
 
-Model = Annotated[str, typer.Argument(help="A model's name, or a base's path.")]
+Model = Annotated[str, typer.Argument(help="A model's name, a base's path, or that of another's hypernetwork.")]
+On = Annotated[Path | None, typer.Option("--base", help="The base that a hypernetwork's file is drawn with on.")]
 Safety = Annotated[
     Path | None,
     typer.Option("--safety-checker", help="A folder with StableDiffusionSafetyChecker; default: the base's own."),
@@ -32,6 +33,7 @@ def generate(
     model: Model,
     prompt: Annotated[str, typer.Option(help="What to draw; {trigger} stands for the model's trigger.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder for the pictures.")],
+    base: On = None,
     number: Annotated[int, typer.Option("-n", min=1)] = 8,
     seed: int = 0,
     steps: Annotated[int, typer.Option(min=1)] = 25,
@@ -65,6 +67,7 @@ def generate(
             model,
             prompt,
             out=out,
+            base=base,
             n=number,
             seed=seed,
             steps=steps,
@@ -96,6 +99,7 @@ def audit(
     embedders: Annotated[
         str, typer.Option(metavar="A,B", help="Several that must agree: dlib, facenet or its weights; default: one.")
     ] = "",
+    base: On = None,
     as_json: AsJson = False,
 ) -> None:
     """Does what the model draws look like anyone in the catalog? Exit status 1 when it does, or can't be told.
@@ -116,6 +120,7 @@ def audit(
             device=device,
             safety=safety_checker,
             embedders=[name.strip() for name in embedders.split(",")] if embedders else [],
+            base=base,
             report=progress,
         )
     emit(plain(report), report.lines(), as_json=as_json)

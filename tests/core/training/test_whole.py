@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
+from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 from torch import Tensor
 
 from core import base_model, composition, models, proving, verification, withdrawal
@@ -13,6 +16,7 @@ from core.base_model import Base
 from core.errors import BadRecipe, ConsentLost, NotEnoughSpace, Refused, Tainted
 from core.generate import open_model
 from core.merging.catalogued import merge_bake, merge_difference, merge_soup
+from core.merging.checkpoints import WHOLE
 from core.progress import Step
 from core.training import recipe as recipes
 from core.training import retrain
@@ -21,11 +25,13 @@ from core.training.loop import train
 from core.training.needs import disk, require_disk
 from core.training.recipe import Recipe
 from core.training.rehearsal import rehearse
+from core.training.whole import _places
 from storage import artifacts, jobs
 from storage.catalog import Catalog
 from storage.records import Model, ModelKind, ModelState, Purpose
 from storage.tensors import read_header
 from storage.whole_files import differing, weights_file
+from tests.core.merging.test_layer_names import original_names
 from tests.core.training.test_fit import groups
 from tests.core.training.test_loop import Stop
 from tests.journeys.driver import Kyodaku
@@ -223,6 +229,22 @@ def test_what_a_recipe_can_not_ask_for() -> None:
     assert recipes.load(overrides={"learns": "full"}).peak_lr == 1e-5
     assert recipes.load(overrides={"learns": "full", "lr": 3e-6}).peak_lr == 3e-6
     assert recipes.load(overrides={"optimiser": "prodigy"}).peak_lr == 1.0
+
+
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
+def test_each_weight_has_its_place_in_a_base_in_one_file(family: str) -> None:
+    """All of the UNet's, each in one tensor, of the shape that it has there."""
+    with torch.device("meta"):
+        config = UNet2DConditionModel.load_config(str(files("core") / "base_files" / family / "unet"))
+        unet = UNet2DConditionModel.from_config(config)
+    theirs = [f"model.diffusion_model.{name}" for name in original_names(unet)]
+    named = dict(unet.named_parameters())
+    found = _places([*theirs, "first_stage_model.decoder.conv_in.weight", "v_pred"], WHOLE, named)
+    assert list(found) == theirs
+    assert sorted(found.values()) == sorted(named)
+    numbers = {name: torch.tensor(number) for number, name in enumerate(theirs)}
+    converted = convert_ldm_unet_checkpoint(numbers, dict(unet.config))
+    assert {theirs[int(number)]: name for name, number in converted.items()} == found
 
 
 def test_room_is_looked_for_first(archive: SmallArchive, tiny_base: Path) -> None:
