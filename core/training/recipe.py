@@ -112,7 +112,7 @@ class Recipe(BaseModel):
     caption: Annotated[str, Field(min_length=1, max_length=1000), Unit("text")] = "photo of {trigger} person"
     """What every picture is called; {trigger} is the person's word, {place}, {year}, {framing} what is known."""
     captions: Annotated[str, Field(min_length=1), Unit("path")] | None = None
-    """A file of captions, one a picture, as `kyodaku recipe captions` writes it; none: all have `caption`."""
+    """A file of captions, as `kyodaku captions export` writes it; none: those in the catalog, else `caption`."""
     shared_trigger: Annotated[float, Field(ge=0, le=1), Unit("share")] = 0.5
     """Share of captions that say the word all LoRAs share, which an average of them answers to."""
     caption_dropout: Annotated[float, Field(ge=0, lt=1), Unit("share")] = 0.0
