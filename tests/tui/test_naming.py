@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from storage import decisions, faces, ledger, subjects
 from storage.catalog import open_catalog
 from tests.tui.conftest import PEOPLE, Settle
 from tests.tui.terminal_driver import Terminal
 from tui.app import KyodakuApp
+from tui.screens import people
 from tui.screens.people import PeopleRoom
 from tui.widgets.prompt import completions
 
@@ -189,6 +191,34 @@ async def test_faces_change_hands_one_key_each(app: KyodakuApp, settle: Settle, 
     with open_catalog(sample, readonly=True) as catalog:
         now = [faces.get(catalog, one).subject_id for one in (first, second)]
         assert now == [None, subjects.get(catalog, PEOPLE[1]).id]
+
+
+async def test_of_very_many_faces_the_first_are_listed_and_how_many_there_are_is_said(
+    app: KyodakuApp, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "MOST_FACES", 5)
+    async with app.run_test(size=SIZE) as pilot:
+        room = await entered(pilot, settle)
+        assert room.faces.count == 5
+        told = str(room.query_one("#looks", Static).content)
+        assert told == "the first 5 of 13 faces; o shows all photographs"
+
+
+async def test_a_list_that_is_asked_about_waits_with_what_changed_elsewhere(
+    app: KyodakuApp, settle: Settle, sample: Path
+) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        room = await entered(pilot, settle)
+        room.groups.go_to(UNNAMED)
+        await pilot.press("n", *"Ann")
+        with open_catalog(sample) as catalog:
+            other = subjects.add(catalog, "Somsak", by="Chan")
+            faces.assign(catalog, [face.id for face in faces.of_cluster(catalog, 1)], other.id, by_person=True)
+        await room.changed()
+        assert room.listed[1, 1].subject == PEOPLE[0]
+        await pilot.press("enter")
+        await room.changed()
+        assert (room.listed[1, other.id].subject, whose(sample, 5)) == ("Somsak", {"Ann"})
 
 
 async def test_the_next_entry_without_a_name_is_found(app: KyodakuApp, settle: Settle) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from textual.app import ComposeResult
+from textual.containers import Vertical
 
 from core import people
 from core.errors import KyodakuError
@@ -42,6 +43,8 @@ Shown = Callable[[Subject], None]
 class NamingRoom(Room):
     """A room with a table of entries and one of faces, of which it is said whose they are."""
 
+    DEFAULT_CSS = "NamingRoom #bottom { height: 1; }"
+
     def __init__(self) -> None:
         super().__init__()
         self.prompt = Prompt(self.keys)
@@ -50,9 +53,10 @@ class NamingRoom(Room):
         self.shown: dict[int, Face] = {}  # the faces of the entry under the cursor
         self._given = ""  # the name given last
 
-    def compose(self) -> ComposeResult:
-        yield from super().compose()
-        yield self.prompt
+    def bottom(self) -> ComposeResult:
+        with Vertical(id="bottom"):  # what hides or shows draws its parent anew: this line, and not the screen
+            yield self.keys
+            yield self.prompt
 
     @property
     def groups(self) -> ListTable[GroupKey]:
@@ -218,7 +222,6 @@ class NamingRoom(Room):
         for key in self.listed.keys() & set(keys):
             self.listed[key] = replace(self.listed[key], subject_id=person.id, subject=person.name)
             self.groups.put(key, self.group_cells(self.listed[key]))
-        self.entry_changed()
         if self.kyodaku.advances:
             self.groups.move_to(self.groups.cursor + 1)
 
@@ -241,7 +244,3 @@ class NamingRoom(Room):
         key, group = self._entry()
         self.listed[key] = replace(group, faces=group.faces - 1)
         self.groups.put(key, self.group_cells(self.listed[key]))
-
-    def entry_changed(self) -> None:
-        """The entry under the cursor is another's now: its faces must be read again."""
-        raise NotImplementedError

@@ -30,6 +30,7 @@ from tui.widgets.row_table import Cell, Column, ListTable, RowTable
 
 SHEET_FACES = 12  # of a person, shown together
 SHEET_COLUMNS = 4
+MOST_FACES = 1_000  # of an entry, listed; of more it is said how many there are
 
 
 class PeopleRoom(NamingRoom):
@@ -41,7 +42,7 @@ class PeopleRoom(NamingRoom):
     def __init__(self) -> None:
         super().__init__()
         self._unnamed = False
-        self._of: GroupKey | None = None  # the entry whose faces the right side shows
+        self._of: Group | None = None  # the entry whose faces the right side shows
         self._paths: dict[int, str] = {}  # of their photographs
         self._told: dict[int, str] = {}  # of their ages
 
@@ -84,12 +85,16 @@ class PeopleRoom(NamingRoom):
         )
         self.names = sorted(subject.name for subject in known)
         self.listed = {(group.cluster, group.subject_id): group for group in found}
-        self._of = None
         self.groups.fill([(key, self.group_cells(group)) for key, group in self.listed.items()])
         self.place(f"{len(found):,} entries" + (" without a name" if unnamed else ""))
 
-    def entry_changed(self) -> None:
+    async def changed(self) -> None:
+        if self.prompt.before is None:  # the list stays as it is while it is asked about; the answer changes it
+            await self.load()
+
+    def do_refresh(self) -> None:
         self._of = None
+        super().do_refresh()
 
     def group_cells(self, group: Group) -> tuple[Cell, ...]:
         who: Cell = group.subject or ("unnamed", "dim")
@@ -119,15 +124,17 @@ class PeopleRoom(NamingRoom):
             self.faces.fill([])
             picture.say("")
             return
-        key = (group.cluster, group.subject_id)
-        if key != self._of:
+        if group != self._of:
             rows = await self.desk.read(partial(faces_of, group))
             self.shown = {face.id: face for face, _, _ in rows}
             self._paths = {face.id: path for face, path, _ in rows}
             self._told = {face.id: told for face, _, told in rows}
-            self._of = key
+            self._of = group
             self.faces.fill([(face.id, self.face_cells(face)) for face, _, _ in rows])
-        self.query_one("#looks", Static).update(display(self._told[self.face.id]) if self.face else "")
+        told = self._told[self.face.id] if self.face else ""
+        if not self.face and group.faces > MOST_FACES:
+            told = f"the first {MOST_FACES:,} of {group.faces:,} faces; o shows all photographs"
+        self.query_one("#looks", Static).update(display(told))
         if picture.preview.how == "off":
             picture.say("pictures are off (KYODAKU_PREVIEW)")
             return
@@ -208,13 +215,13 @@ class PeopleRoom(NamingRoom):
 
 
 def faces_of(group: Group, catalog: Catalog) -> list[tuple[Face, str, str]]:
-    """The faces of an entry, marked ones left out, each with its photograph's path and what is told of ages."""
-    if group.cluster is not None:
-        found = faces.page(catalog, "f.cluster = ? AND f.subject_id IS ?", (group.cluster, group.subject_id))
-    else:
-        assert group.subject_id is not None
-        found = [f for f in faces.of_subject(catalog, group.subject_id) if f.cluster is None]
-    shown = [face for face in found if face.mark is None]
+    """The first faces of an entry, marked ones left out, each with its photograph's path and what is told of ages."""
+    # by the index of clusters where there is one, else by that of people: the plus keeps SQLite from the other
+    entry = (
+        "f.cluster = ? AND +f.subject_id IS ?" if group.cluster is not None else "+f.cluster IS ? AND f.subject_id = ?"
+    )
+    key = (group.cluster, group.subject_id)
+    shown = faces.page(catalog, f"{entry} AND f.mark IS NULL", key, limit=MOST_FACES)
     where = {photo.id: photo for photo in photos.get_many(catalog, sorted({f.photo_id for f in shown}))}
     subject = None if group.subject_id is None else subjects.get(catalog, group.subject_id)
     return [(face, where[face.photo_id].path_text, looks.told(face, subject, where[face.photo_id])) for face in shown]

@@ -80,6 +80,10 @@ class Room(Screen[None]):
         yield RoomsLine(self.ROOM)
         yield from self.body()
         yield self.status
+        yield from self.bottom()
+
+    def bottom(self) -> ComposeResult:
+        """The bottom line."""
         yield self.keys
 
     def body(self) -> ComposeResult:

@@ -231,11 +231,19 @@ class RowTable(ScrollView, can_focus=True):
         if event.y >= 1:
             self.move_to(round(self.scroll_offset.y) + event.y - 1)
 
-    def on_focus(self) -> None:
-        self.refresh_row(self.cursor)
+    def on_focus(self, event: events.Focus) -> None:
+        self._show_focus(event, events.DescendantFocus(self))
 
-    def on_blur(self) -> None:
+    def on_blur(self, event: events.Blur) -> None:
+        self._show_focus(event, events.DescendantBlur(self))
+
+    def _show_focus(self, event: events.Focus | events.Blur, told: Message) -> None:
+        """As any widget does that has the keyboard, or lost it: but that draws all of itself anew, this one row."""
+        event.prevent_default()
+        self.has_focus = isinstance(event, events.Focus)
         self.refresh_row(self.cursor)
+        if self.parent is not None:
+            self.parent.post_message(told)
 
     def action_step(self, by: int) -> None:
         self.move_to(self.cursor + by * self.take_count())
