@@ -74,6 +74,7 @@ REGISTRY: tuple[Action, ...] = (
     ),
     Action("archive", "next_open", ("right_square_bracket",), "next open", "Go to the next that is not settled."),
     Action("archive", "advance", ("a",), "go on", "Whether the cursor goes on after a decision.", footer=False),
+    Action("archive", "facets", ("b",), "count by", "Count the result by year, camera, person … and narrow it by one."),
     Action("archive", "purpose", ("p",), "purpose", "Show the status for the next purpose."),
     Action("archive", "sort", ("s",), "sort", "Sort by the next of: time taken, path, camera."),
     Action("archive", "details", ("i", "enter"), "details", "Show or hide the picture and its details."),

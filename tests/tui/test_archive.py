@@ -13,6 +13,7 @@ from tests.tui.conftest import Settle
 from tui.app import KyodakuApp
 from tui.screens.archive import ArchiveRoom
 from tui.screens.dialogs import Reading
+from tui.screens.narrowing import Narrowing
 
 
 def room(app: KyodakuApp) -> ArchiveRoom:
@@ -129,3 +130,30 @@ async def test_it_fits_eighty_columns_and_survives_resizing(app: KyodakuApp, set
         await pilot.resize_terminal(30, 8)
         await settle(pilot)
         await pilot.press("end", "home", "j")
+
+
+async def test_a_search_is_narrowed_by_what_its_result_is_counted_by(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("slash", *"taken:2019 or taken:2020", "enter")
+        await settle(pilot)
+        total = room(app).table.count
+        await pilot.press("b", "right", "right")
+        await settle(pilot)
+        assert isinstance(app.screen, Narrowing)
+        assert str(app.screen.query_one(".title", Static).content) == f"{total} photographs by camera"
+        by_camera = {str(app.screen.table.cells(row)[0]): app.screen.table.cells(row)[1] for row in range(3)}
+        await pilot.press("j", "enter")
+        await settle(pilot)
+        second = list(by_camera)[1]
+        assert room(app).text == f'(taken:2019 or taken:2020) camera:="{second}"'
+        assert str(room(app).table.count) == by_camera[second]
+        await pilot.press("b")
+        await settle(pilot)
+        assert isinstance(app.screen, Narrowing)
+        assert "by camera" in str(app.screen.query_one(".title", Static).content), "it opens where it was left"
+        await pilot.press("left", "x")
+        await settle(pilot)
+        assert " -month:" in room(app).text
+        await pilot.press("b", "escape")
+        assert isinstance(app.screen, ArchiveRoom)

@@ -21,6 +21,7 @@ from storage.records import Purpose
 from storage.safe_text import display
 from tui import actions
 from tui.photo_facts import decode, facts
+from tui.screens.narrowing import Narrowing
 from tui.screens.tagging import TaggingRoom
 from tui.widgets.photo_table import BLOCK, PhotoTable
 from tui.widgets.picture import Picture
@@ -55,6 +56,7 @@ class ArchiveRoom(TaggingRoom):
         self._kept = ""  # the one that Esc returns to
         self._told = ""  # of a search that can't be understood
         self._sort = 0
+        self._facet = query.FACETS[0]  # by which the result was counted last
         self._photographs = 0  # in the catalog, when they were counted last
         self._table = PhotoTable(self._rows, id="table")
         self._table.add_class("list")
@@ -216,6 +218,8 @@ class ArchiveRoom(TaggingRoom):
     # Actions
 
     def why_not(self, name: str) -> str | None:
+        if name == "facets" and not self.table.ids:
+            return "there is no photograph to count"
         if name == "faces":
             row = self.table.row(self.table.cursor) if self.table.ids else None
             if row is None or not row.faces:
@@ -242,6 +246,22 @@ class ArchiveRoom(TaggingRoom):
     def do_sort(self) -> None:
         self._sort = (self._sort + 1) % len(SORTS)
         self.begin(self._search, group="load")
+
+    def do_facets(self) -> None:
+        self.ask(self._narrow)
+
+    async def _narrow(self) -> None:
+        """Show what the search can be narrowed by, counted, and narrow it."""
+        text = self.text
+
+        async def counted(facet: str) -> tuple[int, list[query.Facet]]:
+            total, by = await self.desk.read(lambda catalog: query.count_by(catalog, text, [facet]))
+            return total, by[facet]
+
+        chosen = await self.app.push_screen_wait(Narrowing(text, self._facet, counted))
+        if chosen is not None:
+            narrower, self._facet = chosen
+            self.search_for(narrower)
 
     def do_details(self) -> None:
         pane = self.query_one("#pane")
