@@ -25,7 +25,9 @@ QUERY = """
 
 
 class Peer(App[None]):
-    """One table over the whole screen."""
+    """One table over the whole screen, and a line below it."""
+
+    CSS = "DataTable { height: 1fr; } Static { height: 1; }"
 
     def __init__(self, kind: str, rows: list[tuple[Any, ...]], said: str) -> None:
         super().__init__()
