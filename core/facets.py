@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadValue
-from core.query_language import parse
+from core.query_language import in_quotes, parse
 from core.query_masks import CODED
 from core.query_tree import Or
 from storage import subjects
@@ -65,7 +65,7 @@ def term(name: str, value: Word) -> str | None:
     if name in _BARE:
         return f"{name}:{text}"
     whole = "" if name == "subject" else "="
-    return f'{name}:{whole}"{text.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34))}"'
+    return f"{name}:{whole}{in_quotes(text)}"
 
 
 def narrowed(text: str, term: str, *, without: bool = False) -> str:

@@ -55,7 +55,9 @@ class Action:
 
 REGISTRY: tuple[Action, ...] = (
     # Archive
-    Action("archive", "search", ("slash",), "search", "Edit the search. Enter keeps it, Esc takes it back."),
+    Action(
+        "archive", "search", ("slash",), "search", "Edit the search. Tab completes, Enter keeps, Esc takes it back."
+    ),
     Action("archive", "mine", ("m",), "mine", "Say that the photographs are yours. It counts where no face is seen."),
     Action("archive", "licensed", ("l",), "licensed", "Say that the photographs are licensed, which counts likewise."),
     Action("archive", "nobodys", ("z",), "rights unknown", "Say that it is not known whose they are.", footer=False),
