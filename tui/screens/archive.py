@@ -25,6 +25,7 @@ from tui.screens.tagging import TaggingRoom
 from tui.widgets.photo_table import BLOCK, PhotoTable
 from tui.widgets.picture import Picture
 from tui.widgets.row_table import RowTable
+from tui.widgets.text_line import TextLine
 
 SORTS = ("taken-", "taken", "path", "camera")
 FIRST = 200  # rows of a result that are shown before all of it has been read
@@ -62,9 +63,7 @@ class ArchiveRoom(TaggingRoom):
     def body(self) -> ComposeResult:
         with Horizontal(id="searching"):
             yield Static("/")
-            box = Input(placeholder="everything; try: subject:Noy taken:2019..2021 -camera:sony", id="search")
-            box.cursor_blink = False
-            yield box
+            yield TextLine(placeholder="everything; try: subject:Noy taken:2019..2021 -camera:sony", id="search")
             yield Static("", id="count")
         yield Static("", id="wrong")
         with Vertical(classes="split"):
