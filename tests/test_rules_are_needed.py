@@ -357,6 +357,13 @@ MUTATIONS = (
         LOOP,
     ),
     Mutation(
+        "weights that hold people are trained no further",
+        "core/training/loop.py",
+        "    if whole and own is not None:\n",
+        "    if False:\n",
+        WHOLE,
+    ),
+    Mutation(
         "one LoRA of several people takes their word for composites",
         "core/training/loop.py",
         "if cohort.rules.purpose is not Purpose.TRAIN_COMPOSITE and len(",
@@ -674,10 +681,10 @@ MUTATIONS = (
     ),
     Mutation(
         "half a safety checker is none",
-        "core/safety_checker.py",
+        "core/local_model.py",
         'if lacking := sorted(told["missing_keys"]):',
         'if lacking := sorted(told["missing_keys"])[:0]:',
-        SAFETY,
+        f"{SAFETY} {TAGGERS}",
     ),
     # Work under way, and what a crash leaves
     Mutation(
@@ -841,6 +848,13 @@ MUTATIONS = (
         "core/audit_verdict.py",
         "if seen.pictures - seen.faceless < LEAST_SHARE * seen.pictures:",
         "if False:",
+        VERDICT,
+    ),
+    Mutation(
+        "half of one person is never nobody",
+        "core/audit_verdict.py",
+        "    if largest >= ONE_PERSON:\n",
+        "    if False:\n",
         VERDICT,
     ),
     Mutation(
