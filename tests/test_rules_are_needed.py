@@ -373,7 +373,7 @@ MUTATIONS = (
     Mutation(
         "somebody who turns up in frozen pixels stops the training",
         "core/cohort.py",
-        "elif _shows(face, item):",
+        "elif framing.shows(face.box, item.crop, item.masks):",
         "elif False:",
         COHORT,
     ),
@@ -1230,8 +1230,22 @@ MUTATIONS = (
     Mutation(
         "a face that is ignored takes out what it trained",
         "core/people.py",
-        "return TakenOut() if mark is None else take_out_faces(catalog, [face.id], mark)",
+        "return take_out_faces(catalog, [face.id], mark)",
         "return TakenOut()",
+        "tests/core/test_copies.py",
+    ),
+    Mutation(
+        "a face that counts again takes out what shows it",
+        "core/taking_out.py",
+        "        if mark is None:\n            shown",
+        "        if False:\n            shown",
+        "tests/core/test_copies.py",
+    ),
+    Mutation(
+        "a withdrawal reaches others' pictures that show the person",
+        "core/taking_out.py",
+        "{*frozen_faces.now_others(catalog, subject_id=person.id), *shown}",
+        "{*frozen_faces.now_others(catalog, subject_id=person.id)}",
         "tests/core/test_copies.py",
     ),
     Mutation(
