@@ -125,7 +125,8 @@ REGISTRY: tuple[Action, ...] = (
     Action(
         "captions", "clear", ("c",), "as the recipe", "Forget its own caption: the template counts again.", footer=False
     ),
-    Action("captions", "accept", ("i",), "proposed", "Add the tags that taggers proposed (kyodaku captions propose)."),
+    Action("captions", "accept", ("i",), "proposed", "Add the tags that taggers proposed (I asks one)."),
+    Action("captions", "propose", ("I",), "ask a tagger", "Let a tagger look at all pictures, as a job.", footer=False),
     Action("captions", "again", ("full_stop",), "again", "Make the last change again.", footer=False),
     Action("captions", "holding", ("h",), "mark holding", "Mark the pictures that hold the tag chosen on the right."),
     Action("captions", "range", ("v",), "range", "Begin a range; the next change goes to it.", footer=False),

@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import Input
 
 from core.completion import Offer
 from storage.safe_text import display
+from tui.widgets.text_line import TextLine
 
 Ask = Callable[[str, int], Awaitable[Offer]]
 """What the text, with the cursor at a place, may go on with."""
@@ -20,7 +20,7 @@ Ask = Callable[[str, int], Awaitable[Offer]]
 NOTHING = "nothing goes on so"
 
 
-class SearchLine(Input):
+class SearchLine(TextLine):
     """A line in which Tab completes a field or a value (again: the next, Shift+Tab: the one before)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -37,7 +37,6 @@ class SearchLine(Input):
 
     def __init__(self, ask: Ask, *, placeholder: str, id: str) -> None:
         super().__init__(placeholder=placeholder, id=id)
-        self.cursor_blink = False
         self._ask = ask
         self._offer: Offer | None = None
         self._place = 0
