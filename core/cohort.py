@@ -227,17 +227,9 @@ def _lost(
                 return people.why(face, ruling)
         elif ruling.status in NEVER:
             return f"photograph {photo.id} also shows somebody else: {people.why(face, ruling)}"
-        elif _shows(face, item):
+        elif framing.shows(face.box, item.crop, item.masks):
             return f"photograph {photo.id} shows another face, which was not known"
     return None
-
-
-def _shows(face: Face, item: CohortItem) -> bool:
-    """Whether the pixels that train hold any of a face's box: it is in the crop and under none of the masks."""
-    (x0, y0, x1, y1), crop = face.box, item.crop
-    part = (max(x0, crop[0]), max(y0, crop[1]), min(x1, crop[2]), min(y1, crop[3]))
-    area = framing.common_area(face.box, crop)
-    return area > 0 and all(framing.common_area(part, mask) < area for mask in item.masks)
 
 
 def _names(catalog: Catalog, ids: Iterable[int]) -> dict[int, str]:

@@ -61,6 +61,13 @@ def crop_alone(face: Box, others: Sequence[Box], width: int, height: int) -> Box
     return None
 
 
+def shows(box: Box, crop: Box, masked: Iterable[Box]) -> bool:
+    """Whether a crop holds any of a box that lies under none of the masks alone."""
+    part = max(box[0], crop[0]), max(box[1], crop[1]), min(box[2], crop[2]), min(box[3], crop[3])
+    area = common_area(box, crop)
+    return area > 0 and all(common_area(part, mask) < area for mask in masked)
+
+
 def masks(face: Box, others: Iterable[Box], crop: Box) -> tuple[Box, ...] | None:
     """Other faces' boxes with their margin, cut to the crop; None when they cover the face itself."""
     found = [

@@ -162,7 +162,7 @@ def _open_hypernetwork(catalog: Catalog, path: Path, device: str, on: Path | Non
 
 
 def add_lora(base: Base, weights: Path, content_hash: str) -> None:
-    """Merge a LoRA file into the loaded base, or put a hypernetwork or a learned word on it.
+    """Merge a LoRA file into the loaded base, or put a hypernetwork or a learned token on it.
 
     Raises BadLora when it is not the file that was registered.
     """

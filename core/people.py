@@ -307,7 +307,8 @@ def refuse_unsafe_merge(catalog: Catalog, stays: Subject, goes: Subject) -> None
 def ignore(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: str) -> Marked:
     """Take a face out of the rules, or back in with None, with who says so and why on the ledger.
 
-    What was trained on it is taken out of use: a face that is marked is nobody's to train on.
+    What was trained on it is taken out of use: a face that is marked is nobody's to train on. One that is back in may
+    show in pictures that trained as other people's.
     Raises NoSuchRecord, BadValue without a reason or a name.
     """
     if not why.strip() or not by.strip():
@@ -332,7 +333,7 @@ def refuse_erased(found: Iterable[Face]) -> None:
 def set_mark(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by: str) -> TakenOut:
     """Mark a face, or take its mark off, with its line in the ledger, in the caller's transaction.
 
-    Gives what was trained on it, which is taken out of use.
+    Gives what was trained on it, or shows it again, which is taken out of use.
     """
     with catalog.transaction():
         face = faces.get(catalog, face_id)
@@ -346,7 +347,7 @@ def set_mark(catalog: Catalog, face_id: int, mark: FaceMark | None, why: str, by
             "content_hash": photo.content_hash,
         }
         ledger.append(catalog, kind=EventKind.FACE_MARK, subject_uid=None, by=by, note=why, details=details)
-        return TakenOut() if mark is None else take_out_faces(catalog, [face.id], mark)
+        return take_out_faces(catalog, [face.id], mark)
 
 
 def _belongs(catalog: Catalog, subject: Subject, correction: _Correction) -> Belongs:

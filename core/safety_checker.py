@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from blake3 import blake3
 from PIL import Image
-from safetensors import SafetensorError
 
 from core.errors import BadValue
+from core.local_model import load_whole, reading
 
 FOLDER, PROCESSOR = "safety_checker", "feature_extractor"  # beside each other in a base
 CONFIG, PROCESSOR_CONFIG = "config.json", "preprocessor_config.json"
+WHAT = "safety checker"
 WHERE = "name a folder with StableDiffusionSafetyChecker's config.json and safetensors: --safety-checker PATH"
 
 
@@ -31,18 +32,10 @@ class SafetyChecker:
 
         files = sorted(folder.glob("*.safetensors"))
         if not (folder / CONFIG).is_file() or not files:
-            raise BadValue(f"{folder} holds no safety checker", WHERE)
-        try:
-            model, told = StableDiffusionSafetyChecker.from_pretrained(
-                folder, use_safetensors=True, local_files_only=True, output_loading_info=True
-            )
+            raise BadValue(f"{folder} holds no {WHAT}", WHERE)
+        self._model: Any = load_whole(StableDiffusionSafetyChecker, folder, WHAT, WHERE).to(device)
+        with reading(folder, WHAT, WHERE):
             self._processor = _processor(folder)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise BadValue(f"{folder} holds no safety checker: {reason}", WHERE) from error
-        if lacking := sorted(told["missing_keys"]):  # they would be made up
-            raise BadValue(f"the safety checker in {folder} lacks {lacking[0]}", WHERE)
-        self._model: Any = model.eval().to(device)
         self._device = device
         digest = blake3()
         for file in files:

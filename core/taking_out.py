@@ -2,8 +2,9 @@
 
 A withdrawal is one reason. The others are a refusal after a grant, and an age that turns out to be under 18,
 or not to be known, now or when a picture was taken. A face that was trained from as one person's and turns
-out to be another's takes the same with it. Nothing here erases or remakes: the caller's transaction
-holds the reason and what it takes out of use, and `core.withdrawal.settle` carries that out.
+out to be another's takes the same with it, and so does one that turns out to be seen beside it. Nothing here
+erases or remakes: the caller's transaction holds the reason and what it takes out of use, and
+`core.withdrawal.settle` carries that out.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from core import composition, consent, models
+from core import composition, consent, framing, models
 from core.consent import LOST
 from core.selection import People, photographs
 from storage import artifacts, frozen_faces, generated, ledger, subjects, unfinished
 from storage.catalog import Catalog
+from storage.frozen_faces import Beside, Held
 from storage.generated import Generated
 from storage.records import TRAIN_PURPOSES, Cohort, FaceMark, Model, ModelKind, ModelState, Purpose, Status, Subject
 
@@ -71,25 +73,26 @@ def take_out_lost(catalog: Catalog, person: Subject) -> TakenOut:
 def take_out_faces(catalog: Catalog, face_ids: Iterable[int], mark: FaceMark | None = None) -> TakenOut:
     """Take out what was trained on these faces as on those of people whose they are not, in the caller's transaction.
 
-    Or, where they were given this `mark`, as on anybody's. In copies of their photographs the same faces count too.
+    Or, where they were given this `mark`, as on anybody's; else also pictures of others that show them, ignored or
+    not found until now. In copies of their photographs the same faces count too.
     The cohort that holds such a face is tainted, the models trained on it as its old owner's are quarantined,
     and merges of these remade without them: so that no withdrawal of the real owner's has to reach them.
     """
+    asked = list(face_ids)
 
-    def not_whose(subject_id: int) -> str:
-        name = subjects.get(catalog, subject_id).name
-        return f"not {name}'s" if mark is None else f"marked {mark}, not {name}'s to train on"
+    def out(held: Held, what: str) -> TakenOut:
+        found = _with_made_of(catalog, _of_cohort(catalog, held.cohort_id, held.subject_id))
+        name = subjects.get(catalog, held.subject_id).name
+        return _take_out(
+            catalog, [artifacts.get_cohort(catalog, held.cohort_id)], found, f"trained on {what.format(name)}"
+        )
 
+    own = "a face that is not {}'s" if mark is None else f"a face that is marked {mark}, not {{}}'s to train on"
     with catalog.transaction():
-        taken = [
-            _take_out(
-                catalog,
-                [artifacts.get_cohort(catalog, cohort_id)],
-                _with_made_of(catalog, _of_cohort(catalog, cohort_id, subject_id)),
-                f"trained on a face that is {not_whose(subject_id)}",
-            )
-            for cohort_id, subject_id in frozen_faces.now_others(catalog, face_ids=face_ids)
-        ]
+        taken = [out(held, own) for held in frozen_faces.now_others(catalog, face_ids=asked)]
+        if mark is None:
+            shown = _shown_beside(frozen_faces.beside(catalog, face_ids=asked))
+            taken += [out(held, "a picture of {} that shows another face") for held in shown]
     return together(taken)
 
 
@@ -105,7 +108,7 @@ def reached_models(catalog: Catalog, person: Subject, purposes: Iterable[Purpose
     """Every model in use that holds anything of the person for one of these purposes; ingredients first.
 
     Those trained for it, those of several people (for `train-composite`), and whatever was made from either;
-    also those trained on a face of theirs that was taken for somebody else's and has been put right since.
+    also those trained on a face of theirs that was taken for somebody else's, or that shows beside somebody's own.
     """
     asked = set(purposes)
     first = []
@@ -115,7 +118,7 @@ def reached_models(catalog: Catalog, person: Subject, purposes: Iterable[Purpose
         trained_for = _trained_for(catalog, model)
         if meant in asked or (trained_for is not None and trained_for in asked):
             first.append(model.id)
-    for cohort_id, other in frozen_faces.now_others(catalog, subject_id=person.id):
+    for cohort_id, other in _held_as_others(catalog, person):
         if artifacts.get_cohort(catalog, cohort_id).rules.purpose in asked:
             first += _of_cohort(catalog, cohort_id, other)
     return _with_made_of(catalog, first)
@@ -124,7 +127,7 @@ def reached_models(catalog: Catalog, person: Subject, purposes: Iterable[Purpose
 def reached_cohorts(catalog: Catalog, person: Subject, purposes: Iterable[Purpose]) -> list[Cohort]:
     """The frozen cohorts for one of these purposes that hold a picture of the person, under whatever name."""
     asked = set(purposes)
-    others = {cohort_id for cohort_id, _ in frozen_faces.now_others(catalog, subject_id=person.id)}
+    others = {held.cohort_id for held in _held_as_others(catalog, person)}
     held = {one.id for one in artifacts.cohorts_of_subject(catalog, person.id)}
     found = [artifacts.get_cohort(catalog, key) for key in sorted(held | others)]
     return [one for one in found if one.rules.purpose in asked]
@@ -173,6 +176,17 @@ def _with_made_of(catalog: Catalog, first: Sequence[int]) -> list[Model]:
     """The models of these ids and all that was made of them, those in use, ingredients first."""
     ids = sorted({*first, *artifacts.descendants(catalog, first)})
     return [model for model in artifacts.get_models(catalog, ids) if model.state in IN_USE]
+
+
+def _held_as_others(catalog: Catalog, person: Subject) -> list[Held]:
+    """What cohorts hold as other people's that shows a face of this person."""
+    shown = _shown_beside(frozen_faces.beside(catalog, subject_id=person.id))
+    return sorted({*frozen_faces.now_others(catalog, subject_id=person.id), *shown})
+
+
+def _shown_beside(found: Iterable[Beside]) -> list[Held]:
+    """Of frozen pictures with a face beside their own, those in which it is seen."""
+    return sorted({one.held for one in found if framing.shows(one.face, one.crop, one.masks)})
 
 
 def _trained_for(catalog: Catalog, model: Model) -> Purpose | None:

@@ -1,4 +1,4 @@
-"""Learned words: vectors that a word stands for to a text encoder, taken on by a pipeline and read off files.
+"""Learned tokens: vectors that a word stands for to a text encoder, taken on by a pipeline and read off files.
 
 (Textual inversion: Gal et al., "An Image Is Worth One Word", 2022.) A file of one holds, as diffusers, A1111 and
 ComfyUI read it, a tensor [vectors, width] by the word's name; with two encoders `clip_l` and `clip_g`, as kohya's
@@ -100,7 +100,7 @@ def learn(pipe: Any, word: str, start: Vectors) -> dict[str, torch.nn.Parameter]
 
 
 def take_off(pipe: Any) -> None:
-    """Leave the pipeline as it was before it knew a learned word."""
+    """Leave the pipeline as it was before it knew a learned token."""
     for before in _worn.pop(pipe, ()):
         for hook in before.hooks:
             hook.remove()
@@ -112,7 +112,7 @@ def take_off(pipe: Any) -> None:
 
 
 def is_one(path: Path) -> bool:
-    """Whether a safetensors file holds a learned word and nothing else; none that can't be read does."""
+    """Whether a safetensors file holds a learned token and nothing else; none that can't be read does."""
     try:
         specs = read_header(path).specs
     except BadTensorFile:
@@ -130,7 +130,7 @@ def read(path: Path) -> tuple[str, Vectors]:
                 name: tensor_of(read_tensor(file, header, name), spec).float() for name, spec in header.specs.items()
             }
     except (BadTensorFile, KeyError) as error:
-        raise BadLora(f"{path} holds no learned word", "train it again") from error
+        raise BadLora(f"{path} holds no learned token", "train it again") from error
     if len(tensors) == 1:
         ((word, vectors),) = tensors.items()
         return word, {"text_encoder": vectors}

@@ -357,6 +357,13 @@ MUTATIONS = (
         LOOP,
     ),
     Mutation(
+        "weights that hold people are trained no further",
+        "core/training/loop.py",
+        "    if whole and own is not None:\n",
+        "    if False:\n",
+        WHOLE,
+    ),
+    Mutation(
         "one LoRA of several people takes their word for composites",
         "core/training/loop.py",
         "if cohort.rules.purpose is not Purpose.TRAIN_COMPOSITE and len(",
@@ -366,7 +373,7 @@ MUTATIONS = (
     Mutation(
         "somebody who turns up in frozen pixels stops the training",
         "core/cohort.py",
-        "elif _shows(face, item):",
+        "elif framing.shows(face.box, item.crop, item.masks):",
         "elif False:",
         COHORT,
     ),
@@ -674,10 +681,10 @@ MUTATIONS = (
     ),
     Mutation(
         "half a safety checker is none",
-        "core/safety_checker.py",
+        "core/local_model.py",
         'if lacking := sorted(told["missing_keys"]):',
         'if lacking := sorted(told["missing_keys"])[:0]:',
-        SAFETY,
+        f"{SAFETY} {TAGGERS}",
     ),
     # Work under way, and what a crash leaves
     Mutation(
@@ -841,6 +848,13 @@ MUTATIONS = (
         "core/audit_verdict.py",
         "if seen.pictures - seen.faceless < LEAST_SHARE * seen.pictures:",
         "if False:",
+        VERDICT,
+    ),
+    Mutation(
+        "half of one person is never nobody",
+        "core/audit_verdict.py",
+        "    if largest >= ONE_PERSON:\n",
+        "    if False:\n",
         VERDICT,
     ),
     Mutation(
@@ -1216,8 +1230,22 @@ MUTATIONS = (
     Mutation(
         "a face that is ignored takes out what it trained",
         "core/people.py",
-        "return TakenOut() if mark is None else take_out_faces(catalog, [face.id], mark)",
+        "return take_out_faces(catalog, [face.id], mark)",
         "return TakenOut()",
+        "tests/core/test_copies.py",
+    ),
+    Mutation(
+        "a face that counts again takes out what shows it",
+        "core/taking_out.py",
+        "        if mark is None:\n            shown",
+        "        if False:\n            shown",
+        "tests/core/test_copies.py",
+    ),
+    Mutation(
+        "a withdrawal reaches others' pictures that show the person",
+        "core/taking_out.py",
+        "{*frozen_faces.now_others(catalog, subject_id=person.id), *shown}",
+        "{*frozen_faces.now_others(catalog, subject_id=person.id)}",
         "tests/core/test_copies.py",
     ),
     Mutation(

@@ -136,6 +136,8 @@ class KyodakuApp(Host):
         await asyncio.to_thread(import_module, "tui.screens.archive")
         await self.switch_mode("archive")
         self.set_interval(TICK_S, self.look)
+        if self.preview.fell_back:
+            self.says(self.preview.told)
         self.release_keys()
 
     def on_unmount(self) -> None:
@@ -260,7 +262,9 @@ def run(catalog_folder: Path, settings: Config | None = None) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with open_catalog(catalog_folder):  # migrates an older one, and says at once what is wrong with it
         pass
-    app = KyodakuApp(catalog_folder, terminal.ask(), settings)
+    settings = settings or Config()
+    budget = None if settings.picture_kb is None else settings.picture_kb * 1000
+    app = KyodakuApp(catalog_folder, terminal.ask(settings.preview, budget), settings)
     try:
         app.run()
     except KyodakuError:

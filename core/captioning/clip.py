@@ -15,14 +15,15 @@ from typing import Any
 import torch
 from blake3 import blake3
 from PIL import Image
-from safetensors import SafetensorError
 
 from core.captioning.tag_rules import why_not
 from core.errors import BadValue
+from core.local_model import load_whole, reading
 from storage.whole_files import file_hash
 
 LEAST = 0.1  # probability below which a word is not kept as a proposal
-_HINT = "name a folder with CLIPModel's config.json, safetensors, tokenizer and preprocessor_config.json"
+WHAT = "CLIP model"
+HINT = "name a folder with CLIPModel's config.json, safetensors, tokenizer and preprocessor_config.json"
 
 
 class Clip:
@@ -39,23 +40,15 @@ class Clip:
             raise BadValue(f"{words} holds no word that may be proposed", "write others: none about age")
         files = sorted(folder.glob("*.safetensors"))
         if not files:
-            raise BadValue(f"{folder} holds no CLIP model as safetensors", _HINT)
-        try:
-            model, told = CLIPModel.from_pretrained(
-                folder, use_safetensors=True, local_files_only=True, output_loading_info=True
-            )
+            raise BadValue(f"{folder} holds no {WHAT} as safetensors", HINT)
+        self._model: Any = load_whole(CLIPModel, folder, WHAT, HINT).to(device)
+        with reading(folder, WHAT, HINT):
             tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
             self._processor = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise BadValue(f"{folder} holds no CLIP model: {reason}", _HINT) from error
-        if lacking := sorted(told["missing_keys"]):  # they would be made up
-            raise BadValue(f"the CLIP model in {folder} lacks {lacking[0]}", _HINT)
-        self._model: Any = model.eval().to(device)
         self._device = device
         texts = [text for group in self._groups for text in [*(f"a photo of {word}" for word in group), "a photo"]]
         self._texts = tokenizer(texts, padding=True, truncation=True, return_tensors="pt").to(device)
-        self.side = int(model.config.vision_config.image_size)
+        self.side = int(self._model.config.vision_config.image_size)
         told_by = "\n".join([*map(file_hash, files), *texts])
         self.name = f"clip:{blake3(told_by.encode()).hexdigest()[:32]}"
 

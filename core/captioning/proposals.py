@@ -6,8 +6,9 @@ A picture is looked at as it trains, once by each tagger: what was written stays
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from core import cohort as cohorts
 from core.captioning import change, edits
@@ -23,7 +24,7 @@ from core.watch import Watch
 from storage import photos, proposals
 from storage.captions import PictureKey
 from storage.catalog import Catalog
-from storage.records import CohortItem
+from storage.records import CohortItem, Job
 
 if TYPE_CHECKING:  # each loads a library that nobody else needs
     from core.captioning.clip import Clip
@@ -72,6 +73,28 @@ class Taking:
             and why_not(tag) is None
         ]
         return fits[: self.most]
+
+
+def open_tagger(wd14: Path | None, clip: Path | None, words: Path | None, device: str = "cpu") -> Wd14 | Clip:
+    """The WD14 tagger of a folder, or the CLIP model of one, which chooses among a file's words on a device.
+
+    Raises BadValue unless it is one of the two, whole; MissingDependency.
+    """
+    if wd14 is not None and clip is None and words is None:
+        from core.captioning.wd14 import Wd14
+
+        return Wd14(wd14)
+    if wd14 is None and clip is not None and words is not None:
+        from core.captioning.clip import Clip
+
+        return Clip(clip, words, device)
+    raise BadValue("which tagger is not said", "name a WD14 tagger's folder, or a CLIP model's with a file of words")
+
+
+def run_job(catalog: Catalog, job: Job, report: Report) -> Mapping[str, Any]:
+    """Run a `propose` job: args `cohort`, and `wd14`, or `clip` and `words`, which are paths. As `propose`."""
+    wd14, clip, words = (Path(job.args[name]) if job.args.get(name) else None for name in ("wd14", "clip", "words"))
+    return asdict(propose(catalog, job.args["cohort"], open_tagger(wd14, clip, words), report=report))
 
 
 def propose(

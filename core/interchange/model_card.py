@@ -15,7 +15,7 @@ from storage.records import ModelKind
 from storage.safe_text import display
 
 WHAT = {
-    ModelKind.POOLED: "A LoRA, a hypernetwork or a learned word, trained on photographs of several people together.",
+    ModelKind.POOLED: "A LoRA, a hypernetwork or a learned token, trained on photographs of several people together.",
     ModelKind.FULL: "A checkpoint whose weights were trained further on photographs of several people together.",
     ModelKind.AVERAGE: "A LoRA: the mean of LoRAs that were each trained on one person, so that it draws none of them.",
     ModelKind.BAKE: "A checkpoint with a LoRA of several people merged into it.",

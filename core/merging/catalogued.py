@@ -321,7 +321,7 @@ def _trigger(parts: Sequence[Input]) -> str | None:
 
 
 def _word(model: Model) -> str | None:
-    """What a model answers to in a merge, which takes no learned words along."""
+    """What a model answers to in a merge, which takes no learned tokens along."""
     return SHARED_TRIGGER if model.recipe.get("token_vectors") else model.trigger
 
 

@@ -42,7 +42,7 @@ _PEFT = re.compile(
     r"(?:base_model\.model\.)?(?:(unet|text_encoder(?:_2)?)\.)?(?P<path>.+?)"
     r"(?P<old>_lora)?\.(?:lora\.|lora_linear_layer\.)?(?P<part>lora_A|lora_B|down|up)(?:\.\w+)?\.weight"
 )
-BUNDLED = "bundle_emb."  # of a learned word that lies beside a LoRA: no part of what it does to weights
+BUNDLED = "bundle_emb."  # of a learned token that lies beside a LoRA: no part of what it does to weights
 _PARTS = {"lora_A": "down", "down": "down", "lora_B": "up", "up": "up"}
 
 

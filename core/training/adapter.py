@@ -99,7 +99,7 @@ class EmbeddingAdapter:
 
 
 class LoraAdapter:
-    """LoRA layers on a base that other runs use after this one, with a learned word if one is asked for.
+    """LoRA layers on a base that other runs use after this one, with a learned token if one is asked for.
 
     Their values are float32.
     """

@@ -137,7 +137,7 @@ def serve(settings: Settings, tasks: Iterator[Task], team: Team | None = None) -
         ExitStack() as unregistered,
     ):
         team = team or met.enter_context(closing(Team(settings.seat, settings.device)))
-        permit_base(catalog, base.unet_hash)
+        require_base(catalog, base.unet_hash, whole=settings.recipe.learns == "full")
         for number, task in enumerate(tasks):  # one is asked for when the one before is registered
             unregistered.close()
             if number and settings.recipe.learns == "full":  # the run before changed it
@@ -269,10 +269,24 @@ def _is_made(catalog: Catalog, task: Task, cohort: Cohort, job: int | None) -> b
     raise NameTaken(f"there is a model {task.name!r} already", "train under another --name, or delete it")
 
 
-def _look_at_all(catalog: Catalog, cohort: Cohort, base_hash: str, task: Task) -> None:
-    """`_look_at_consent`, and whether a base that is a model of the catalog may be trained on. Raises Refused too."""
-    _look_at_consent(catalog, cohort, task)
+def require_base(catalog: Catalog, base_hash: str, *, whole: bool) -> None:
+    """Raises as `generate.permit_base`, and Refused where a base that holds the catalog's people is to learn `whole`.
+
+    Its people would be in the new weights with no share: neither a withdrawal nor `permit` would find them.
+    """
     permit_base(catalog, base_hash)
+    own = artifacts.with_content(catalog, base_hash)
+    if whole and own is not None:
+        raise Refused(
+            f"the base is model {own.name!r}, and whoever is in it would be in what is trained from it, unrecorded",
+            "train a LoRA on it and bake that in, or train whole from a base that nobody of the catalog is in",
+        )
+
+
+def _look_at_all(catalog: Catalog, cohort: Cohort, base_hash: str, task: Task) -> None:
+    """`_look_at_consent` and `require_base`."""
+    _look_at_consent(catalog, cohort, task)
+    require_base(catalog, base_hash, whole=task.kind is ModelKind.FULL)
 
 
 def _look_at_consent(catalog: Catalog, cohort: Cohort, task: Task) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 
 from core import base_model
 from core.base_model import devices_of
-from core.generate import permit_base
 from core.training import memory, needs
-from core.training.loop import ask, recipe_of, split_of
+from core.training.loop import ask, recipe_of, require_base, split_of
 from core.training.memory import Memory
 from core.training.needs import Disk
 from storage.catalog import Catalog
@@ -62,7 +61,7 @@ def rehearse(catalog: Catalog, arguments: Mapping[str, Any]) -> Rehearsal:
     """
     recipe, mode, base, device = recipe_of(arguments), arguments["mode"], Path(arguments["base"]), arguments["device"]
     _, tasks, _ = ask(catalog, arguments["cohort"], arguments["name"], mode, recipe)
-    permit_base(catalog, base_model.unet_hash(base))
+    require_base(catalog, base_model.unet_hash(base), whole=recipe.learns == "full")
     split = split_of(base, devices_of(device), recipe, mode, len(tasks), chosen=device != "auto")
     together = len(split.devices) if mode == "pooled" else 1
     turned = recipe.model_copy(update={"gradient_checkpointing": not recipe.gradient_checkpointing})

@@ -64,7 +64,7 @@ def encode(base: Base, texts: Sequence[str]) -> Words:
     pooled = None
     for tokenizer, encoder in pairs:
         tokens = tokenizer(
-            base.pipe.maybe_convert_prompt(list(texts), tokenizer),  # a learned word of several vectors
+            base.pipe.maybe_convert_prompt(list(texts), tokenizer),  # a learned token of several vectors
             padding="max_length",
             truncation=True,
             max_length=tokenizer.model_max_length,

@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core import people, withdrawal
+from core.decisions import undo
 from storage import artifacts, faces, photos
 from storage.catalog import Catalog
+from storage.faces import NewFace
 from storage.photos import ScanBatch
 from storage.records import Box, CohortRules, Companion, CompanionKind, FaceMark, ModelState, Photo, Purpose, Subject
 from tests import composites
 from tests.composites import Composite
 from tests.tiny_base import write_tiny_base
-from tests.world import FACE, adult, photograph
+from tests.world import FACE, SPACE, adult, photograph
 
 RULES = CohortRules(Purpose.TRAIN_COMPOSITE, min_subjects=2)
 ELSEWHERE: Box = (10, 10, 60, 60)
+NEAR: Box = (200, 120, 215, 140)  # in the crop that trains
 TWICE: Box = (2 * FACE[0], 2 * FACE[1], 2 * FACE[2], 2 * FACE[3])
 
 
@@ -63,6 +67,71 @@ def test_a_face_that_is_ignored_takes_out_what_it_trained(catalog: Catalog, thre
     assert f"marked {mark}" in (artifacts.get_model(catalog, three.loras[0]).why or "")
     assert artifacts.get_cohort(catalog, "c").tainted
     assert people.ignore(catalog, face.id, None, "it is she", "me").settled == withdrawal.NOTHING
+
+
+def beside(catalog: Catalog, person: Subject, box: Box, mark: FaceMark | None) -> int:
+    """A face of nobody's in a photograph that the person's LoRA was trained on, as a detector finds it too late."""
+    photo = trained(catalog, person)
+    own = faces.of_subject(catalog, person.id)[0]
+    found = [NewFace(each, 0.99, np.zeros(4, dtype=np.float32)) for each in (own.box, box)]
+    faces.replace_faces(catalog, photo.id, found, SPACE)
+    assert faces.get(catalog, own.id).subject_id == person.id
+    (other,) = [face.id for face in faces.of_photo(catalog, photo.id) if face.id != own.id]
+    if mark is not None:
+        faces.set_mark(catalog, [other], mark)
+    return other
+
+
+def test_a_face_that_counts_again_takes_out_what_shows_it(catalog: Catalog, three: Composite) -> None:
+    """It was ignored when others' pictures were cut: nobody asked whose it is."""
+    other = beside(catalog, three.people[0], NEAR, FaceMark.UNRECOGNISABLE)
+    done = people.ignore(catalog, other, None, "one knows him by his hat", "me")
+    assert done.settled.quarantined == [three.loras[0]]
+    assert "shows another face" in (artifacts.get_model(catalog, three.loras[0]).why or "")
+    assert artifacts.get_cohort(catalog, "c").tainted
+    assert artifacts.get_model(catalog, three.loras[1]).state is ModelState.OK
+
+
+def test_taking_a_mark_back_is_the_same(catalog: Catalog, three: Composite) -> None:
+    other = beside(catalog, three.people[0], NEAR, None)
+    people.ignore(catalog, other, FaceMark.NOT_A_FACE, "a statue", "me")
+    assert artifacts.get_model(catalog, three.loras[0]).state is ModelState.OK
+    undo.undo(catalog)
+    assert artifacts.get_model(catalog, three.loras[0]).state is ModelState.QUARANTINED
+
+
+def test_a_face_outside_of_the_crop_takes_nothing_out(catalog: Catalog, three: Composite) -> None:
+    other = beside(catalog, three.people[0], ELSEWHERE, FaceMark.UNRECOGNISABLE)
+    assert people.ignore(catalog, other, None, "one knows him", "me").settled == withdrawal.NOTHING
+
+
+def test_a_face_under_a_mask_takes_nothing_out(catalog: Catalog, three: Composite) -> None:
+    other = beside(catalog, three.people[0], NEAR, FaceMark.UNRECOGNISABLE)
+    with catalog.transaction() as db:
+        db.execute("UPDATE cohort_items SET masks = ?", (f"[{[0, 0, 1000, 1000]}]",))
+    assert people.ignore(catalog, other, None, "one knows him", "me").settled == withdrawal.NOTHING
+
+
+def test_a_face_found_later_takes_out_what_shows_it_once_it_has_a_name(catalog: Catalog, three: Composite) -> None:
+    other = beside(catalog, three.people[0], NEAR, None)
+    adult(catalog, "Bea")
+    foreseen = people.assign(catalog, other, "Bea", sure=False)
+    assert (foreseen.done, foreseen.settled.quarantined) == (False, [three.loras[0]])
+    assert people.assign(catalog, other, "Bea").settled.quarantined == [three.loras[0]]
+
+
+def test_a_withdrawal_reaches_pictures_of_others_that_show_the_person(catalog: Catalog, three: Composite) -> None:
+    """As a catalog may hold them from before."""
+    other = beside(catalog, three.people[0], NEAR, None)
+    faces.assign(catalog, [other], adult(catalog, "Bea").id, by_person=True)
+    done = withdrawal.withdraw(catalog, "Bea", [Purpose.TRAIN_COMPOSITE], by="me")
+    assert (done.cohorts, done.quarantined) == (["c"], [three.loras[0]])
+
+
+def test_a_face_that_counts_again_in_a_copy_takes_out_what_shows_it(catalog: Catalog, three: Composite) -> None:
+    face = copy_of(catalog, trained(catalog, three.people[0]), NEAR)
+    faces.set_mark(catalog, [face], FaceMark.UNRECOGNISABLE)
+    assert people.ignore(catalog, face, None, "one knows him", "me").settled.quarantined == [three.loras[0]]
 
 
 @pytest.mark.parametrize("copied", [copy_of, raw_of])

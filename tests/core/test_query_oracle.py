@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import query, query_order, statuses
+from core import facets, query, query_order, statuses
 from core.query import FIELDS, SORTS
 from storage import companions, faces, photos, subjects
 from storage.catalog import Catalog
@@ -21,6 +21,7 @@ from storage.faces import NewFace
 from storage.photos import ScanBatch
 from storage.records import Face, FaceMark, Photo, PhotoState, Purpose, Rights, Status
 from storage.rights import put as put_rights
+from storage.safe_text import display
 from storage.sphere import km_between
 from tests.world import GRANTED, SPACE, adult
 
@@ -349,6 +350,33 @@ def test_facets_count_what_the_search_finds(catalog: Catalog, tree: tuple[str, T
         for value in (value for seen in found for value in of(seen)):
             expected[value] = expected.get(value, 0) + 1
         assert {facet.value: facet.count for facet in counted[name]} == expected, name
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(TREES)
+def test_a_search_is_narrowed_to_what_a_facet_counts_or_to_the_rest(catalog: Catalog, tree: tuple[str, Test]) -> None:
+    if photos.count(catalog) == 0:
+        fill(catalog)
+    text, _ = tree
+    total, counted = query.count_by(catalog, text, query.FACETS)
+    for name, values in counted.items():
+        for facet in values:
+            term = facets.term(name, facet.value)
+            if term is None:
+                assert (name, facet.value) == ("format", None)
+                continue
+            assert query.count(catalog, facets.narrowed(text, term)) == facet.count, term
+            assert query.count(catalog, facets.narrowed(text, term, without=True)) == total - facet.count, term
+
+
+def test_a_facet_of_any_letters_is_asked_for_as_it_is(catalog: Catalog) -> None:
+    wild = ['a "b" \\ c', "or", "-rf (x)", "<5", "a:b", display("\x1b[31m\u202e"), "山田 花子", "=x", "*"]
+    rows_ = [replace(row, camera=word) for row, word in zip(rows(), wild, strict=False)]
+    photos.apply_scan(catalog, ScanBatch(new=rows_))
+    for word in wild[:-1]:
+        term = facets.term("camera", word)
+        assert term is not None
+        assert [photo.camera for photo in query.find(catalog, facets.narrowed("", term))] == [word]
 
 
 def test_a_person_seen_twice_in_a_photograph_counts_once(catalog: Catalog) -> None:

@@ -1,4 +1,4 @@
-"""Learned words: trained through the same gate, exact on resume, read by diffusers, and never part of a merge."""
+"""Learned tokens: trained through the same gate, exact on resume, read by diffusers, and never part of a merge."""
 
 from __future__ import annotations
 

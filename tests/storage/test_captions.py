@@ -24,6 +24,23 @@ def test_captions_are_written_over_and_given_up(catalog: Catalog, keys: list[Pic
     assert captions.of_pictures(catalog, keys[:1]) == {keys[0]: "b"}
 
 
+def test_a_merged_records_captions_stand_for_the_other(catalog: Catalog, keys: list[PictureKey]) -> None:
+    """Through two merges; its own come first, and giving one up gives up both."""
+    photo, ann = keys[0]
+    ben, kim = keys[1][1], subjects.add(catalog, "Kim").id
+    captions.put(catalog, {(photo, ann): "a", keys[2]: "c"})
+    subjects.fold(catalog, ann, ben)
+    subjects.fold(catalog, ben, kim)
+    assert captions.of_pictures(catalog, [(photo, kim)]) == {(photo, kim): "a"}
+    captions.put(catalog, {(photo, kim): "k"})
+    assert captions.of_pictures(catalog, [(photo, kim)]) == {(photo, kim): "k"}
+    captions.put(catalog, {(photo, kim): None})
+    assert captions.of_pictures(catalog, [(photo, kim)]) == {}
+    assert captions.of_pictures(catalog, [(keys[2][0], kim)]) == {(keys[2][0], kim): "c"}
+    subjects.unfold(catalog, ben)
+    assert captions.of_pictures(catalog, [(keys[2][0], kim)]) == {}
+
+
 def test_what_was_said_goes_with_photograph_and_person(catalog: Catalog, keys: list[PictureKey]) -> None:
     captions.put(catalog, dict.fromkeys(keys, "a"))
     proposals.put(catalog, "one", {key: {"hat": 0.5} for key in keys})

@@ -8,12 +8,15 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
+from core import jobs as work
 from core.captioning import change
 from storage import captions, proposals
 from storage import catalog as catalogs
+from storage import jobs as table_of_jobs
 from storage.catalog import open_catalog
 from storage.records import Purpose
 from tests import small_archive
+from tests.tiny_tagger import write_wd14
 from tests.tui.conftest import Settle
 from tui.app import KyodakuApp
 from tui.screens.captions import CaptionsRoom
@@ -181,6 +184,25 @@ async def test_what_taggers_proposed_is_added_when_a_person_says_so(
         await pilot.press("u")
         await settle(pilot)
         assert said(folder) == [PLAIN] * 6
+
+
+async def test_a_tagger_looks_as_a_job(app: KyodakuApp, settle: Settle, folder: Path, tmp_path: Path) -> None:
+    tagger = write_wd14(tmp_path / "tagger")
+    async with app.run_test(size=SIZE) as pilot:
+        room = await entered(pilot, settle)
+        await typed(pilot, settle, "I", str(tmp_path / "nowhere"))
+        assert "there is no" in str(app.screen.query_one(".error", Static).content)
+        app.screen.query(Input).first().value = str(tagger)
+        await pilot.press("enter")
+        await settle(pilot)
+        with open_catalog(folder) as catalog:
+            (job,) = table_of_jobs.newest(catalog)
+            looked = work.result_of(work.follow(catalog, job.id, every=0.01))
+            assert looked["pictures"] == len(room.ids)
+            assert proposals.of_pictures(catalog, room.ids).keys() == set(room.ids)
+            again = work.result_of(work.follow(catalog, work.submit(catalog, "propose", job.args).id, every=0.01))
+            assert (again["pictures"], again["before"]) == (0, len(room.ids))
+        assert said(folder) == [PLAIN] * 6, "nothing is said of anybody until a person takes it"
 
 
 async def test_what_others_write_is_shown_and_can_drive_no_terminal(

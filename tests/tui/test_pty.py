@@ -17,6 +17,7 @@ from tests.tui.terminal_driver import Terminal
 
 STEPS = 8
 BYTES_A_STEP = 1500
+BYTES_A_QUESTION = 2000  # the bottom line, and two rows in one of which a cursor stands
 
 
 def test_it_starts_without_torch_and_leaves_the_terminal_as_it_was(sample: Path) -> None:
@@ -54,6 +55,21 @@ def test_a_step_costs_few_bytes_and_rest_costs_none(sample: Path) -> None:
         terminal.type("j" * STEPS)  # as a held key; what is drawn once at rest is among it
         assert terminal.settle() / STEPS < BYTES_A_STEP
         assert terminal.settle() == 0
+        terminal.type("Q")
+        assert terminal.wait_end() == 0
+
+
+def test_a_question_and_each_letter_of_its_answer_draw_their_line_alone(sample: Path) -> None:
+    with Terminal(sample) as terminal:
+        terminal.wait_for("60 photographs")
+        terminal.type("\x1bOQ")  # F2
+        terminal.wait_for("5 entries")
+        terminal.settle()
+        drawn = []
+        for key in ("m", "S", "\x1b"):
+            terminal.type(key)
+            drawn.append(terminal.settle())
+        assert max(drawn) < BYTES_A_QUESTION, drawn
         terminal.type("Q")
         assert terminal.wait_end() == 0
 

@@ -16,8 +16,6 @@ from tui.place import opened
 
 if TYPE_CHECKING:  # what these load, no other command needs to wait for
     from core.captioning.change import Changed
-    from core.captioning.clip import Clip
-    from core.captioning.wd14 import Wd14
     from core.training.captions import Called
     from core.training.recipe import Recipe
 
@@ -204,18 +202,8 @@ def propose(
     """
     from core.captioning import proposals
 
-    if (wd14 is None) == (clip is None) or (clip is None) != (words is None):
-        raise BadValue("which tagger is not said", "give --wd14 FOLDER, or --clip FOLDER with --words FILE")
     with opened(context) as catalog, Progress() as progress:
-        tagger: Wd14 | Clip
-        if wd14 is not None:
-            from core.captioning.wd14 import Wd14
-
-            tagger = Wd14(wd14)
-        elif clip is not None and words is not None:
-            from core.captioning.clip import Clip
-
-            tagger = Clip(clip, words, device)
+        tagger = proposals.open_tagger(wd14, clip, words, device)
         done = proposals.propose(catalog, cohort, tagger, batch=batch, report=progress)
     emit(done, map(display, done.lines()), as_json=as_json)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from core import jobs
 from core.errors import BadValue
 from storage import jobs as table_of_jobs
+from storage.catalog import Catalog
 from tui import launched
 from tui.commands.jobs import watch
 from tui.output import AsJson, emit
@@ -85,20 +87,22 @@ def train(
 
             told = rehearse(catalog, arguments)
             emit(told, told.lines(), as_json=as_json)
-            return
-        if place is not None:
-            job = table_of_jobs.add(catalog, "train", arguments, datetime.now(UTC))
-            ended = launched.lead(catalog, job.id)
         else:
-            job = jobs.submit(catalog, "train", arguments)
-            if detach:
-                emit(
-                    {"job": job.id, "models": []},
-                    f"job {job.id} runs; kyodaku jobs follow {job.id}",
-                    as_json=as_json,
-                )
-                return
-            ended = watch(catalog, job.id)
+            _trained(catalog, arguments, led=place is not None, detach=detach, as_json=as_json)
+
+
+def _trained(catalog: Catalog, arguments: Mapping[str, Any], *, led: bool, detach: bool, as_json: bool) -> None:
+    """Train as a job, by this process where a launcher has it lead, and say what came of it."""
+    if led:
+        job = table_of_jobs.add(catalog, "train", arguments, datetime.now(UTC))
+        ended = launched.lead(catalog, job.id)
+    else:
+        job = jobs.submit(catalog, "train", arguments)
+        if detach:
+            told = {"job": job.id, "models": []}
+            emit(told, f"job {job.id} runs; kyodaku jobs follow {job.id}", as_json=as_json)
+            return
+        ended = watch(catalog, job.id)
     made = list((ended.result or {}).get("models", []))
     emit(
         {"job": ended.id, "models": made},

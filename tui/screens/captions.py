@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from PIL import Image
@@ -12,10 +13,11 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 
+from core import jobs
 from core.captioning import change, edits, proposals
 from core.captioning.edits import Edit
 from core.captioning.proposals import THRESHOLD, Taking
-from core.errors import BadImage, KyodakuError
+from core.errors import BadImage, BadValue, KyodakuError
 from core.training import captions
 from core.training.captions import Called
 from core.training.pictures import picture_of
@@ -38,6 +40,10 @@ BY_TAG: Mapping[str, tuple[str, Callable[[str], Edit]]] = {  # what is asked, an
     "remove": ("Take which tag out?", lambda tag: Edit(remove=(tag,))),
     "prepend": ("Put which tag in front?", lambda tag: Edit(prepend=(tag,))),
 }
+TAGGER = (
+    Field("folder", "Folder", help="WD14: model.onnx and selected_tags.csv; or a CLIP model"),
+    Field("words", "Words", help="CLIP alone: a text file, a word a line"),
+)
 WORDS = "The word that stands for the person is {trigger}; {place}, {year} and {framing} are what is known."
 
 
@@ -169,7 +175,7 @@ class CaptionsRoom(ChoosingRoom[PictureKey]):
             picture.say("")
             return
         if picture.preview.how == "off":
-            picture.say("pictures are off (KYODAKU_PREVIEW)")
+            picture.say("pictures are off (preview)")
             return
         columns, lines = picture.cells
         try:
@@ -182,7 +188,7 @@ class CaptionsRoom(ChoosingRoom[PictureKey]):
     # Actions
 
     def why_not(self, name: str) -> str | None:
-        if name in CHANGES | {"mark", "range", "all", "holding"} and not self._keys:
+        if name in CHANGES | {"propose", "mark", "range", "all", "holding"} and not self._keys:
             return "there is no picture"
         if name == "again" and self._again is None:
             return "nothing was changed yet that could be done again"
@@ -217,6 +223,9 @@ class CaptionsRoom(ChoosingRoom[PictureKey]):
 
     def do_accept(self) -> None:
         self.ask(self._accept)
+
+    def do_propose(self) -> None:
+        self.ask(self._propose)
 
     async def do_clear(self) -> None:
         await self._careful(partial(self._change, Edit(clear=True), self._chosen))
@@ -256,6 +265,23 @@ class CaptionsRoom(ChoosingRoom[PictureKey]):
         ]
         about = "Only what may stand in a caption was proposed; look it over all the same."
         await self._form("Add the tags that were proposed?", fields, about, taking_of)
+
+    async def _propose(self) -> None:
+        cohort = self._cohort
+
+        async def check(answers: Answers) -> str | None:
+            try:
+                looking(cohort, answers)
+            except KyodakuError as error:
+                return str(error)
+            return None
+
+        about = "A tagger from a local folder looks at every picture as it trains; i adds what it proposes to captions."
+        answers = await self.app.push_screen_wait(Form("Ask which tagger?", TAGGER, about=about, check=check))
+        if answers is not None:
+            arguments = looking(cohort, answers)
+            job = await self.desk.write(lambda catalog: jobs.submit(catalog, "propose", arguments))
+            self.say(f"job {job.id} looks at the pictures; it goes on when this terminal closes, and Jobs shows it")
 
     async def _form(
         self, title: str, fields: Sequence[Field], about: str, edit_of: Callable[[Answers], Edit | Taking]
@@ -310,6 +336,18 @@ def changed(
     if isinstance(edit, Taking):
         return proposals.take(catalog, items, edit, dry_run=dry_run)
     return change.change(catalog, items, edit, dry_run=dry_run)
+
+
+def looking(cohort: str | None, answers: Answers) -> dict[str, str]:
+    """A `propose` job's arguments. Raises BadValue for a folder or a file that is not there."""
+    asked = {"clip" if answers["words"] else "wd14": answers["folder"], "words": answers["words"]}
+    found = {name: Path(text).expanduser().resolve() for name, text in asked.items() if text}
+    if not answers["folder"]:
+        raise BadValue("name the tagger's folder")
+    for path in found.values():
+        if not path.exists():
+            raise BadValue(f"there is no {path}")
+    return {"cohort": str(cohort), **{name: str(path) for name, path in found.items()}}
 
 
 def taking_of(answers: Answers) -> Taking:

@@ -26,6 +26,7 @@ from tui.consent_record import Standing, columns_for, person_cells, record, stan
 from tui.screens.dialogs import Answers, Confirm, Field, Form, Reading
 from tui.screens.room import Room
 from tui.widgets.row_table import ListTable, RowTable
+from tui.widgets.text_line import TextLine
 
 OF_A_PERSON = frozenset({"allow", "deny", "grant", "refuse", "withdraw", "age", "photos"})
 
@@ -51,9 +52,7 @@ class ConsentRoom(Room):
     def body(self) -> ComposeResult:
         with Horizontal(id="searching"):
             yield Static("/")
-            box = Input(placeholder="everyone", id="search")
-            box.cursor_blink = False
-            yield box
+            yield TextLine(placeholder="everyone", id="search")
             yield Static("", id="count")
         with Vertical(classes="split"):
             table: ListTable[int] = ListTable(

@@ -13,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import Worker
 
@@ -52,6 +54,9 @@ class Room(Screen[None]):
     Room.-narrow .list { width: 1fr; height: 3fr; }
     Room.-narrow .pane { width: 1fr; height: 2fr; }
     """
+
+    # The two widgets draw themselves; Textual's own declaration draws the whole screen anew as well.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
     class Entered(Message):
         """The room is on screen now."""
@@ -297,7 +302,8 @@ class Room(Screen[None]):
         for status, sign in SIGNS.items():
             signs.add_row(sign, str(status))
         title = Text().append(f"{info.key} {info.title}".strip(), style="bold").append(f": {info.about}\n")
-        return Group(title, keys, Text("\nMoving", style="bold"), moves, Text("\nStatuses", style="bold"), signs)
+        told = Text(f"\n{self.kyodaku.preview.told}")
+        return Group(title, keys, Text("\nMoving", style="bold"), moves, Text("\nStatuses", style="bold"), signs, told)
 
 
 def _columns() -> Table:

@@ -10,11 +10,15 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.suggester import SuggestFromList
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
+from core.completion import completions
 from storage.safe_text import display
+from tui.widgets.text_line import TextLine
 
 Answered = Callable[[str], Awaitable[bool]]
 """Does what was asked for with the line's text; False where it could not, and the line stays to be put right."""
@@ -27,6 +31,12 @@ class _Asked:
     names: Sequence[str]
     answered: Answered
     before: Widget | None
+
+
+class _Words(Static):
+    """A part of the line: how wide it is, is known once the line is laid out, and lays out nothing again."""
+
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0))
 
 
 class Prompt(Horizontal):
@@ -50,6 +60,8 @@ class Prompt(Horizontal):
         Binding("shift+tab,up", "complete(-1)", show=False, priority=True),
     ]
 
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0))  # as of its parts: it is shown by one layout, in one frame
+
     def __init__(self, instead: Widget) -> None:
         super().__init__()
         self._instead = instead  # what gives its place to the line
@@ -58,11 +70,9 @@ class Prompt(Horizontal):
         self._place = 0  # of them the one that stands in the line
 
     def compose(self) -> ComposeResult:
-        yield Static("", id="label")
-        box = Input(id="answer")
-        box.cursor_blink = False
-        yield box
-        yield Static("", id="completing")
+        yield _Words("", id="label")
+        yield TextLine(id="answer")
+        yield _Words("", id="completing")
 
     @property
     def before(self) -> Widget | None:
@@ -71,11 +81,11 @@ class Prompt(Horizontal):
 
     def ask(self, label: str, answered: Answered, *, names: Sequence[str] = (), value: str = "") -> None:
         """Ask, with the keyboard in the line; `names` are those that Tab completes."""
-        box = self.query_one(Input)
+        box = self.query_one(TextLine)
         self._asked = _Asked(names, answered, self.screen.focused)
         self._offered = []
-        self.query_one("#label", Static).update(Text(display(label)))
-        self.query_one("#completing", Static).update("")
+        self.query_one("#label", _Words).update(Text(display(label)))
+        self.query_one("#completing", _Words).update("")
         box.suggester = SuggestFromList(names, case_sensitive=False) if names else None
         box.value = value
         box.cursor_position = len(value)
@@ -83,7 +93,7 @@ class Prompt(Horizontal):
         self.screen.set_focus(box)
 
     async def action_hand_on(self) -> None:
-        asked, text = self._asked, self.query_one(Input).value.strip()
+        asked, text = self._asked, self.query_one(TextLine).value.strip()
         if asked is not None and text and await asked.answered(text):
             self.action_leave()
 
@@ -94,7 +104,7 @@ class Prompt(Horizontal):
             self.screen.set_focus(asked.before)
 
     def action_complete(self, step: int) -> None:
-        box = self.query_one(Input)
+        box = self.query_one(TextLine)
         if not self._offered or box.value != self._offered[self._place]:
             self._offered = completions(box.value, self._asked.names) if self._asked is not None else []
             self._place = 0 if step > 0 else len(self._offered) - 1
@@ -105,16 +115,4 @@ class Prompt(Horizontal):
             box.value = self._offered[self._place]
             box.cursor_position = len(box.value)
             told = f"{self._place + 1} of {len(self._offered)}"
-        self.query_one("#completing", Static).update(told)
-
-
-def completions(text: str, names: Sequence[str]) -> list[str]:
-    """The names that begin with `text`, then those of which a later word does; case does not count."""
-    begun = text.strip().casefold()
-    whole = [name for name in names if name.casefold().startswith(begun)]
-    later = [
-        name
-        for name in names
-        if name not in whole and any(word.startswith(begun) for word in name.casefold().split()[1:])
-    ]
-    return whole + later
+        self.query_one("#completing", _Words).update(told)

@@ -162,6 +162,10 @@ class RowTable(ScrollView, can_focus=True):
         for row in range(max(shown, self.first_and_last()[0]), self.first_and_last()[1]):
             self.refresh_row(row)
 
+    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
+        """As any scroll view: but that draws its scrollbar anew at each layout of the screen: here with its size."""
+        return size != self._size and super()._size_updated(size, virtual_size, container_size, layout)
+
     def _resize(self, count: int) -> None:
         """There are `count` rows. The scrollbar is always there, so that the screen needs no other layout."""
         self._count = count
@@ -238,9 +242,12 @@ class RowTable(ScrollView, can_focus=True):
         self._show_focus(event, events.DescendantBlur(self))
 
     def _show_focus(self, event: events.Focus | events.Blur, told: Message) -> None:
-        """As any widget does that has the keyboard, or lost it: but that draws all of itself anew, this one row."""
+        """As any widget does that has the keyboard, or lost it: but that draws all of itself anew, this one row.
+
+        No rule of style asks for a table's focus, and to look whether one does draws the scrollbar.
+        """
         event.prevent_default()
-        self.has_focus = isinstance(event, events.Focus)
+        self.set_reactive(RowTable.has_focus, isinstance(event, events.Focus))
         self.refresh_row(self.cursor)
         if self.parent is not None:
             self.parent.post_message(told)

@@ -108,7 +108,7 @@ def test_a_checkpoint_a_person(archive: SmallArchive, tiny_base: Path) -> None:
 
 
 def test_it_is_used_as_a_bake_is(archive: SmallArchive, tiny_base: Path) -> None:
-    """Drawn with, verified, proved, averaged, its change taken elsewhere, a LoRA baked into it, trained on."""
+    """Drawn with, verified, proved, averaged, its change taken elsewhere, a LoRA trained on it, one baked in."""
     catalog = archive.catalog
     archive.freeze()
     made = train(catalog, "all", tiny_base, "v1", recipe=RECIPE, processes=1)
@@ -130,8 +130,25 @@ def test_it_is_used_as_a_bake_is(archive: SmallArchive, tiny_base: Path) -> None
     assert told["kyodaku.people"] == "2"
     assert "kyodaku.subject_root" not in told
     assert proving.of_model(catalog, "both", str(others)).included
-    (on_it,) = train(catalog, "all", folder(catalog, made[0]), "on", mode="pooled", recipe=RECIPE)
+    (on_it,) = train(catalog, "all", folder(catalog, made[0]), "on", mode="pooled", recipe=small)
     assert artifacts.get_model(catalog, on_it).base_hash == artifacts.get_model(catalog, made[0]).content_hash
+
+
+def test_weights_that_hold_people_are_trained_no_further(archive: SmallArchive, tiny_base: Path) -> None:
+    """Those of the model would be in what came of it without a share, where no withdrawal would find them."""
+    catalog = archive.catalog
+    archive.freeze("alone", of=1)
+    archive.freeze()
+    (first,) = train(catalog, "alone", tiny_base, "v1", recipe=RECIPE)
+    before = artifacts.all_models(catalog)
+    for mode in ("pooled", "per-subject"):
+        with pytest.raises(Refused, match="unrecorded"):
+            train(catalog, "all", folder(catalog, first), "v2", mode=mode, recipe=RECIPE, processes=1)
+    asked = {"cohort": "all", "base": str(folder(catalog, first)), "name": "v2", "mode": "pooled", "recipe": None,
+             "overrides": {"learns": "full"}, "device": "cpu"}  # fmt: skip
+    with pytest.raises(Refused, match="unrecorded"):
+        rehearse(catalog, asked)
+    assert artifacts.all_models(catalog) == before
 
 
 def test_a_soup_of_checkpoints_is_remade_without_whoever_withdraws(archive: SmallArchive, tiny_base: Path) -> None:
