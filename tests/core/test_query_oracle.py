@@ -287,7 +287,8 @@ def test_photographs_far_apart_come_in_their_order_with_ids_of_any_size(
         with catalog.transaction() as db:
             db.execute(
                 "INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode, iso, taken_at)"
-                " SELECT ?1, folder_id, zeroblob(?1 % 9), '/' || ?1, 1, 1, 1, ?1, 250, '2001-01-01' FROM photos LIMIT 1",
+                " SELECT ?1, folder_id, zeroblob(?1 % 9), '/' || ?1, 1, 1, 1, ?1, 250, '2001-01-01'"
+                " FROM photos LIMIT 1",
                 (far,),
             )
         for sort in ("taken-", "iso", "path", "id-"):
