@@ -12,15 +12,19 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. `peer` and `ratio` (ours to the peer's) where there is one; `goal` is the bound it should keep."""
+    """One figure, None where none was had. `peer` and `ratio` (ours to the peer's) where there is one.
+
+    `goal` is the bound it should keep; `note` says what a reader has to know of this figure.
+    """
 
     what: str
-    figure: float
+    figure: float | None
     unit: str
     peer: str = ""
     ratio: float | None = None
     goal: str = ""
     kept: bool | None = None
+    note: str = ""
 
 
 def show(title: str, rows: Iterable[Row]) -> None:
@@ -33,6 +37,7 @@ def show(title: str, rows: Iterable[Row]) -> None:
         table.add_column(heading)
     for row in rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        verdict = {None: "", True: "kept", False: "MISSED"}[row.kept]
-        table.add_row(row.what, f"{row.figure:,.4g} {row.unit}", ratio, row.peer, row.goal, verdict)
+        verdict = {None: row.note, True: "kept", False: "MISSED"}[row.kept]
+        figure = "none" if row.figure is None else f"{row.figure:,.4g} {row.unit}"
+        table.add_row(row.what, figure, ratio, row.peer, row.goal, verdict)
     Console(width=150).print(table)

@@ -6,11 +6,13 @@ That is from its being pressed to the last byte of the frame that it draws. The 
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import pty
 import select
 import signal
 import struct
+import sys
 import termios
 import time
 from collections.abc import Sequence
@@ -19,14 +21,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PATIENCE_S = 400.0  # a peer's table of a million rows takes minutes
+PATIENCE_S = 60.0  # until what is waited for is drawn
+FIRST_BYTE_S = 2.0  # a key's frame may take its time to begin
 QUIET_S = 0.06  # nothing for so long: the frame is drawn
-SLOW_QUIET_S = 0.25  # for programs that draw a key's frame in several parts
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one key: milliseconds to the last byte of its frame, and bytes."""
+    """Of one key: milliseconds to the last byte of its frame, infinite where none came; and bytes."""
 
     ms: float
     bytes: int
@@ -42,10 +44,10 @@ class Terminal:
     patience_s = PATIENCE_S
 
     def __init__(self, command: Sequence[str], columns: int = 120, lines: int = 40, preview: str = "off") -> None:
-        self.seen = b""
+        self.seen = bytearray()  # grown in place: a copy at each read would be timed as the program's
         self.status: int | None = None  # its exit status, once it has ended
         self._after = 0
-        self.started = time.monotonic()
+        self.started = self._last_byte = time.monotonic()
         self.pid, self._master = pty.fork()
         if self.pid == 0:
             # As Python knows it: readline, where it is loaded, has put another size into the process's own.
@@ -62,7 +64,7 @@ class Terminal:
         end = time.monotonic() + self.patience_s
         while (at := self.seen.find(text.encode(), self._after)) < 0:
             if time.monotonic() > end or self._read(1.0) is None:
-                raise NotDrawn(f"{text!r} was not drawn: {self.seen[self._after :][-2000:]!r}")
+                raise NotDrawn(f"{text!r} was not drawn: {bytes(self.seen[self._after :][-2000:])!r}")
         self._after = at + len(text.encode())
         return time.monotonic() - self.started
 
@@ -79,12 +81,12 @@ class Terminal:
         self._after = len(self.seen)
         os.write(self._master, keys.encode())
 
-    def press(self, keys: str, quiet: float = QUIET_S) -> Cost:
-        """Type `keys` and read what they draw."""
+    def press(self, keys: str, quiet: float = QUIET_S, patience: float = FIRST_BYTE_S) -> Cost:
+        """Type `keys` and read what they draw, which begins within `patience` seconds or not at all."""
         before, began = len(self.seen), time.perf_counter()
-        last = began
+        last = math.inf
         self.type(keys)
-        wait = 2.0  # the first byte may take its time
+        wait = patience
         while self._read(wait):
             last, wait = time.perf_counter(), quiet
         return Cost((last - began) * 1000, len(self.seen) - before)
@@ -99,6 +101,11 @@ class Terminal:
                 self._read(left)
         self.calm()
         return (len(self.seen) - before) / times
+
+    @property
+    def last_byte_s(self) -> float:
+        """When the newest byte came, in seconds since the start."""
+        return self._last_byte - self.started
 
     @property
     def memory_mb(self) -> float:
@@ -125,6 +132,7 @@ class Terminal:
         except OSError:
             return None
         self.seen += data
+        self._last_byte = time.monotonic()
         return len(data) or None
 
     def __enter__(self) -> Self:
@@ -135,3 +143,13 @@ class Terminal:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
         os.close(self._master)
+
+
+def open_app(folder: Path) -> Terminal:
+    """The app on a catalog, as a shell starts it."""
+    return Terminal([sys.executable, "-P", "-m", "tui.cli", "-C", str(folder)])
+
+
+def p95(costs: Sequence[Cost]) -> float:
+    """The 95th percentile of the milliseconds."""
+    return sorted(cost.ms for cost in costs)[math.ceil(0.95 * len(costs)) - 1]

@@ -9,8 +9,6 @@ names catalogs that `benchmarks.big_catalog` made before, one for each scale; th
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import math
 import shutil
 import sys
 import tempfile
@@ -18,15 +16,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import big_catalog
+from benchmarks import big_catalog, tables
 from benchmarks.table import Row, show
-from benchmarks.terminal import SLOW_QUIET_S, Cost, Terminal
+from benchmarks.terminal import Cost, Terminal, open_app, p95
 from core import query
 
 KEYS = 200
-PAGE_DOWN, PAGE_UP, END, HOME, ESC = "\x1b[6~", "\x1b[5~", "\x1b[F", "\x1b[H", "\x1b"
+PAGE_DOWN, END, HOME, ESC = "\x1b[6~", "\x1b[F", "\x1b[H", "\x1b"
 IDLE_S = 10
 HELD_EVERY_S = 1 / 30  # a keyboard's repeat
+FOUND_S = 0.25  # a letter is drawn at once, what it finds when that is known: nothing comes for so long after that
 SEARCHES = ("camera:nikon", "taken:2019", "-faces:0")
 
 
@@ -52,13 +51,8 @@ def main() -> None:
             show(f"the app, {scale:,} photographs", rows)
             missed |= any(row.kept is False for row in rows)
         if given.peer_rows:
-            show(f"tables, {given.peer_rows:,} rows", peers(folders[-1], given.peer_rows, given.keys))
+            show(f"tables, {given.peer_rows:,} rows", tables.beside(folders[-1], given.peer_rows))
     sys.exit(int(missed))
-
-
-def open_app(folder: Path) -> Terminal:
-    """The app as a shell starts it."""
-    return Terminal([sys.executable, "-P", "-m", "tui.cli", "-C", str(folder)])
 
 
 def measure(folder: Path, scale: int, keys: int) -> Iterator[Row]:
@@ -155,55 +149,11 @@ def _search(app: Terminal) -> Iterator[Row]:
     for text in SEARCHES:
         app.press("/")
         app.calm(0.2)
-        costs += [app.press(letter) for letter in text]
+        costs += [app.press(letter, FOUND_S) for letter in text]
         app.press(ESC)
         app.calm(0.4)
     yield _bound("a keystroke in the search, p95", p95(costs), "ms", 60)
     yield Row("a keystroke in the search, median", sorted(cost.ms for cost in costs)[len(costs) // 2], "ms")
-
-
-def peers(folder: Path, rows: int, keys: int) -> Iterator[Row]:
-    """Ours, the stock table and, where it is installed, textual-fastdatatable on the same rows: open, memory, keys."""
-    found: dict[str, dict[str, tuple[float, str]]] = {}
-    commands = {
-        "ours": ([sys.executable, "-P", "-m", "tui.cli", "-C", str(folder)], "photographs"),
-        "stock DataTable": (_peer("stock", folder, rows), "all rows are here"),
-    }
-    if importlib.util.find_spec("textual_fastdatatable") is not None:  # kyodaku[peers]
-        commands["textual-fastdatatable"] = _peer("fast", folder, rows), "all rows are here"
-    for name, (command, ready) in commands.items():
-        with Terminal(command) as app:
-            opened = app.wait_for(ready)
-            app.calm()
-            if name == "ours":
-                app.press("i")
-                app.calm()
-            few = min(keys, 60)
-            quiet = SLOW_QUIET_S
-            down = [app.press("\x1b[B", quiet) for _ in range(few)]
-            page = [app.press(PAGE_DOWN, quiet) for _ in range(few // 2)]
-            found[name] = {
-                "open": (opened, "s"),
-                "memory": (app.memory_mb, "MB"),
-                "cursor down, p95": (p95(down), "ms"),
-                "cursor down": (sum(cost.bytes for cost in down) / few, "bytes a key"),
-                "page down, p95": (p95(page), "ms"),
-                "page down": (sum(cost.bytes for cost in page) / len(page), "bytes a key"),
-            }
-    for what, (ours, unit) in found["ours"].items():
-        yield Row(f"ours: {what}", ours, unit)
-        for name in list(commands)[1:]:
-            theirs = found[name][what][0]
-            yield Row(f"  {name}: {what}", theirs, unit, peer="ours to it", ratio=ours / theirs if theirs else None)
-
-
-def _peer(kind: str, folder: Path, rows: int) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.peer_tables", kind, str(folder), str(rows)]
-
-
-def p95(costs: list[Cost]) -> float:
-    """The 95th percentile of the milliseconds."""
-    return sorted(cost.ms for cost in costs)[math.ceil(0.95 * len(costs)) - 1]
 
 
 def _bound(what: str, figure: float, unit: str, most: float) -> Row:

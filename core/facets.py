@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadValue
+from core.query_language import in_quotes, parse
 from core.query_masks import CODED
+from core.query_tree import Or
 from storage import subjects
 from storage.catalog import Catalog
 from storage.columns import Columns, Mask
+from storage.safe_text import display
 from storage.stretches import Word
 
+_BARE = frozenset({"year", "month", "hour", "iso", "f", "focal", "rating", "faces", "country", "format", "status"})
 _IN_ORDER = frozenset({"year", "month", "hour", "iso", "f", "focal", "rating", "faces"})
 FACETS = ("year", "month", "camera", "lens", "place", "country", "subject", "status", "faces", "rating", "format",
           "iso", "f", "focal", "hour")  # fmt: skip
@@ -37,6 +41,38 @@ def check(names: Sequence[str]) -> None:
     for name in names:
         if name not in FACETS:
             raise BadValue(f"photographs can't be counted by {name!r}", f"count by {' '.join(FACETS)}")
+
+
+def term(name: str, value: Word) -> str | None:
+    """What a search is narrowed by to the photographs of a facet's value; None where the language can't say it."""
+    match name, value:
+        case (("year" | "month" | "hour"), None):
+            return "taken:none"
+        case "subject", None:
+            return "-subject:any"
+        case "faces", None:
+            return "-faces:>=0"
+        case "format", None:
+            return None
+        case _, None:
+            return f"{name}:none"
+        case "status", _:
+            return str(value)
+    if isinstance(value, float):
+        exact = f"{value:.9f}".rstrip("0").rstrip(".")  # `focal:50` alone takes 49.6 too
+        return f"{name}:{exact}..{exact}"
+    text = display(str(value))
+    if name in _BARE:
+        return f"{name}:{text}"
+    whole = "" if name == "subject" else "="
+    return f"{name}:{whole}{in_quotes(text)}"
+
+
+def narrowed(text: str, term: str, *, without: bool = False) -> str:
+    """A search for what `text` finds and `term` too, or `without` that. Raises BadQuery where `text` is none."""
+    also = term.removeprefix("-") if without and term.startswith("-") else "-" * without + term
+    whole = f"({text})" if isinstance(parse(text), Or) else text
+    return f"{whole} {also}".strip()
 
 
 def counts(catalog: Catalog, columns: Columns, found: Mask, name: str) -> list[Facet]:

@@ -43,6 +43,12 @@ def parse(text: str) -> Expr:
     return tree
 
 
+def in_quotes(text: str) -> str:
+    """A text as a search writes it that takes every letter of it as it is."""
+    inside = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{inside}"'
+
+
 def _bad(text: str, at: int, what: str, hint: str = "") -> BadQuery:
     return BadQuery(f"{what}: {display(text[:at])}^{display(text[at:])}", hint)
 

@@ -17,7 +17,7 @@ from storage.catalog import open_catalog
 from tui import actions
 from tui.app import KyodakuApp
 from tui.screens import room as rooms
-from tui.terminal import Preview
+from tui.terminal import AS_ASKED, Preview
 
 ROUNDS = 4  # a picture is drawn by work that other work begins: read, rest, decode, draw
 
@@ -25,7 +25,7 @@ ROUNDS = 4  # a picture is drawn by work that other work begins: read, rest, dec
 async def draw(catalog: Path, room: str, keys: list[str], size: tuple[int, int], title: str) -> str:
     """The SVG of a room after `keys`, `size` in cells."""
     rooms.REST_S = 0.01
-    app = KyodakuApp(catalog, Preview("halfblock", "drawn for the README"))
+    app = KyodakuApp(catalog, Preview("halfblock", AS_ASKED))
     async with app.run_test(size=size) as pilot:
         await _calm(app, pilot)
         for key in [f"f{info.key}" for info in actions.ROOMS if info.name == room] + keys:

@@ -55,7 +55,9 @@ class Action:
 
 REGISTRY: tuple[Action, ...] = (
     # Archive
-    Action("archive", "search", ("slash",), "search", "Edit the search. Enter keeps it, Esc takes it back."),
+    Action(
+        "archive", "search", ("slash",), "search", "Edit the search. Tab completes, Enter keeps, Esc takes it back."
+    ),
     Action("archive", "mine", ("m",), "mine", "Say that the photographs are yours. It counts where no face is seen."),
     Action("archive", "licensed", ("l",), "licensed", "Say that the photographs are licensed, which counts likewise."),
     Action("archive", "nobodys", ("z",), "rights unknown", "Say that it is not known whose they are.", footer=False),
@@ -74,6 +76,7 @@ REGISTRY: tuple[Action, ...] = (
     ),
     Action("archive", "next_open", ("right_square_bracket",), "next open", "Go to the next that is not settled."),
     Action("archive", "advance", ("a",), "go on", "Whether the cursor goes on after a decision.", footer=False),
+    Action("archive", "facets", ("b",), "count by", "Count the result by year, camera, person … and narrow it by one."),
     Action("archive", "purpose", ("p",), "purpose", "Show the status for the next purpose."),
     Action("archive", "sort", ("s",), "sort", "Sort by the next of: time taken, path, camera."),
     Action("archive", "details", ("i", "enter"), "details", "Show or hide the picture and its details."),

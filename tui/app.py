@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -135,9 +136,12 @@ class KyodakuApp(Host):
         await asyncio.to_thread(import_module, "tui.screens.archive")
         await self.switch_mode("archive")
         self.set_interval(TICK_S, self.look)
+        if self.preview.fell_back:
+            self.says(self.preview.told)
         self.release_keys()
 
     def on_unmount(self) -> None:
+        gc.unfreeze()
         self.desk.close()
 
     def says(self, message: str, *, error: bool = False) -> None:
@@ -215,6 +219,7 @@ class KyodakuApp(Host):
             self._version = await self.desk.version()
         self._seen[room.ROOM] = self._version
         await room.load()
+        gc.freeze()  # what a room is made of stays: to look through it for cycles again took 60 ms of a key's time
 
     def next_theme(self) -> None:
         names = [theme.name for theme in THEMES]
@@ -257,7 +262,9 @@ def run(catalog_folder: Path, settings: Config | None = None) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with open_catalog(catalog_folder):  # migrates an older one, and says at once what is wrong with it
         pass
-    app = KyodakuApp(catalog_folder, terminal.ask(), settings)
+    settings = settings or Config()
+    budget = None if settings.picture_kb is None else settings.picture_kb * 1000
+    app = KyodakuApp(catalog_folder, terminal.ask(settings.preview, budget), settings)
     try:
         app.run()
     except KyodakuError:

@@ -8,6 +8,7 @@ wait ends with the answer, however late within a second, and the reason for the 
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import select
@@ -15,11 +16,15 @@ import sys
 import termios
 import time
 import tty
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
+AS_ASKED = "as asked for"
 PREVIEWS = ("auto", "off", "halfblock", "sixel", "kitty")
 PATIENCE_S = 1.0
+SLOW_S = 0.08  # an answer that takes longer came over a slow line
+SLOW_BUDGET = 64_000  # bytes of a picture there
+CELL_BYTES = {"halfblock": 34, "sixel": 155, "kitty": 340}  # a cell of a photograph, measured at 40x20 cells
 # Kitty graphics query, size of a cell in pixels, primary device attributes (the last is always answered).
 QUESTIONS = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c"
 DA1 = re.compile(rb"\x1b\[\?([0-9;]*)c")
@@ -29,24 +34,52 @@ KITTY = re.compile(rb"\x1b_Gi=31;OK")
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """How pictures are drawn (`halfblock`, `sixel`, `kitty`, `off`), why so, and a cell's pixels."""
+    """How pictures are drawn (`halfblock`, `sixel`, `kitty`, `off`), why so, and a cell's pixels.
+
+    `budget` is how many bytes a picture may take on its way to the terminal, None where that does not matter.
+    """
 
     how: str
     why: str
     cell_width: int = 10
     cell_height: int = 20
+    budget: int | None = None
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether half blocks are drawn for want of anything finer."""
+        return self.how == "halfblock" and self.why != AS_ASKED
+
+    @property
+    def most_cells(self) -> float:
+        """How many cells a picture may take within the budget."""
+        return math.inf if self.budget is None else self.budget / CELL_BYTES.get(self.how, 1)
+
+    @property
+    def told(self) -> str:
+        """How pictures are drawn and why, in a sentence."""
+        names = {"halfblock": "as half blocks", "off": "not at all"}
+        bound = "" if self.budget is None else f"; at most {self.budget // 1000} KB each"
+        return f"pictures are drawn {names.get(self.how, f'by {self.how}')}: {self.why}{bound}"
 
 
-def ask(wanted: str = "") -> Preview:
-    """How to draw pictures here: `wanted`, else `$KYODAKU_PREVIEW`, else what the terminal answers."""
-    wanted = wanted or os.environ.get("KYODAKU_PREVIEW", "auto")
+def ask(wanted: str = "", budget: int | None = None) -> Preview:
+    """How to draw pictures here: by `$KYODAKU_PREVIEW`, else as `wanted`, else as the terminal answers.
+
+    Over a slow line a picture has a budget of bytes, if none is given.
+    """
+    wanted = os.environ.get("KYODAKU_PREVIEW") or wanted or "auto"
     if wanted not in PREVIEWS:
-        return Preview("halfblock", f"KYODAKU_PREVIEW={wanted} is none of {', '.join(PREVIEWS)}")
+        return Preview("halfblock", f"KYODAKU_PREVIEW={wanted} is none of {', '.join(PREVIEWS)}", budget=budget)
     if wanted in ("off", "halfblock"):
-        return Preview(wanted, "as asked for")
+        return Preview(wanted, AS_ASKED, budget=budget)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return Preview("halfblock", "not on a terminal")
-    return understand(_answer(), wanted)
+        return Preview("halfblock", "not on a terminal", budget=budget)
+    asked_at = time.monotonic()
+    answer = _answer()
+    if budget is None and time.monotonic() - asked_at > SLOW_S:
+        budget = SLOW_BUDGET
+    return replace(understand(answer, wanted), budget=budget)
 
 
 def understand(answer: bytes, wanted: str = "auto") -> Preview:
@@ -55,7 +88,7 @@ def understand(answer: bytes, wanted: str = "auto") -> Preview:
     cell = CELL.search(answer)
     height, width = (int(cell[1]), int(cell[2])) if cell and int(cell[1]) and int(cell[2]) else (20, 10)
     if wanted != "auto":
-        return Preview(wanted, "as asked for", width, height)
+        return Preview(wanted, AS_ASKED, width, height)
     if attributes is None:
         return Preview("halfblock", f"the terminal did not answer within {PATIENCE_S:.0f} s", width, height)
     if KITTY.search(answer):

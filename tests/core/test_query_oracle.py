@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import query, query_order, statuses
+from core import facets, query, query_order, statuses
 from core.query import FIELDS, SORTS
 from storage import companions, faces, photos, subjects
 from storage.catalog import Catalog
@@ -21,6 +21,7 @@ from storage.faces import NewFace
 from storage.photos import ScanBatch
 from storage.records import Face, FaceMark, Photo, PhotoState, Purpose, Rights, Status
 from storage.rights import put as put_rights
+from storage.safe_text import display
 from storage.sphere import km_between
 from tests.world import GRANTED, SPACE, adult
 
@@ -274,6 +275,27 @@ def test_pages_put_together_are_the_sorted_whole(
     assert query.find(catalog, "-iso:400", sort=sort, limit=5, after=10) == behind[place + 1 : place + 6]
 
 
+@pytest.mark.parametrize("few", [0, query_order._FEW])
+def test_photographs_far_apart_come_in_their_order_with_ids_of_any_size(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """Places are looked up so many at once; ids need 64 bits only where they are that large."""
+    monkeypatch.setattr(query_order, "_FEW", few)
+    monkeypatch.setattr(query_order, "_AT_ONCE", 3000)
+    fill(catalog)
+    for far in (1 << 20, 1 << 40):
+        with catalog.transaction() as db:
+            db.execute(
+                "INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode, iso, taken_at)"
+                " SELECT ?1, folder_id, zeroblob(?1 % 9), '/' || ?1, 1, 1, 1, ?1, 250, '2001-01-01'"
+                " FROM photos LIMIT 1",
+                (far,),
+            )
+        for sort in ("taken-", "iso", "path", "id-"):
+            expected = ordered([seen.photo for seen in read(catalog)], sort.removesuffix("-"), sort.endswith("-"))
+            assert list(query.ordered_ids(catalog, "", sort=sort)) == [photo.id for photo in expected]
+
+
 @pytest.mark.parametrize("field", ["iso", "path", "taken"])
 def test_an_order_that_is_held_is_the_one_of_the_rows_as_they_are(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, field: str
@@ -329,6 +351,33 @@ def test_facets_count_what_the_search_finds(catalog: Catalog, tree: tuple[str, T
         for value in (value for seen in found for value in of(seen)):
             expected[value] = expected.get(value, 0) + 1
         assert {facet.value: facet.count for facet in counted[name]} == expected, name
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(TREES)
+def test_a_search_is_narrowed_to_what_a_facet_counts_or_to_the_rest(catalog: Catalog, tree: tuple[str, Test]) -> None:
+    if photos.count(catalog) == 0:
+        fill(catalog)
+    text, _ = tree
+    total, counted = query.count_by(catalog, text, query.FACETS)
+    for name, values in counted.items():
+        for facet in values:
+            term = facets.term(name, facet.value)
+            if term is None:
+                assert (name, facet.value) == ("format", None)
+                continue
+            assert query.count(catalog, facets.narrowed(text, term)) == facet.count, term
+            assert query.count(catalog, facets.narrowed(text, term, without=True)) == total - facet.count, term
+
+
+def test_a_facet_of_any_letters_is_asked_for_as_it_is(catalog: Catalog) -> None:
+    wild = ['a "b" \\ c', "or", "-rf (x)", "<5", "a:b", display("\x1b[31m\u202e"), "山田 花子", "=x", "*"]
+    rows_ = [replace(row, camera=word) for row, word in zip(rows(), wild, strict=False)]
+    photos.apply_scan(catalog, ScanBatch(new=rows_))
+    for word in wild[:-1]:
+        term = facets.term("camera", word)
+        assert term is not None
+        assert [photo.camera for photo in query.find(catalog, facets.narrowed("", term))] == [word]
 
 
 def test_a_person_seen_twice_in_a_photograph_counts_once(catalog: Catalog) -> None:

@@ -31,7 +31,7 @@ class Terminal(terminal.Terminal):
     def wait_end(self) -> int:
         """Read to the end; the app's exit status."""
         while (read := self._read(self.patience_s)) is not None:
-            assert read, f"the app did not end: {self.seen[-500:]!r}"
+            assert read, f"the app did not end: {bytes(self.seen[-500:])!r}"
         return self._ended()
 
     def hang_up(self) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from textual.widgets import Input, Static
 
+from core.completion import Offer
 from storage import photos
 from storage.catalog import open_catalog
 from storage.records import Purpose
@@ -13,6 +14,8 @@ from tests.tui.conftest import Settle
 from tui.app import KyodakuApp
 from tui.screens.archive import ArchiveRoom
 from tui.screens.dialogs import Reading
+from tui.screens.narrowing import Narrowing
+from tui.widgets.search_line import menu
 
 
 def room(app: KyodakuApp) -> ArchiveRoom:
@@ -129,3 +132,68 @@ async def test_it_fits_eighty_columns_and_survives_resizing(app: KyodakuApp, set
         await pilot.resize_terminal(30, 8)
         await settle(pilot)
         await pilot.press("end", "home", "j")
+
+
+async def test_a_search_is_narrowed_by_what_its_result_is_counted_by(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("slash", *"taken:2019 or taken:2020", "enter")
+        await settle(pilot)
+        total = room(app).table.count
+        await pilot.press("b", "right", "right")
+        await settle(pilot)
+        assert isinstance(app.screen, Narrowing)
+        assert str(app.screen.query_one(".title", Static).content) == f"{total} photographs by camera"
+        by_camera = {str(app.screen.table.cells(row)[0]): app.screen.table.cells(row)[1] for row in range(3)}
+        await pilot.press("j", "enter")
+        await settle(pilot)
+        second = list(by_camera)[1]
+        assert room(app).text == f'(taken:2019 or taken:2020) camera:="{second}"'
+        assert str(room(app).table.count) == by_camera[second]
+        await pilot.press("b")
+        await settle(pilot)
+        assert isinstance(app.screen, Narrowing)
+        assert "by camera" in str(app.screen.query_one(".title", Static).content), "it opens where it was left"
+        await pilot.press("left", "x")
+        await settle(pilot)
+        assert " -month:" in room(app).text
+        await pilot.press("b", "escape")
+        assert isinstance(app.screen, ArchiveRoom)
+
+
+async def test_tab_goes_through_what_a_search_may_go_on_with(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("slash", *"came", "tab")
+        await settle(pilot)
+        box, offered = room(app).query_one("#search", Input), room(app).query_one("#offered", Static)
+        assert (box.value, offered.display) == ("camera:", True)
+        assert not room(app).query_one("#wrong").display, "a term that is not whole yet is no mistake"
+        await pilot.press("tab")
+        await settle(pilot)
+        assert (box.value, room(app).table.count) == ('camera:"FUJIFILM X-T4"', 20)
+        assert str(offered.content).startswith("1 of 5")
+        await pilot.press("tab", "tab", "shift+tab")
+        await settle(pilot)
+        assert box.value == 'camera:"Nikon Z 6"'
+        await pilot.press("space")
+        await settle(pilot)
+        assert not offered.display, "what is typed is no completion"
+        await pilot.press(*"taken:x", "tab")
+        await settle(pilot)
+        assert str(offered.content) == "nothing goes on so"
+        await pilot.press("enter")
+        await settle(pilot)
+        assert box.has_focus
+        assert room(app).query_one("#wrong").display
+        await pilot.press("escape")
+        await settle(pilot)
+        assert (room(app).table.has_focus, room(app).table.count, offered.display) == (True, 60, False)
+
+
+def test_the_menu_keeps_what_is_chosen_in_view() -> None:
+    offer = Offer(0, 1, [f"word{number:02}" for number in range(40)])
+    for place in range(40):
+        line = menu(offer, place, 60)
+        assert f"word{place:02}" in line.plain
+        assert line.cell_len <= 60

@@ -8,6 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
+from core.completion import completions
 from storage import decisions, faces, ledger, subjects
 from storage.catalog import open_catalog
 from tests.tui.conftest import PEOPLE, Settle
@@ -15,7 +16,6 @@ from tests.tui.terminal_driver import Terminal
 from tui.app import KyodakuApp
 from tui.screens import people
 from tui.screens.people import PeopleRoom
-from tui.widgets.prompt import completions
 
 SIZE = (120, 40)
 UNNAMED = (5, None)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from tui.terminal import Preview, ask, picture_widgets, understand
+import pytest
+from PIL import Image
+
+from tui.terminal import CELL_BYTES, Preview, ask, picture_widgets, understand
+from tui.widgets.picture import fitted
 
 
 def test_kitty_and_sixel_are_told_from_the_answers() -> None:
@@ -23,6 +27,28 @@ def test_a_terminal_without_pictures_gets_half_blocks_with_the_reason() -> None:
 def test_nothing_is_asked_where_there_is_no_terminal() -> None:
     assert ask("off").how == "off"
     assert ask("nonsense").how == "halfblock"
+
+
+def test_the_environment_goes_before_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (ask("off").how, ask("off").fell_back) == ("off", False)
+    monkeypatch.setenv("KYODAKU_PREVIEW", "halfblock")
+    chosen = ask("off", 5_000)
+    assert (chosen.how, chosen.fell_back, chosen.budget) == ("halfblock", False, 5_000)
+    assert chosen.told == "pictures are drawn as half blocks: as asked for; at most 5 KB each"
+    monkeypatch.setenv("KYODAKU_PREVIEW", "nonsense")
+    assert ask("off").fell_back, "a choice that is none is told"
+
+
+@pytest.mark.parametrize("how", CELL_BYTES)
+@pytest.mark.parametrize("shape", [(1600, 900), (900, 1600), (100, 2000), (7, 7)])
+def test_a_picture_keeps_its_shape_within_the_budget(how: str, shape: tuple[int, int]) -> None:
+    preview = Preview(how, "", budget=20_000)
+    drawn, wide, high = fitted(Image.new("RGB", shape), preview, 80, 40)
+    assert wide * high * CELL_BYTES[how] <= 20_000 * 1.25, "but for the rounding to whole cells"
+    _, whole_wide, whole_high = fitted(Image.new("RGB", shape), Preview(how, ""), 80, 40)
+    assert wide <= whole_wide
+    assert high <= whole_high
+    assert drawn.size == ((wide, high * 2) if how == "halfblock" else (wide * 10, high * 20))
 
 
 def test_textual_image_is_imported_without_asking() -> None:

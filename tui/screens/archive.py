@@ -14,6 +14,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
 from core import listing, query
+from core.completion import Offer, offer
 from core.errors import BadImage, BadQuery
 from storage import faces, photos
 from storage.catalog import Catalog
@@ -21,11 +22,12 @@ from storage.records import Purpose
 from storage.safe_text import display
 from tui import actions
 from tui.photo_facts import decode, facts
+from tui.screens.narrowing import Narrowing
 from tui.screens.tagging import TaggingRoom
 from tui.widgets.photo_table import BLOCK, PhotoTable
 from tui.widgets.picture import Picture
 from tui.widgets.row_table import RowTable
-from tui.widgets.text_line import TextLine
+from tui.widgets.search_line import SearchLine, menu
 
 SORTS = ("taken-", "taken", "path", "camera")
 FIRST = 200  # rows of a result that are shown before all of it has been read
@@ -43,7 +45,8 @@ class ArchiveRoom(TaggingRoom):
     ArchiveRoom #search { width: 1fr; border: none; height: 1; padding: 0; background: $surface; }
     ArchiveRoom #search:focus { border: none; background: $panel; }
     ArchiveRoom #wrong { height: auto; color: $error; background: $panel; padding: 0 1; display: none; }
-    ArchiveRoom #wrong { overlay: screen; }
+    ArchiveRoom #offered { height: 1; background: $panel; padding: 0 1; display: none; }
+    ArchiveRoom #wrong, ArchiveRoom #offered { overlay: screen; }
     ArchiveRoom #picture { height: 1fr; min-height: 6; }
     ArchiveRoom #facts { height: 1fr; }
     ArchiveRoom #facts Static { height: auto; }
@@ -56,6 +59,7 @@ class ArchiveRoom(TaggingRoom):
         self._kept = ""  # the one that Esc returns to
         self._told = ""  # of a search that can't be understood
         self._sort = 0
+        self._facet = query.FACETS[0]  # by which the result was counted last
         self._photographs = 0  # in the catalog, when they were counted last
         self._table = PhotoTable(self._rows, id="table")
         self._table.add_class("list")
@@ -63,9 +67,12 @@ class ArchiveRoom(TaggingRoom):
     def body(self) -> ComposeResult:
         with Horizontal(id="searching"):
             yield Static("/")
-            yield TextLine(placeholder="everything; try: subject:Noy taken:2019..2021 -camera:sony", id="search")
+            yield SearchLine(
+                self._offer, placeholder="everything; try: subject:Noy taken:2019..2021 -camera:sony", id="search"
+            )
             yield Static("", id="count")
         yield Static("", id="wrong")
+        yield Static("", id="offered")
         with Vertical(classes="split"):
             yield self.table
             with Vertical(classes="pane", id="pane"):
@@ -146,12 +153,15 @@ class ArchiveRoom(TaggingRoom):
         box = self.query_one("#search", Input)
         with box.prevent(Input.Changed):
             box.value = text
+        self.query_one("#offered").display = False
         self._wrong("")
         self.begin(self._search, group="load")
         self.set_focus(self.table)
 
     @on(Input.Changed, "#search")
     def _typed(self, event: Input.Changed) -> None:
+        if not self.query_one("#search", SearchLine).is_completed:
+            self.query_one("#offered").display = False
         try:
             query.parse(event.value)
         except BadQuery as error:
@@ -161,9 +171,22 @@ class ArchiveRoom(TaggingRoom):
         self.text = event.value
         self.begin(self._search, group="load")
 
+    async def _offer(self, text: str, at: int) -> Offer:
+        return await self.desk.read(lambda catalog: offer(catalog, text, at))
+
+    @on(SearchLine.Offered)
+    def _offered(self, event: SearchLine.Offered) -> None:
+        """What Tab goes through stands below the line, in the place of what is wrong with a term not whole yet."""
+        line = self.query_one("#offered", Static)
+        line.update(menu(event.offer, event.place, self.size.width - 2))
+        line.display = True
+        self.query_one("#wrong").display = False
+
     @on(Input.Submitted, "#search")
     def _keep(self) -> None:
-        if not self.query_one("#wrong").display:
+        self.query_one("#offered").display = False
+        self.query_one("#wrong").display = bool(self._told)
+        if not self._told:
             self._kept = self.query_one("#search", Input).value
             self.set_focus(self.table)
 
@@ -171,7 +194,7 @@ class ArchiveRoom(TaggingRoom):
         if text != self._told:
             self._told = text
             line = self.query_one("#wrong", Static)
-            line.display = bool(text)
+            line.display = bool(text) and not self.query_one("#offered").display
             line.update(Text("\n".join(display(part) for part in text.splitlines())))
 
     # The photograph under the cursor
@@ -202,7 +225,7 @@ class ArchiveRoom(TaggingRoom):
             return
         pane.update(await self.desk.read(lambda catalog: facts(catalog, photo_id)))
         if picture.preview.how == "off":
-            picture.say("pictures are off (KYODAKU_PREVIEW)")
+            picture.say("pictures are off (preview)")
             return
         columns, lines = picture.cells
         try:
@@ -215,6 +238,8 @@ class ArchiveRoom(TaggingRoom):
     # Actions
 
     def why_not(self, name: str) -> str | None:
+        if name == "facets" and not self.table.ids:
+            return "there is no photograph to count"
         if name == "faces":
             row = self.table.row(self.table.cursor) if self.table.ids else None
             if row is None or not row.faces:
@@ -241,6 +266,22 @@ class ArchiveRoom(TaggingRoom):
     def do_sort(self) -> None:
         self._sort = (self._sort + 1) % len(SORTS)
         self.begin(self._search, group="load")
+
+    def do_facets(self) -> None:
+        self.ask(self._narrow)
+
+    async def _narrow(self) -> None:
+        """Show what the search can be narrowed by, counted, and narrow it."""
+        text = self.text
+
+        async def counted(facet: str) -> tuple[int, list[query.Facet]]:
+            total, by = await self.desk.read(lambda catalog: query.count_by(catalog, text, [facet]))
+            return total, by[facet]
+
+        chosen = await self.app.push_screen_wait(Narrowing(text, self._facet, counted))
+        if chosen is not None:
+            narrower, self._facet = chosen
+            self.search_for(narrower)
 
     def do_details(self) -> None:
         pane = self.query_one("#pane")

@@ -175,7 +175,7 @@ class CaptionsRoom(ChoosingRoom[PictureKey]):
             picture.say("")
             return
         if picture.preview.how == "off":
-            picture.say("pictures are off (KYODAKU_PREVIEW)")
+            picture.say("pictures are off (preview)")
             return
         columns, lines = picture.cells
         try:

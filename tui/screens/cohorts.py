@@ -164,7 +164,7 @@ class CohortsRoom(Room):
         cohort, picture = self.cohort, self.query_one("#sheet", Picture)
         assert cohort is not None
         if picture.preview.how == "off":
-            picture.say("pictures are off (KYODAKU_PREVIEW): kyodaku cohort sheet writes them into a file")
+            picture.say("pictures are off (preview): kyodaku cohort sheet writes them into a file")
             return
         picture.say("reading the pictures as they are cut …")
         size = self.query_one(".pane").content_size

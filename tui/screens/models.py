@@ -155,7 +155,7 @@ class ModelsRoom(Room):
         pane.update(told.append_text(text))
         self.keys.look_again()
         if picture.preview.how == "off":
-            picture.say("pictures are off (KYODAKU_PREVIEW)")
+            picture.say("pictures are off (preview)")
         elif not self._sheets:
             picture.say("no picture was made with it yet: d draws some, a audits it")
         else:

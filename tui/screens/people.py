@@ -140,7 +140,7 @@ class PeopleRoom(NamingRoom):
             told = f"the first {MOST_FACES:,} of {group.faces:,} faces; o shows all photographs"
         self.query_one("#looks", Static).update(display(told))
         if picture.preview.how == "off":
-            picture.say("pictures are off (KYODAKU_PREVIEW)")
+            picture.say("pictures are off (preview)")
             return
         chosen = [self.face] if self.face else list(self.shown.values())[:SHEET_FACES]
         columns, lines = picture.cells

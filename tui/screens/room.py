@@ -309,7 +309,8 @@ class Room(Screen[None]):
         for status, sign in SIGNS.items():
             signs.add_row(sign, str(status))
         title = Text().append(f"{info.key} {info.title}".strip(), style="bold").append(f": {info.about}\n")
-        return Group(title, keys, Text("\nMoving", style="bold"), moves, Text("\nStatuses", style="bold"), signs)
+        told = Text(f"\n{self.kyodaku.preview.told}")
+        return Group(title, keys, Text("\nMoving", style="bold"), moves, Text("\nStatuses", style="bold"), signs, told)
 
 
 def _columns() -> Table:

@@ -90,7 +90,7 @@ class TrainingRoom(JobRoom):
         pane.update(curve_text(job, told, self._back, max(20, pane.size.width)))
         self.keys.look_again()
         if picture.preview.how == "off":
-            picture.say("pictures are off (KYODAKU_PREVIEW)")
+            picture.say("pictures are off (preview)")
         elif not self._pictures:
             picture.say("no preview was drawn yet")
         else:

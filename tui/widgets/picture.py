@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ CLASSES = {"halfblock": "HalfcellImage", "sixel": "SixelImage", "kitty": "TGPIma
 
 
 def fitted(picture: Image.Image, preview: Preview, columns: int, lines: int) -> tuple[Image.Image, int, int]:
-    """`picture` scaled to fit `columns` x `lines` cells, and the cells it takes. Its shape is kept.
+    """`picture` scaled to fit `columns` x `lines` cells and the budget, and the cells it takes. Its shape is kept.
 
     Done in the thread that decodes: the app's own then only writes it out. A half block is two pixels.
     """
     cell = (preview.cell_width, preview.cell_height)
     scale = min(columns * cell[0] / picture.width, lines * cell[1] / picture.height)
+    cells = (picture.width * scale / cell[0]) * (picture.height * scale / cell[1])
+    scale *= min(1.0, math.sqrt(preview.most_cells / cells))
     wide = max(1, min(columns, round(picture.width * scale / cell[0])))
     high = max(1, min(lines, round(picture.height * scale / cell[1])))
     size = (wide, high * 2) if preview.how == "halfblock" else (wide * cell[0], high * cell[1])

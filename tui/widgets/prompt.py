@@ -16,6 +16,7 @@ from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Static
 
+from core.completion import completions
 from storage.safe_text import display
 from tui.widgets.text_line import TextLine
 
@@ -115,15 +116,3 @@ class Prompt(Horizontal):
             box.cursor_position = len(box.value)
             told = f"{self._place + 1} of {len(self._offered)}"
         self.query_one("#completing", _Words).update(told)
-
-
-def completions(text: str, names: Sequence[str]) -> list[str]:
-    """The names that begin with `text`, then those of which a later word does; case does not count."""
-    begun = text.strip().casefold()
-    whole = [name for name in names if name.casefold().startswith(begun)]
-    later = [
-        name
-        for name in names
-        if name not in whole and any(word.startswith(begun) for word in name.casefold().split()[1:])
-    ]
-    return whole + later
