@@ -344,9 +344,13 @@ def snapshot(catalog: Catalog) -> Iterator[Columns]:
         _store(catalog, columns)
 
 
-def versions(catalog: Catalog) -> frozenset[tuple[str, int, int]]:
-    """Part, number and version of each stretch: other ones once anything changed that searches read."""
-    return frozenset(map(tuple, catalog.connection.execute("SELECT part, stretch, version FROM column_versions")))
+def versions(catalog: Catalog, only: str | None = None) -> frozenset[tuple[str, int, int]]:
+    """Part, number and version of each stretch: other ones once anything changed that searches read.
+
+    With `only`, those of one part.
+    """
+    query = "SELECT part, stretch, version FROM column_versions WHERE part = coalesce(?, part)"
+    return frozenset(map(tuple, catalog.connection.execute(query, (only,))))
 
 
 def let_go(catalog: Catalog) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from rich.text import Text
 
@@ -31,15 +32,20 @@ def columns_for(purpose: Purpose) -> list[Column]:
     return [Column("Who", 0), Column("Born", 10, optional=1), *said]
 
 
-def standings(catalog: Catalog) -> list[Standing]:
-    """Everyone on record with the status for each purpose at this moment, by name."""
+def standings(catalog: Catalog) -> tuple[list[Standing], datetime | None]:
+    """Everyone on record with the status for each purpose at this moment, by name; and from when on time alone may
+    have changed one.
+    """
     everyone = subjects.list_all(catalog)
     events = ledger.events_of_many(catalog, [subject.uid for subject in everyone])
     now = ledger.instant(catalog)
-    return [
-        (subject, {p: consent.person_ruling(subject, events[subject.uid], p, now).status for p in Purpose})
+    rulings = [
+        (subject, {p: consent.person_ruling(subject, events[subject.uid], p, now) for p in Purpose})
         for subject in everyone
     ]
+    turns = (ruling.until for _, by_purpose in rulings for ruling in by_purpose.values() if ruling.until is not None)
+    found = [(subject, {p: ruling.status for p, ruling in by_purpose.items()}) for subject, by_purpose in rulings]
+    return found, min(turns, default=None)
 
 
 def person_cells(subject: Subject, statuses: dict[Purpose, Status]) -> Sequence[Cell]:

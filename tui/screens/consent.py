@@ -80,7 +80,7 @@ class ConsentRoom(Room):
         self.set_focus(self.table)
 
     async def load(self) -> None:
-        found = await self.desk.read(standings)
+        found, self.until = await self.desk.read(standings)
         self._people = {subject.id: (subject, statuses) for subject, statuses in found}
         self._fill()
 
