@@ -108,6 +108,7 @@ REGISTRY: tuple[Action, ...] = (
     ),
     Action("consent", "add", ("a",), "add person", "Add a person of whom there is no face yet."),
     Action("consent", "age", ("b",), "age", "Record a birth date, or who attests that the person is an adult."),
+    Action("consent", "due", ("d",), "due", "Show only whose consent has ended or ends soon, or everyone."),
     Action("consent", "search", ("slash",), "search", "Show only people whose name holds these letters."),
     Action("consent", "photos", ("o",), "photographs", "Show the person's photographs in the archive."),
     # Cohorts
