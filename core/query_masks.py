@@ -193,6 +193,13 @@ def _path(columns: Columns, wanted: Pattern) -> Mask:
     return found
 
 
+def read_for_words(columns: Columns) -> None:
+    """Have all that the test for a bare word reads in this process."""
+    for column in (columns.coded("folder"), columns.coded("caption")):
+        column.folded  # noqa: B018 # held with the column
+    columns.lines("name").make_ready()
+
+
 def _path_holds(folders: Coded, with_slash: list[str], columns: Columns, text: str) -> Mask:
     """Photographs in whose path the text stands: in the folder, in the name, or across its last slash."""
     front, slash, rest = text.rpartition("/")

@@ -19,6 +19,7 @@ SORTS = ("taken", "path", "camera", "lens", "iso", "f", "focal", "width", "heigh
 
 _FEW = 10_000  # found photographs whose paths are read and sorted, without a walk through all paths
 _STEP = 4_000  # paths read at first; each time twice as many
+_AT_ONCE = 1 << 16  # places looked up at once: they stay in the processor's cache, and no memory is asked for anew
 
 
 def page(
@@ -40,20 +41,27 @@ def page(
         same = values == key[place]
         behind |= same & (places < place if descending else places > place)
         places, values = places[behind], values[behind]
-    return columns.ids[_first(places, values, limit, descending=descending)]
+    return columns.ids_at(_first(places, values, limit, descending=descending))
 
 
-def all_ids(columns: Columns, found: Mask, field: str, *, descending: bool) -> NDArray[np.int64]:
-    """Ids of all the found in the order of (`field`, id)."""
-    if np.count_nonzero(found) <= _FEW:
-        if field == "path":
-            return _few_by_path(columns, columns.ids[found], descending=descending, after=None, limit=_FEW)
+def all_ids(columns: Columns, found: Mask, field: str, *, descending: bool) -> NDArray[Any]:
+    """Ids of all the found in the order of (`field`, id): 32 bits each, or 64 where one of the catalog needs them."""
+    number = np.count_nonzero(found)
+    if number <= _FEW and not columns.holds(_held_as(field), "photos"):
         places = np.flatnonzero(found)
-        return columns.ids[_sorted(places, _key(columns, field)[places], descending=descending)]
-    order = columns.held(_held_as(field), "photos", lambda: _order(columns, field))
+        if field == "path":
+            return _few_by_path(columns, columns.ids_at(places), descending=descending, after=None, limit=_FEW)
+        return columns.ids_at(_sorted(places, _key(columns, field)[places], descending=descending))
+    order = put_in_order(columns, field)
     if descending:
         order = order[::-1]
-    ids: NDArray[np.int64] = columns.ids[order[found[order]]]
+    ids = np.empty(number, columns.id_type)
+    end = 0
+    for start in range(0, len(order), _AT_ONCE):
+        some = order[start : start + _AT_ONCE]
+        some = some.compress(found.take(some))  # a mask as an index takes twice as long where hits are scattered
+        ids[end : end + len(some)] = columns.ids_at(some)
+        end += len(some)
     return ids
 
 
@@ -62,18 +70,23 @@ def is_quick(columns: Columns, found: Mask, field: str) -> bool:
     return bool(np.count_nonzero(found) <= _FEW) or columns.holds(_held_as(field), "photos")
 
 
+def put_in_order(columns: Columns, field: str) -> NDArray[Any]:
+    """The places of all photographs in the order of (`field`, id), which this process holds from then on."""
+    return columns.held(_held_as(field), "photos", lambda: _order(columns, field))
+
+
 def _held_as(field: str) -> str:
     return f"order by {field}"
 
 
-def _order(columns: Columns, field: str) -> NDArray[np.int32]:
-    """The places of all photographs in the order of (`field`, id)."""
+def _order(columns: Columns, field: str) -> NDArray[Any]:
     if field == "path":
         walked = [columns.places(ids) for ids in _paths(columns, descending=False, after=None)]
         order = np.concatenate(walked) if walked else np.empty(0, np.int64)
-    else:
-        order = np.argsort(_key(columns, field), kind="stable")
-    return order.astype(np.int32)
+        return order.astype(np.int32)
+    order = np.argsort(_key(columns, field), kind="stable").astype(np.int32)
+    columns.let_go(field)  # 8 bytes a photograph, which a list that stands in its order does not read again
+    return order
 
 
 def _key(columns: Columns, field: str) -> NDArray[Any]:
@@ -113,7 +126,8 @@ def _sorted(places: NDArray[np.int64], values: NDArray[Any], *, descending: bool
 
 def _by_path(columns: Columns, found: Mask, *, descending: bool, after: int | None, limit: int) -> NDArray[np.int64]:
     if np.count_nonzero(found) <= _FEW:
-        return _few_by_path(columns, columns.ids[found], descending=descending, after=after, limit=limit)
+        ids = columns.ids_at(np.flatnonzero(found))
+        return _few_by_path(columns, ids, descending=descending, after=after, limit=limit)
     chosen: list[NDArray[np.int64]] = []
     missing = limit
     for ids in _paths(columns, descending=descending, after=after):

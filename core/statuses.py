@@ -87,7 +87,7 @@ def differing(catalog: Catalog, *, report: Report = silent) -> Differing:
     total = photos.count(catalog)
     done = differ = waiting = last = 0
     first: list[int] = []
-    with _snapshot(catalog):
+    with catalog.snapshot():
         now, clock = ledger.instant(catalog), statuses.clock(catalog)
         at = now if clock is None else max(now, clock)
         ruler = Ruler(catalog, at)
@@ -172,16 +172,3 @@ def _writable(catalog: Catalog) -> Iterator[Catalog]:
         return
     with open_catalog(catalog.folder) as own:
         yield own
-
-
-@contextmanager
-def _snapshot(catalog: Catalog) -> Iterator[None]:
-    """Several reads that see one state of the catalog."""
-    if catalog.connection.in_transaction:
-        yield
-        return
-    catalog.connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        catalog.connection.rollback()

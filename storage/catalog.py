@@ -87,6 +87,18 @@ class Catalog:
         while self._on_commit:
             self._on_commit.pop(0)(self)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Several reads that see one state of the catalog; inside a transaction they see that one's."""
+        if self.connection.in_transaction:
+            yield self.connection
+            return
+        self.connection.execute("BEGIN")
+        try:
+            yield self.connection
+        finally:
+            self.connection.rollback()
+
     def on_commit(self, action: Callable[[Catalog], None]) -> bool:
         """Do `action` once when the transaction in hand is committed, or never; True the first time it is asked."""
         if action in self._on_commit:

@@ -63,18 +63,22 @@ class Lines:
     text: NDArray[np.uint8]
 
     @cached_property
-    def ends(self) -> NDArray[np.int64]:
-        return np.flatnonzero(self.text == ord("\n"))
+    def ends(self) -> NDArray[np.signedinteger]:
+        return _small(np.flatnonzero(self.text == ord("\n")), len(self.text))
 
     @cached_property
-    def _at_marks(self) -> NDArray[np.int64]:
+    def _at_marks(self) -> NDArray[np.signedinteger]:
         """The line at every 32nd byte."""
-        marks: NDArray[np.int64] = np.searchsorted(self.ends, np.arange(0, len(self.text), 1 << _MARK))
-        return marks
+        marks = np.arange(0, len(self.text), 1 << _MARK, dtype=self.ends.dtype)
+        return _small(np.searchsorted(self.ends, marks), len(self.ends))
 
-    def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    def make_ready(self) -> None:
+        """Make now what the first search in the text would make."""
+        self._at_marks, self.counts  # noqa: B018 # held from then on
+
+    def at(self, places: NDArray[np.int64]) -> NDArray[np.signedinteger]:
         """The numbers of the lines that hold these bytes."""
-        numbers: NDArray[np.int64] = self._at_marks[places >> _MARK]
+        numbers: NDArray[np.signedinteger] = self._at_marks[places >> _MARK]
         late = np.flatnonzero(self.ends[numbers] < places)
         while len(late):
             numbers[late] += 1
@@ -135,12 +139,27 @@ class Columns:
         found: Mask = self.coded("state").codes > 0
         return found
 
-    @cached_property
-    def ids(self) -> NDArray[np.int64]:
+    @property
+    def ids(self) -> NDArray[np.signedinteger]:
         """The id of each place."""
-        starts = np.array(self._stretches, np.int64) << BITS
-        ids: NDArray[np.int64] = (starts[:, None] + np.arange(LENGTH)).ravel()
+        return self.ids_at(np.arange(len(self._stretches) * LENGTH, dtype=self.id_type))
+
+    def ids_at(self, places: NDArray[np.signedinteger]) -> NDArray[np.signedinteger]:
+        """The ids of these places."""
+        ids: NDArray[np.signedinteger] = self._before[places >> BITS] + places
         return ids
+
+    @property
+    def id_type(self) -> np.dtype[np.signedinteger]:
+        """The smaller of 32 and 64 bits that holds every id."""
+        return self._before.dtype
+
+    @cached_property
+    def _before(self) -> NDArray[np.signedinteger]:
+        """For each stretch how much larger an id is than its place."""
+        starts = np.array(self._stretches, np.int64) << BITS
+        last = int(starts[-1]) + LENGTH - 1 if len(starts) else 0
+        return _small(starts - np.arange(len(starts)) * LENGTH, last)
 
     def places(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The places of photographs; of ids that no stretch holds, none."""
@@ -187,9 +206,17 @@ class Columns:
         joined = (self._whole(n, lambda p: _joined(p, np.dtype(np.int32))) for n in ("face_subject", "face_cluster"))
         return Faces(photo, *joined)
 
-    def face_counts(self) -> NDArray[np.int64]:
+    def face_counts(self) -> NDArray[np.unsignedinteger]:
         """How many faces each photograph shows that are not marked."""
-        return np.bincount(self.faces().place, minlength=len(self._stretches) * LENGTH)
+        return self.held("face counts", "faces", self._count_faces)
+
+    def _count_faces(self) -> NDArray[np.unsignedinteger]:
+        with self._held.lock:
+            pieces = self._pieces("face_photo", self._wanted("faces"))
+        counts = [np.bincount(piece.data, minlength=LENGTH) for piece in pieces]
+        most = max((int(several.max()) for several in counts), default=0)
+        dtype = np.min_scalar_type(most)
+        return np.concatenate([several.astype(dtype) for several in counts]) if counts else np.empty(0, dtype)
 
     def holds(self, name: str, part: str) -> bool:
         """Whether `held` has this of the part as it is now."""
@@ -206,6 +233,12 @@ class Columns:
         made = make()
         self._held.whole[name] = (wanted, made)
         return made
+
+    def let_go(self, name: str) -> None:
+        """Free the memory of a column; who asks for it next has it read again."""
+        with self._held.lock:
+            self._held.whole.pop(name, None)
+            self._held.pieces.pop(name, None)
 
     def _wanted(self, part: str) -> list[tuple[int, int]]:
         """The stretches there are, with the version that a part has in each."""
@@ -277,6 +310,11 @@ _ONES = {"photos": "state", "faces": "face_photo", "statuses": "standing"}  # a 
 _ONE_OF_EACH = ", ".join(f"'{name}'" for name in _ONES.values())
 
 
+def _small(numbers: NDArray[np.int64], most: int) -> NDArray[np.signedinteger]:
+    """The numbers, of which none is above `most`, in 32 bits each where that is enough."""
+    return numbers.astype(np.int32) if most <= np.iinfo(np.int32).max else numbers
+
+
 def _joined(pieces: Sequence[Piece], dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.concatenate([piece.data for piece in pieces]) if pieces else np.empty(0, dtype)
 
@@ -306,9 +344,13 @@ def snapshot(catalog: Catalog) -> Iterator[Columns]:
         _store(catalog, columns)
 
 
-def versions(catalog: Catalog) -> frozenset[tuple[str, int, int]]:
-    """Part, number and version of each stretch: other ones once anything changed that searches read."""
-    return frozenset(map(tuple, catalog.connection.execute("SELECT part, stretch, version FROM column_versions")))
+def versions(catalog: Catalog, only: str | None = None) -> frozenset[tuple[str, int, int]]:
+    """Part, number and version of each stretch: other ones once anything changed that searches read.
+
+    With `only`, those of one part.
+    """
+    query = "SELECT part, stretch, version FROM column_versions WHERE part = coalesce(?, part)"
+    return frozenset(map(tuple, catalog.connection.execute(query, (only,))))
 
 
 def let_go(catalog: Catalog) -> None:

@@ -70,7 +70,7 @@ def matrix(catalog: Catalog, space: str) -> Matrix:
     Brought up to date first. An empty space gives shapes [0] and [0, 0].
     """
     stem = f"faces-{re.sub(r'[^A-Za-z0-9._-]', '_', space)}"
-    with _locked(catalog.cache / f"{stem}.lock"), _snapshot(catalog.connection) as db:
+    with _locked(catalog.cache / f"{stem}.lock"), catalog.snapshot() as db:
         held = _read(catalog.cache, stem, space)
         if held is None or not _prefix(db, held):
             held = _build(db, catalog.cache, stem, space)
@@ -105,19 +105,6 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Several reads that see one state of the database."""
-    if connection.in_transaction:
-        yield connection
-        return
-    connection.execute("BEGIN")
-    try:
-        yield connection
-    finally:
-        connection.rollback()
 
 
 def _read(folder: Path, stem: str, space: str) -> _Held | None:

@@ -40,14 +40,26 @@ class NewFace:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Faces that share a cluster and a subject. `example` is the face that shows the person best."""
+    """Faces that share a cluster and a subject.
+
+    `example` is the face that shows the person best, None where none was sought.
+    """
 
     cluster: int | None
     subject_id: int | None
     subject: str | None
     faces: int
     photos: int
-    example: int
+    example: int | None = None
+
+
+class Tally(NamedTuple):
+    """How many unmarked faces a cluster and a subject share, and in how many photographs."""
+
+    cluster: int | None
+    subject_id: int | None
+    faces: int
+    photos: int
 
 
 class Standing(NamedTuple):
@@ -331,6 +343,12 @@ def place(catalog: Catalog, face_ids: Iterable[int], cluster: int) -> None:
         )
 
 
+def clusters_of(catalog: Catalog, face_ids: Iterable[int]) -> set[int | None]:
+    """The clusters that these faces are in, None among them where one is in none."""
+    query = "SELECT DISTINCT cluster FROM faces WHERE id IN (SELECT value FROM json_each(?))"
+    return {row[0] for row in catalog.connection.execute(query, (_ids(face_ids),))}
+
+
 def main_cluster(catalog: Catalog, subject_id: int) -> int | None:
     """The cluster that holds most of a subject's faces."""
     row = catalog.connection.execute(
@@ -364,6 +382,22 @@ def groups(catalog: Catalog, *, unnamed: bool = False) -> list[Group]:
         Group(row["cluster"], row["subject_id"], row["name"], row["faces"], row["photos"], row["example"])
         for row in catalog.connection.execute(query)
     ]
+
+
+def tallies(catalog: Catalog, among: Iterable[tuple[int | None, int | None]] | None = None) -> Iterator[Tally]:
+    """The counts of `groups` alone, in no order; `among`: of these clusters and subjects, those that have faces."""
+    counts = "f.cluster, f.subject_id, count(*), count(DISTINCT f.photo_id) FROM faces f WHERE f.mark IS NULL"
+    if among is None:  # the plus keeps SQLite to an index that holds all that is asked for
+        yield from map(Tally._make, catalog.connection.execute(
+            f"SELECT {counts} AND coalesce(f.subject_id, f.cluster) IS NOT NULL GROUP BY +f.cluster, f.subject_id"
+        ))  # fmt: skip
+        return
+    for cluster, subject_id in among:
+        if cluster is None and subject_id is None:
+            continue
+        key = "f.cluster = ? AND +f.subject_id IS ?" if cluster is not None else "+f.cluster IS ? AND f.subject_id = ?"
+        query = f"SELECT {counts} AND {key} GROUP BY f.cluster, f.subject_id"
+        yield from map(Tally._make, catalog.connection.execute(query, (cluster, subject_id)))
 
 
 def standing(catalog: Catalog, space: str) -> Iterator[Standing]:

@@ -14,7 +14,6 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,7 +170,7 @@ def verify(catalog: Catalog) -> LedgerCheck:
     cut from the end of both, or a chain written anew in both, only show in a head noted elsewhere: a
     frozen cohort's, or what `ledger head` told before.
     """
-    with twin.locked(catalog.ledger_path), _snapshot(catalog):
+    with twin.locked(catalog.ledger_path), catalog.snapshot():
         chain = Chain()
         pending = catalog.connection.execute("SELECT seq FROM ledger_twin").fetchone()[0]
         lines = _lines(catalog.ledger_path)
@@ -313,19 +312,6 @@ def _catch_up(catalog: Catalog) -> None:
             f"the event is recorded, but {catalog.ledger_path} is not as Kyodaku wrote it",
             "see what is wrong: kyodaku ledger verify",
         )
-
-
-@contextmanager
-def _snapshot(catalog: Catalog) -> Iterator[None]:
-    """Read the database as it is at one moment."""
-    if catalog.connection.in_transaction:
-        yield
-        return
-    catalog.connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        catalog.connection.rollback()
 
 
 def _lines(path: Path) -> Iterator[bytes]:

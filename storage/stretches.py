@@ -172,5 +172,5 @@ def words_of(pieces: Iterable[Piece]) -> tuple[NDArray[Any], tuple[Word, ...]]:
     parts = []
     for piece in pieces:
         table = np.array([codes.setdefault(word, len(codes)) for word in piece.words])
-        parts.append(table.astype(np.uint16 if len(codes) <= 1 << 16 else np.uint32)[piece.data])
-    return np.concatenate(parts) if parts else np.empty(0, np.uint16), tuple(codes)
+        parts.append(table.astype(np.min_scalar_type(len(codes) - 1))[piece.data])
+    return np.concatenate(parts) if parts else np.empty(0, np.uint8), tuple(codes)

@@ -275,6 +275,27 @@ def test_pages_put_together_are_the_sorted_whole(
     assert query.find(catalog, "-iso:400", sort=sort, limit=5, after=10) == behind[place + 1 : place + 6]
 
 
+@pytest.mark.parametrize("few", [0, query_order._FEW])
+def test_photographs_far_apart_come_in_their_order_with_ids_of_any_size(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """Places are looked up so many at once; ids need 64 bits only where they are that large."""
+    monkeypatch.setattr(query_order, "_FEW", few)
+    monkeypatch.setattr(query_order, "_AT_ONCE", 3000)
+    fill(catalog)
+    for far in (1 << 20, 1 << 40):
+        with catalog.transaction() as db:
+            db.execute(
+                "INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode, iso, taken_at)"
+                " SELECT ?1, folder_id, zeroblob(?1 % 9), '/' || ?1, 1, 1, 1, ?1, 250, '2001-01-01'"
+                " FROM photos LIMIT 1",
+                (far,),
+            )
+        for sort in ("taken-", "iso", "path", "id-"):
+            expected = ordered([seen.photo for seen in read(catalog)], sort.removesuffix("-"), sort.endswith("-"))
+            assert list(query.ordered_ids(catalog, "", sort=sort)) == [photo.id for photo in expected]
+
+
 @pytest.mark.parametrize("field", ["iso", "path", "taken"])
 def test_an_order_that_is_held_is_the_one_of_the_rows_as_they_are(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, field: str

@@ -231,6 +231,42 @@ def test_only_the_stretch_that_changed_is_made_anew(catalog: Catalog) -> None:
         assert list(table.made) == [("photos", ids[5] >> stretches.BITS)]
 
 
+def test_a_column_that_was_let_go_is_read_again(catalog: Catalog) -> None:
+    spread(catalog)
+    list(columns.prepare(catalog))
+    with columns.snapshot(catalog) as table:
+        before = table.plain("taken")
+        table.let_go("taken")
+        assert table.plain("taken") is not before
+        assert table.plain("taken").tolist() == before.tolist()
+
+
+def test_faces_are_counted_as_they_are(catalog: Catalog) -> None:
+    ids = spread(catalog, 2)
+    found = [NewFace((0, 0, 9, 9), 0.9, np.zeros(2, np.float32))] * 300  # more than eight bits count
+    for number, photo in ((1, ids[0]), (300, ids[3]), (2, ids[3])):
+        faces.replace_faces(catalog, photo, found[:number], SPACE)
+        with columns.snapshot(catalog) as table:
+            counts = table.face_counts()
+            rows = catalog.connection.execute("SELECT photo_id, count(*) FROM faces GROUP BY 1").fetchall()
+            assert {int(table.ids[place]): counts[place] for place in np.flatnonzero(counts)} == dict(map(tuple, rows))
+            assert len(counts) == len(table.there)
+
+
+@pytest.mark.parametrize("last", [7, 2**31 - 1, 2**31, 2**62])
+def test_places_and_ids_lead_to_each_other(catalog: Catalog, last: int) -> None:
+    ids = np.array([*spread(catalog), last])
+    catalog.connection.execute(
+        "INSERT INTO photos(id, folder_id, name, path_text, size, mtime_ns, ctime_ns, inode)"
+        " VALUES (?, 1, x'61', '/a/a', 1, 1, 1, 0)",
+        (last,),
+    )
+    with columns.snapshot(catalog) as table:
+        assert table.ids_at(table.places(ids)).tolist() == ids.tolist()
+        assert table.ids[table.there].tolist() == sorted(ids.tolist())
+        assert table.id_type.itemsize == (4 if last < 2**31 else 8)
+
+
 def test_a_search_waits_for_nobody_who_writes(catalog: Catalog) -> None:
     spread(catalog)
     with open_catalog(catalog.folder) as writer, writer.transaction():
@@ -260,6 +296,7 @@ def test_a_million_words_keep_their_numbers() -> None:
     pieces = [stretches._coded(np.arange(4096), [f"{n}-{k}" for k in range(4096)]) for n in range(20)]
     assert pieces[0].data.dtype == np.uint16
     assert stretches._coded(np.arange(3), ["a", None, "b"]).data.dtype == np.uint8
+    assert stretches.words_of([stretches.Piece(np.array([1, 2], np.uint8), (None, "a", "b"))])[0].dtype == np.uint8
     codes, words = stretches.words_of(pieces)
     assert len(words) == 20 * 4096 + 1
     assert [words[code] for code in codes[[0, 4095, 4096, -1]]] == ["0-0", "0-4095", "1-0", "19-4095"]

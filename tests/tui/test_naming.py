@@ -221,6 +221,29 @@ async def test_a_list_that_is_asked_about_waits_with_what_changed_elsewhere(
         assert (room.listed[1, other.id].subject, whose(sample, 5)) == ("Somsak", {"Ann"})
 
 
+async def test_after_a_correction_the_list_is_put_in_order_and_not_counted_again(
+    app: KyodakuApp, settle: Settle, sample: Path
+) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        room = await entered(pilot, settle)
+        await pilot.press("w")
+        await settle(pilot)
+        await pilot.press("n", *"Ann", "enter")
+        as_left = room.entries
+        await room.changed()
+        assert room.entries is as_left, "what the correction did not move is as it was read first"
+        assert room.groups.count == 0
+        await pilot.press("u")
+        await settle(pilot)
+        as_left = room.entries
+        await room.changed()
+        assert (room.entries is as_left, room.groups.count) == (True, 1)
+        with open_catalog(sample) as catalog:
+            subjects.add(catalog, "Somsak", by="Chan")
+        await room.changed()
+        assert "Somsak" in room.names
+
+
 async def test_the_next_entry_without_a_name_is_found(app: KyodakuApp, settle: Settle) -> None:
     async with app.run_test(size=SIZE) as pilot:
         room = await entered(pilot, settle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,18 @@ async def test_number_keys_go_to_the_rooms_and_escape_comes_back(app: KyodakuApp
         await pilot.press("escape")
         assert isinstance(app.screen, Room)
         assert app.screen.ROOM == "models"
+
+
+async def test_what_rooms_are_made_of_is_not_looked_through_for_cycles_while_they_are_used(
+    app: KyodakuApp, settle: Settle
+) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert not any(found is app.screen for found in gc.get_objects())
+        await pilot.press("f2")
+        await settle(pilot)
+        assert not any(found is app.screen for found in gc.get_objects())
+    assert gc.get_freeze_count() == 0
 
 
 async def test_a_room_keeps_its_place(app: KyodakuApp, settle: Settle) -> None:

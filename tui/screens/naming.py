@@ -10,12 +10,13 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from core import people
+from core import entries, people
+from core.entries import Entries, Key
 from core.errors import KyodakuError
 from core.people import Belongs
 from storage import faces, subjects
@@ -27,7 +28,7 @@ from tui.screens.room import Room
 from tui.widgets.prompt import Prompt
 from tui.widgets.row_table import Cell, ListTable
 
-GroupKey = tuple[int | None, int | None]  # cluster, subject
+T = TypeVar("T")
 
 
 class Act(Protocol):
@@ -49,7 +50,8 @@ class NamingRoom(Room):
         super().__init__()
         self.prompt = Prompt(self.keys)
         self.names: list[str] = []  # of the people on record, in order
-        self.listed: dict[GroupKey, Group] = {}  # entries as they are now, by the key of their row
+        self.entries: Entries | None = None  # as they were read last, or as a correction left them
+        self.listed: dict[Key, Group] = {}  # those shown, as they are now, by the key of their row
         self.shown: dict[int, Face] = {}  # the faces of the entry under the cursor
         self._given = ""  # the name given last
 
@@ -59,7 +61,7 @@ class NamingRoom(Room):
             yield self.prompt
 
     @property
-    def groups(self) -> ListTable[GroupKey]:
+    def groups(self) -> ListTable[Key]:
         """The entries."""
         return self.query_one("#groups", ListTable)
 
@@ -87,6 +89,14 @@ class NamingRoom(Room):
     def face_cells(self, face: Face) -> tuple[Cell, ...]:
         """A face as the table writes it."""
         raise NotImplementedError
+
+    async def decide(self, work: Callable[[Catalog], T]) -> T:
+        """As any room: but what a correction moved is counted in the thread that writes, and nothing else."""
+        before = self.entries
+        if before is None:
+            return await super().decide(work)
+        done, self.entries = await self.desk.write(partial(entries.follow, before=before, act=work))
+        return done
 
     def why_not(self, name: str) -> str | None:
         group, face = self.group, self.face
@@ -124,7 +134,7 @@ class NamingRoom(Room):
         else:
             await self._name_group(*self._entry(), self._given)
 
-    def _entry(self) -> tuple[GroupKey, Group]:
+    def _entry(self) -> tuple[Key, Group]:
         """The entry under the cursor: what is asked is of it, whatever is listed by the time it is answered."""
         key, group = self.groups.key, self.group
         assert key is not None
@@ -151,7 +161,7 @@ class NamingRoom(Room):
                 return
         self.say("every entry below has a name")
 
-    async def _name_group(self, key: GroupKey, group: Group, name: str) -> bool:
+    async def _name_group(self, key: Key, group: Group, name: str) -> bool:
         cluster = group.cluster
         assert cluster is not None
         self._given = name
@@ -161,7 +171,7 @@ class NamingRoom(Room):
 
         return await self._correct(f"cluster {cluster} is {name}", act, partial(self._renamed, [key]))
 
-    async def _merge_group(self, key: GroupKey, group: Group, name: str) -> bool:
+    async def _merge_group(self, key: Key, group: Group, name: str) -> bool:
         """The other name stays. An entry without a name takes one that is on record: `name` makes new people."""
         folded = group.subject_id
         if folded is None:
@@ -195,7 +205,7 @@ class NamingRoom(Room):
             return done, subjects.get(catalog, done.subject) if done.done else None
 
         try:
-            done, person = await self.desk.write(work)
+            done, person = await self.decide(work)
         except KyodakuError as error:
             self.say(str(error), error=True)
             return False
@@ -217,7 +227,7 @@ class NamingRoom(Room):
         if await self.app.push_screen_wait(Confirm(f"{told}?", lines, yes="do it")):
             await self._correct(told, act, show, sure=True)
 
-    def _renamed(self, keys: list[GroupKey], person: Subject) -> None:
+    def _renamed(self, keys: list[Key], person: Subject) -> None:
         """The entries of these rows are this person's now."""
         for key in self.listed.keys() & set(keys):
             self.listed[key] = replace(self.listed[key], subject_id=person.id, subject=person.name)

@@ -13,7 +13,8 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from core import looks, people
+from core import entries, looks, people
+from core.entries import Entries, Key
 from core.errors import BadImage
 from core.portraits import portrait, sheet
 from storage import faces, photos, subjects
@@ -23,7 +24,7 @@ from storage.records import Face, FaceMark
 from storage.safe_text import display
 from tui import actions
 from tui.screens.dialogs import Answers, Field, Form
-from tui.screens.naming import GroupKey, NamingRoom
+from tui.screens.naming import NamingRoom
 from tui.terminal import Preview
 from tui.widgets.picture import Picture, fitted
 from tui.widgets.row_table import Cell, Column, ListTable, RowTable
@@ -42,13 +43,15 @@ class PeopleRoom(NamingRoom):
     def __init__(self) -> None:
         super().__init__()
         self._unnamed = False
+        self._filled: Entries | None = None  # what the list shows, all of it or
+        self._of_unnamed = False  # those alone that have no name
         self._of: Group | None = None  # the entry whose faces the right side shows
         self._paths: dict[int, str] = {}  # of their photographs
         self._told: dict[int, str] = {}  # of their ages
 
     def body(self) -> ComposeResult:
         with Vertical(classes="split"):
-            table: ListTable[GroupKey] = ListTable(
+            table: ListTable[Key] = ListTable(
                 [
                     Column("Who", 0),
                     Column("Faces", 6, right=True),
@@ -80,20 +83,21 @@ class PeopleRoom(NamingRoom):
 
     async def load(self) -> None:
         unnamed = self._unnamed
-        found, known = await self.desk.read(
-            lambda catalog: (people.listing(catalog, unnamed=unnamed), subjects.list_all(catalog))
-        )
-        self.names = sorted(subject.name for subject in known)
-        self.listed = {(group.cluster, group.subject_id): group for group in found}
+        self.entries = now = await self.desk.read(partial(entries.read, before=self.entries))
+        if now is self._filled and unnamed == self._of_unnamed:
+            return
+        self._filled, self._of_unnamed = now, unnamed
+        self.names = sorted(now.people.values())
+        self.listed = now.ordered(unnamed=unnamed)
         self.groups.fill([(key, self.group_cells(group)) for key, group in self.listed.items()])
-        self.place(f"{len(found):,} entries" + (" without a name" if unnamed else ""))
+        self.place(f"{len(self.listed):,} entries" + (" without a name" if unnamed else ""))
 
     async def changed(self) -> None:
         if self.prompt.before is None:  # the list stays as it is while it is asked about; the answer changes it
             await self.load()
 
     def do_refresh(self) -> None:
-        self._of = None
+        self._of = self.entries = None
         super().do_refresh()
 
     def group_cells(self, group: Group) -> tuple[Cell, ...]:
@@ -187,7 +191,7 @@ class PeopleRoom(NamingRoom):
             return
         self.kyodaku.pen = answers["by"]
         mark = FaceMark.NOT_A_FACE if answers["no_face"] else FaceMark.UNRECOGNISABLE
-        await self.desk.write(lambda catalog: people.ignore(catalog, face.id, mark, answers["why"], answers["by"]))
+        await self.decide(lambda catalog: people.ignore(catalog, face.id, mark, answers["why"], answers["by"]))
         self.say(f"face {face.id}: {mark}")
         await self.load()
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from rich.console import Group
 from rich.table import Table
@@ -22,6 +22,7 @@ from textual.worker import Worker
 
 from core import jobs
 from core.errors import KyodakuError
+from storage.catalog import Catalog
 from storage.safe_text import display
 from tui import actions
 from tui.desk import Desk
@@ -33,6 +34,8 @@ from tui.widgets.signs import SIGNS
 if TYPE_CHECKING:
     from core.decisions.undo import Undone
     from core.withdrawal import Settled
+
+T = TypeVar("T")
 
 REST_S = 0.15  # a cursor that has not moved for so long is looked from
 
@@ -232,7 +235,7 @@ class Room(Screen[None]):
 
     async def _turn(self, act: Callable[..., Undone], word: str) -> None:
         """Undo or redo; what would take models out of use for good is shown first."""
-        done = await self.desk.write(partial(act, sure=False))
+        done = await self.decide(partial(act, sure=False))
         if not done.done:
             self.ask(partial(self._ask_turn, act, word, done))
             return
@@ -242,10 +245,14 @@ class Room(Screen[None]):
     async def _ask_turn(self, act: Callable[..., Undone], word: str, foreseen: Undone) -> None:
         lines = [*foreseen.settled.lines(), "", "These models do not come back by themselves."]
         if await self.app.push_screen_wait(Confirm(f"{foreseen.told}: {word}?", lines, yes="do it")):
-            done = await self.desk.write(partial(act, sure=True))
+            done = await self.decide(partial(act, sure=True))
             await self.tell_settled(done.settled)
             self.say(f"{word}: {done.told}")
             await self.turned(done)
+
+    async def decide(self, work: Callable[[Catalog], T]) -> T:
+        """Do `work`, which makes or turns a decision: rooms that keep what decisions change may follow it."""
+        return await self.desk.write(work)
 
     async def turned(self, done: Undone) -> None:  # noqa: ARG002 # rooms with a cursor ask of it
         """A decision was undone or done again: show it."""
