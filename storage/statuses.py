@@ -114,6 +114,15 @@ def any_due(catalog: Catalog, at: datetime) -> bool:
     return catalog.connection.execute(f"{_DUE} LIMIT 1", (to_text(at),)).fetchone() is not None
 
 
+def next_due(catalog: Catalog) -> datetime | None:
+    """The instant from which time alone may have changed a photograph's statuses; None where it never will."""
+    row = catalog.connection.execute(
+        "SELECT until FROM standings WHERE until IS NOT NULL"
+        " AND EXISTS (SELECT 1 FROM photo_standing WHERE standing = standings.id) ORDER BY until LIMIT 1"
+    ).fetchone()
+    return None if row is None else from_text(row[0])
+
+
 def note_due(catalog: Catalog, at: datetime, limit: int) -> int:
     """Note at most `limit` photographs, of which time alone may have changed something by `at`; how many."""
     with catalog.transaction() as db:

@@ -7,6 +7,7 @@ import gc
 import signal
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -113,6 +114,7 @@ class KyodakuApp(Host):
         self._settling = False
         self._waited_for = ""  # the room of which the first load holds keys back
         self._job = ""  # the job that runs, for the status line
+        self._due: datetime | None = None  # when time alone may change photographs' statuses
         self._before: list[str] = []
         self.animation_level = "none"
         self.failure: Exception | None = None  # why it could not be opened
@@ -201,6 +203,7 @@ class KyodakuApp(Host):
             settled = await self.desk.tidy(partial(_refresh_statuses, self.desk.go_on))
         finally:
             self._settling = False
+        self._due = await self.desk.read(_next_due)
         if settled and isinstance(self.screen, Room):
             self.screen.begin(self.screen.changed, group="load")
 
@@ -216,7 +219,8 @@ class KyodakuApp(Host):
         if room.ROOM not in self._entered:
             self._entered.add(room.ROOM)
             room.begin(partial(self._load_first, room), group="load")
-        elif seen != self._version:
+        elif seen != self._version or _is_past(room.until):
+            room.until = None  # once: the room says anew until when
             room.begin(room.changed, group="load")
 
     async def _load_first(self, room: Room) -> None:
@@ -241,16 +245,28 @@ class KyodakuApp(Host):
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
 
     async def look(self) -> None:
-        """Has anyone (a job, the command line, this app) changed the catalog? Then read it again."""
+        """Has anyone (a job, the command line, this app) changed the catalog, or time what it says? Read it again."""
         version = await self.desk.version()
         changed, self._version = self._version != version, version
         if changed:
-            self._job = await self.desk.read(job_line)
+            self._job, self._due = await self.desk.read(lambda catalog: (job_line(catalog), _next_due(catalog)))
+        if _is_past(self._due):
+            self.settle_statuses()  # which is a change of the catalog, and seen as one
         room = self.screen
         if isinstance(room, Room):
-            if changed:
+            if changed or _is_past(room.until):
                 self.entered(room)
             await room.ticked()
+
+
+def _next_due(catalog: Catalog) -> datetime | None:
+    from storage import statuses  # loads numpy
+
+    return statuses.next_due(catalog)
+
+
+def _is_past(instant: datetime | None) -> bool:
+    return instant is not None and instant <= datetime.now(UTC)
 
 
 def _finish_left_over(catalog: Catalog) -> None:

@@ -55,15 +55,20 @@ def due(people: Iterable[Standing], ends: Ends) -> list[Standing]:
     return [pair for *_, pair in sorted(asked, key=lambda one: (one[0], str(one[1] or ""), one[2]))]
 
 
-def standings(catalog: Catalog) -> list[Standing]:
-    """Everyone on record with the status for each purpose at this moment, by name."""
+def standings(catalog: Catalog) -> tuple[list[Standing], datetime | None]:
+    """Everyone on record with the status for each purpose at this moment, by name; and from when on time alone may
+    have changed one.
+    """
     everyone = subjects.list_all(catalog)
     events = ledger.events_of_many(catalog, [subject.uid for subject in everyone])
     now = ledger.instant(catalog)
-    return [
-        (subject, {p: consent.person_ruling(subject, events[subject.uid], p, now).status for p in Purpose})
+    rulings = [
+        (subject, {p: consent.person_ruling(subject, events[subject.uid], p, now) for p in Purpose})
         for subject in everyone
     ]
+    turns = (ruling.until for _, by_purpose in rulings for ruling in by_purpose.values() if ruling.until is not None)
+    found = [(subject, {p: ruling.status for p, ruling in by_purpose.items()}) for subject, by_purpose in rulings]
+    return found, min(turns, default=None)
 
 
 def person_cells(subject: Subject, statuses: dict[Purpose, Status], ends: Ends | None = None) -> Sequence[Cell]:

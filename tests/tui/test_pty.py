@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from benchmarks import big_catalog
-from core import listing, tagging
-from storage import decisions, photos
+from core import cohort, listing, tagging
+from core.consent_actions import grant
+from core.statuses import refresh
+from storage import decisions, photos, statuses
 from storage.catalog import open_catalog
-from storage.records import Rights
+from storage.records import CohortRules, Purpose, Rights
 from tests.tui.terminal_driver import Terminal
 
 STEPS = 8
@@ -139,6 +142,39 @@ def test_a_change_made_elsewhere_comes_by_itself(sample: Path) -> None:
         with open_catalog(sample) as catalog:
             tagging.set_rights(catalog, [58], Rights.MINE, "Chan")  # the third row: nobody is seen
         terminal.wait_for("granted")
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [("\x1bOP", "expired"), ("\x1bOR", "train-composite: expired"), ("\x1bOS", "the grant of train-composite ended")],
+    ids=["Archive", "Consent", "Cohorts"],
+)
+def test_what_the_clock_alone_ends_is_seen_when_it_ends(sample: Path, key: str, shown: str) -> None:
+    """A grant that ends while the app shows it: nobody writes then, and nobody presses a key."""
+    with open_catalog(sample) as catalog:
+        cohort.create(catalog, "friends", 'subject:"Noy Vongsa"', CohortRules(Purpose.TRAIN_COMPOSITE, min_subjects=1))
+    with Terminal(sample) as terminal:
+        terminal.wait_for("60 photographs")
+        terminal.type(key)
+        terminal.settle()
+        with open_catalog(sample) as catalog:
+            ends = datetime.now(UTC) + timedelta(seconds=2.5)
+            grant(catalog, ["Noy Vongsa"], [Purpose.TRAIN_COMPOSITE], by="Chan", valid_until=ends)
+        terminal.wait_for(shown)
+        terminal.settle(1.5)
+        assert terminal.settle(1.5) == 0, "at rest again"
+
+
+def test_the_next_instant_at_which_time_changes_a_status_is_told(sample: Path) -> None:
+    with open_catalog(sample) as catalog:
+        eighteen = statuses.next_due(catalog)  # of the one who was born in 2010
+        assert eighteen is not None
+        assert eighteen.year == 2028
+        ends = datetime.now(UTC) + timedelta(days=1)
+        grant(catalog, ["Noy Vongsa"], [Purpose.PRINT], by="Chan", valid_until=ends)
+        assert statuses.next_due(catalog) == ends
+        refresh(catalog, ends)
+        assert statuses.next_due(catalog) == eighteen
 
 
 @pytest.mark.slow

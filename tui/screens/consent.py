@@ -84,7 +84,7 @@ class ConsentRoom(Room):
         self.set_focus(self.table)
 
     async def load(self) -> None:
-        found = await self.desk.read(standings)
+        found, self.until = await self.desk.read(standings)
         if self._ends is not None:
             self._ends = await self.desk.read(ending)
         self._people = {subject.id: (subject, statuses) for subject, statuses in found}

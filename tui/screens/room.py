@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
@@ -70,6 +71,7 @@ class Room(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.until: datetime | None = None  # from when on time alone may have changed what is shown of people
         self.status = StatusLine()
         self.keys = KeyLine(self.ROOM, self.why_not)
         self._rest: Timer | None = None
