@@ -18,6 +18,7 @@ from textual.widgets import Static
 from core import cohort as cohorts
 from core import query
 from core.errors import BadQuery, KyodakuError
+from core.selection import Exclusion
 from core.training import sheet
 from storage.catalog import Catalog
 from storage.records import TRAIN_PURPOSES, Cohort, CohortRules, GroupRule, Purpose
@@ -40,6 +41,8 @@ class CohortsRoom(Room):
     DEFAULT_CSS = """
     CohortsRoom #summary { height: 1fr; }
     CohortsRoom #summary Static { height: auto; }
+    CohortsRoom.-narrow .list { height: 2fr; }
+    CohortsRoom.-narrow .pane { height: 3fr; }
     CohortsRoom #sheet { display: none; }
     CohortsRoom .-sheet #sheet { display: block; }
     CohortsRoom .-sheet #summary, CohortsRoom .-sheet #excluded { display: none; }
@@ -51,6 +54,7 @@ class CohortsRoom(Room):
         self._page: int | None = None  # of the sheet that is shown
         self._pages = 0
         self._drawn: str | None = None  # the cohort that it is of
+        self._excluded: Sequence[Exclusion] = ()  # from the cohort, as they are listed
         self._grounds: Hashable = None  # what the explanation shown rests on
 
     def body(self) -> ComposeResult:
@@ -106,6 +110,13 @@ class CohortsRoom(Room):
         self._grounds = None
         super().do_refresh()
 
+    @on(RowTable.Moved, "#excluded")
+    def _at_excluded(self, event: RowTable.Moved) -> None:
+        """The column may be too narrow for the reason; the line below is not."""
+        if event.table.has_focus and self._excluded:
+            one = self._excluded[event.table.cursor]
+            self.say(f"photograph {one.photo}{f', {one.subject}' if one.subject else ''}: {one.reason}")
+
     @on(RowTable.Moved, "#cohorts")
     def _moved(self) -> None:
         if self.table.key != self._drawn:
@@ -122,11 +133,13 @@ class CohortsRoom(Room):
         cohort = self.cohort
         if cohort is None:
             summary.update("")
+            self._excluded = ()
             excluded.fill([])
             return
         summary.update(Text("looking at every photograph of the search …", style="dim"))
         told = await self.desk.read(lambda catalog: cohorts.explain(catalog, cohort.name, pictures=False))
         summary.update(summary_of(cohort, told))
+        self._excluded = told.excluded
         excluded.fill(
             [(place, (str(one.photo), one.subject or "", one.reason)) for place, one in enumerate(told.excluded)]
         )
@@ -184,7 +197,11 @@ class CohortsRoom(Room):
 
     async def do_photos(self) -> None:
         assert self.cohort is not None
-        await self.kyodaku.show_photos(self.cohort.query)
+        excluded: ListTable[int] = self.query_one("#excluded", ListTable)
+        if excluded.has_focus and self._excluded:
+            await self.kyodaku.show_photos(f"id:{self._excluded[excluded.cursor].photo}")
+        else:
+            await self.kyodaku.show_photos(self.cohort.query)
 
     def do_create(self) -> None:
         self.ask(self._create)
@@ -230,8 +247,7 @@ class CohortsRoom(Room):
             Confirm(
                 f"Freeze {cohort.name}?",
                 [
-                    f"{len(told.included):,} pictures of {len(told.subjects):,} people; "
-                    f"{len(told.excluded):,} are left out.",
+                    f"{told_of(told)}; {len(told.excluded):,} are left out.",
                     "Consent is looked at again whenever they are read for training.",
                 ],
                 yes="freeze",
@@ -253,7 +269,7 @@ def page_of(
 
 def _freeze(name: str, catalog: Catalog) -> str:
     frozen = cohorts.freeze(catalog, name)
-    return f"{name}: {frozen.photos:,} pictures of {frozen.subjects:,} people under {frozen.merkle_root[:16]}…"
+    return f"{name}: {frozen.photos:,} photographs of {frozen.subjects:,} people under {frozen.merkle_root[:16]}…"
 
 
 PURPOSES = sorted(TRAIN_PURPOSES)
@@ -287,11 +303,18 @@ def cohort_cells(cohort: Cohort) -> Sequence[Cell]:
     return cohort.name, cohort.rules.purpose, state, cohort.query
 
 
+def told_of(told: cohorts.Explanation) -> str:
+    """How much would train, of how many; a photograph of several people is a picture of each."""
+    pictures, people = sum(told.subjects.values()), len(told.subjects)
+    seen_in = "" if pictures == len(told.included) else f", cut from {len(told.included):,} photographs"
+    return f"{pictures:,} pictures of {people:,} people{seen_in}"
+
+
 def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     """Rules, who is in with how many pictures, and the reasons why others are not, counted."""
     rules = cohort.rules
     text = Text().append(display(cohort.name) + "\n", style="bold")
-    text.append(f"now {len(told.included):,} pictures of {len(told.subjects):,} people", style="bold")
+    text.append(f"now {told_of(told)}", style="bold")
     text.append(f", as if of {told.effective_subjects:.1f} in balance; {len(told.excluded):,} left out\n")
     if cohort.tainted:
         text.append("A withdrawal reached it: freeze it again.\n", style="bold")
