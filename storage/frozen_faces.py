@@ -37,12 +37,15 @@ class Beside(NamedTuple):
 
 
 def beside(catalog: Catalog, *, face_ids: Iterable[int] | None = None, subject_id: int | None = None) -> list[Beside]:
-    """Frozen pictures, not of these faces or of a subject's, but of the photographs they are in; no marked faces."""
+    """Frozen pictures of other people, not of these faces or of a subject's, but of the photographs they are in.
+
+    Marked faces are left out, and faces of whom the picture is frozen as: it is theirs, however often it shows them.
+    """
     db = catalog.connection
     if db.execute("SELECT 1 FROM cohort_items LIMIT 1").fetchone() is None:
         return []
     among, asked = _asked(face_ids, subject_id)
-    sql = _FROZEN.format(among=among, also=_HERE, others="f.mark IS NULL")
+    sql = _FROZEN.format(among=among, also=_HERE, others="i.subject_id IS NOT f.subject_id AND f.mark IS NULL")
     return [near for near, same in _frozen(db, sql, asked) if not same]
 
 
@@ -68,7 +71,8 @@ def _asked(face_ids: Iterable[int] | None, subject_id: int | None) -> tuple[str,
 
 
 _HERE = "UNION SELECT a.id, i.cohort_id, i.leaf FROM asked a JOIN cohort_items i ON i.photo_id = a.id"
-_ELSEWHERE = "i.photo_id <> p.id AND "
+# In the photograph itself a face is known by its row, while that is there.
+_BY_PLACE = "(i.photo_id <> p.id OR g.id IS NULL) AND "
 # The contents of a photograph are its own and its RAWs'. What is frozen of another one that shares any is of a copy.
 _FROZEN = """
     WITH asked AS (SELECT DISTINCT f.photo_id AS id FROM faces f WHERE {among}),
@@ -94,8 +98,8 @@ _FROZEN = """
 
 
 def _same_in_copies(db: sqlite3.Connection, among: str, asked: int | str | None) -> set[Held]:
-    """What is held of the same faces in copies of their photographs."""
-    sql = _FROZEN.format(among=among, also="", others=_ELSEWHERE + _OTHERS)
+    """What is held of the same faces in copies of their photographs, or where the frozen face's row is gone."""
+    sql = _FROZEN.format(among=among, also="", others=_BY_PLACE + _OTHERS)
     return {near.held for near, same in _frozen(db, sql, asked) if same}
 
 
@@ -108,7 +112,7 @@ def _frozen(db: sqlite3.Connection, sql: str, asked: int | str | None) -> Iterat
         face = (round(x0 * scale[0]), round(y0 * scale[1]), round(x1 * scale[0]), round(y1 * scale[1]))
         frozen = None if boxes[0] is None else (boxes[0], boxes[1], boxes[2], boxes[3])
         cut, covered = _box(json.loads(crop)), tuple(map(_box, json.loads(masks)))
-        yield Beside(Held(cohort_id, subject_id), face, cut, covered), _is_same(face, frozen, cut)
+        yield Beside(Held(cohort_id, subject_id), face, cut, covered), _is_same(face, frozen, cut, covered)
 
 
 def _box(corners: list[int]) -> Box:
@@ -116,9 +120,14 @@ def _box(corners: list[int]) -> Box:
     return x0, y0, x1, y1
 
 
-def _is_same(face: Box, frozen: Box | None, crop: Box) -> bool:
-    """Whether these are one face of one content; where the frozen one's row is gone, what lies in its crop is."""
+def _is_same(face: Box, frozen: Box | None, crop: Box, masks: Iterable[Box]) -> bool:
+    """Whether these are one face of one content; where the frozen one's row is gone, what its crop shows is."""
     if frozen is not None:
         return overlap(face, frozen) >= SAME_FACE_IOU
+    return _holds_middle(crop, face) and not any(_holds_middle(mask, face) for mask in masks)
+
+
+def _holds_middle(box: Box, face: Box) -> bool:
+    """Whether a box holds the middle of a face."""
     across, down = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2
-    return crop[0] <= across <= crop[2] and crop[1] <= down <= crop[3]
+    return box[0] <= across <= box[2] and box[1] <= down <= box[3]

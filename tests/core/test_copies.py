@@ -128,6 +128,49 @@ def test_a_withdrawal_reaches_pictures_of_others_that_show_the_person(catalog: C
     assert (done.cohorts, done.quarantined) == (["c"], [three.loras[0]])
 
 
+def test_a_second_face_of_the_same_person_takes_nothing_out(catalog: Catalog, three: Composite) -> None:
+    """Such as one in a mirror: she is asked already."""
+    other = beside(catalog, three.people[0], NEAR, FaceMark.UNRECOGNISABLE)
+    faces.assign(catalog, [other], three.people[0].id, by_person=True)
+    assert people.ignore(catalog, other, None, "it is she", "me").settled == withdrawal.NOTHING
+
+
+def found_anew(catalog: Catalog, person: Subject, box: Box) -> int:
+    """A face in a photograph that the person's LoRA was trained on, whose own face another detector does not find."""
+    photo, own = trained(catalog, person), faces.of_subject(catalog, person.id)[0]
+    with catalog.transaction() as db:
+        db.execute("UPDATE faces SET assigned_by_person = 0 WHERE id = ?", (own.id,))
+    faces.replace_faces(catalog, photo.id, [NewFace(box, 0.99, np.zeros(4, dtype=np.float32))], "another")
+    (face,) = faces.of_photo(catalog, photo.id)
+    assert face.id != own.id
+    return face.id
+
+
+def test_a_face_in_the_place_of_one_that_is_gone_takes_out_what_that_trained(
+    catalog: Catalog, three: Composite
+) -> None:
+    face = found_anew(catalog, three.people[0], NEAR)
+    adult(catalog, "Bea")
+    assert people.assign(catalog, face, "Bea").settled.quarantined == [three.loras[0]]
+
+
+def test_a_withdrawal_reaches_a_face_in_the_place_of_one_that_is_gone(catalog: Catalog, three: Composite) -> None:
+    face = found_anew(catalog, three.people[0], NEAR)
+    faces.assign(catalog, [face], adult(catalog, "Bea").id, by_person=True)
+    done = withdrawal.withdraw(catalog, "Bea", [Purpose.TRAIN_COMPOSITE], by="me")
+    assert (done.cohorts, done.quarantined) == (["c"], [three.loras[0]])
+
+
+def test_a_face_that_was_masked_does_not_stand_in_the_place_of_one_that_is_gone(
+    catalog: Catalog, three: Composite
+) -> None:
+    face = found_anew(catalog, three.people[0], NEAR)
+    with catalog.transaction() as db:
+        db.execute("UPDATE cohort_items SET masks = ?", (f"[{list(NEAR)}]",))
+    adult(catalog, "Bea")
+    assert people.assign(catalog, face, "Bea").settled == withdrawal.NOTHING
+
+
 def test_a_face_that_counts_again_in_a_copy_takes_out_what_shows_it(catalog: Catalog, three: Composite) -> None:
     face = copy_of(catalog, trained(catalog, three.people[0]), NEAR)
     faces.set_mark(catalog, [face], FaceMark.UNRECOGNISABLE)
