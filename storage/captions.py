@@ -25,15 +25,24 @@ _FOLDED = """
 
 def of_pictures(catalog: Catalog, pictures: Iterable[PictureKey]) -> dict[PictureKey, str]:
     """The captions of these pictures; those that have none of their own are left out."""
-    wanted = set(pictures)
+    return {picture: caption for picture, _, caption in _stored(catalog, set(pictures))}
+
+
+def behind(catalog: Catalog, pictures: Iterable[PictureKey]) -> dict[PictureKey, str]:
+    """What `of_pictures` goes by, as it was written: under the record of then, where that was merged since."""
+    return {(photo, record): caption for (photo, _), record, caption in _stored(catalog, set(pictures))}
+
+
+def _stored(catalog: Catalog, wanted: set[PictureKey]) -> list[tuple[PictureKey, int, str]]:
+    """Captions with the picture and the record that each was written of; those written of the picture come last."""
     rows = catalog.connection.execute(
-        _FOLDED + "SELECT c.photo_id, n.into_id, c.caption, 0 AS own FROM captions c"
+        _FOLDED + "SELECT c.photo_id, n.into_id, c.subject_id, c.caption, 0 AS own FROM captions c"
         " JOIN now n ON n.subject_id = c.subject_id WHERE c.photo_id IN (SELECT value FROM json_each(?1))"
-        " UNION ALL SELECT photo_id, subject_id, caption, 1 FROM captions"
-        " WHERE photo_id IN (SELECT value FROM json_each(?1)) ORDER BY own",
+        " UNION ALL SELECT photo_id, subject_id, subject_id, caption, 1 FROM captions"
+        " WHERE photo_id IN (SELECT value FROM json_each(?1)) ORDER BY own, 3",
         (json.dumps(sorted({photo_id for photo_id, _ in wanted})),),
     )
-    return {(row[0], row[1]): row[2] for row in rows if (row[0], row[1]) in wanted}
+    return [((row[0], row[1]), row[2], row[3]) for row in rows if (row[0], row[1]) in wanted]
 
 
 def put(catalog: Catalog, captions: Mapping[PictureKey, str | None]) -> None:

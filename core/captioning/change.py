@@ -66,9 +66,12 @@ def write(catalog: Catalog, new: Mapping[PictureKey, str | None], told: str, *, 
         was = captions.of_pictures(catalog, new)
         changed = {key: caption for key, caption in new.items() if was.get(key) != caption}
         if changed and not dry_run:
+            given = {key: caption for key, caption in changed.items() if caption is not None}
+            gone = captions.behind(catalog, changed.keys() - given.keys())
             captions.put(catalog, changed)
-            rows = [(*key, was.get(key), caption) for key, caption in changed.items()]
-            people = {subject_id for _, subject_id in changed}
+            rows = [(*key, was.get(key), caption) for key, caption in given.items()]
+            rows += [(*key, caption, None) for key, caption in gone.items()]
+            people = {subject_id for _, subject_id, _, _ in rows}
             noting.note(catalog, DecisionKind.CAPTIONS, f"{_of(len(changed))} {told}", {"rows": rows}, people)
     return Changed(told, len(new), changed)
 

@@ -13,7 +13,7 @@ from core.captioning.edits import Edit
 from core.decisions import undo
 from core.errors import ConsentLost, PromptRefused, Refused
 from core.training.recipe import Recipe
-from storage import captions, decisions, photos
+from storage import captions, decisions, photos, subjects
 from storage.catalog import Catalog
 from storage.photos import ScanBatch
 from storage.records import CohortItem, CohortRules, DecisionKind, Purpose
@@ -109,3 +109,21 @@ def test_another_picture_under_the_name_has_no_caption(catalog: Catalog, items: 
     photo = photos.get(catalog, items[0].photo_id)
     photos.apply_scan(catalog, ScanBatch(changed=[replace(photo, content_hash="f" * 64)]))
     assert len(captions.of_pictures(catalog, [(one.photo_id, one.subject_id) for one in items])) == 3
+
+
+def test_a_merged_records_caption_that_was_given_up_comes_back_to_that_record(
+    catalog: Catalog, items: list[CohortItem]
+) -> None:
+    """So that it is there when the merge is undone too."""
+    (photo, ann), ben = (items[0].photo_id, items[0].subject_id), items[-1].subject_id
+    captions.put(catalog, {(photo, ann): "{trigger}, hat"})
+    subjects.fold(catalog, ann, ben)
+    change.write(catalog, {(photo, ben): None}, "as the recipe")
+    assert captions.of_pictures(catalog, [(photo, ben)]) == {}
+    undo.undo(catalog)
+    assert captions.of_pictures(catalog, [(photo, ben)]) == {(photo, ben): "{trigger}, hat"}
+    undo.redo(catalog)
+    assert captions.of_pictures(catalog, [(photo, ben)]) == {}
+    undo.undo(catalog)
+    subjects.unfold(catalog, ann)
+    assert captions.of_pictures(catalog, [(photo, ann), (photo, ben)]) == {(photo, ann): "{trigger}, hat"}
