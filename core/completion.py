@@ -48,23 +48,25 @@ def offer(catalog: Catalog, text: str, at: int) -> Offer:
 def completions(text: str, names: Sequence[str]) -> list[str]:
     """The names that begin with `text`, then those of which a later word does; case does not count."""
     begun = text.strip().casefold()
-    whole = [name for name in names if name.casefold().startswith(begun)]
-    later = [
-        name
-        for name in names
-        if name not in whole and any(word.startswith(begun) for word in name.casefold().split()[1:])
-    ]
+    whole, later = [], []
+    for name in names:
+        folded = name.casefold()
+        if folded.startswith(begun):
+            whole.append(name)
+        elif any(word.startswith(begun) for word in folded.split()[1:]):
+            later.append(name)
     return whole + later
 
 
 def _start_of_term(before: str) -> int:
     """Where the term that is being typed begins, behind a `-` of its own; quotes hold blanks."""
-    start, quoted = 0, False
+    start, quoted, escaped = 0, False, False
     for place, letter in enumerate(before):
-        if letter == '"' and before[place - 1 : place] != "\\":
+        if letter == '"' and not escaped:
             quoted = not quoted
         elif not quoted and (letter.isspace() or letter in "()" or (letter == "-" and place == start)):
             start = place + 1
+        escaped = quoted and letter == "\\" and not escaped
     return start
 
 

@@ -64,6 +64,8 @@ def term(name: str, value: Word) -> str | None:
     text = display(str(value))
     if name in _BARE:
         return f"{name}:{text}"
+    if "*" in text:  # stands for anything, in quotes too
+        return None
     whole = "" if name == "subject" else "="
     return f"{name}:{whole}{in_quotes(text)}"
 

@@ -44,7 +44,7 @@ def parse(text: str) -> Expr:
 
 
 def in_quotes(text: str) -> str:
-    """A text as a search writes it that takes every letter of it as it is."""
+    """A text as a search writes it that takes its letters as they are; only `*` stands for anything in quotes too."""
     inside = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{inside}"'
 

@@ -54,6 +54,7 @@ def held(catalog: Catalog) -> Catalog:
         ("format:he", ["format:heif", "format:heic"]),
         ("iso:a", ["iso:any"]),
         ("iso:4", []),
+        ('lens:"a \\\\" camera:cano', ['camera:"Canon EOS R5"', "camera:Canonet"]),
         ("nothing:", []),
     ],
 )

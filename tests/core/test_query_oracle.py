@@ -378,6 +378,7 @@ def test_a_facet_of_any_letters_is_asked_for_as_it_is(catalog: Catalog) -> None:
         term = facets.term("camera", word)
         assert term is not None
         assert [photo.camera for photo in query.find(catalog, facets.narrowed("", term))] == [word]
+    assert facets.term("camera", wild[-1]) is None, "it would ask for all"
 
 
 def test_a_person_seen_twice_in_a_photograph_counts_once(catalog: Catalog) -> None:
