@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,6 @@ class Config:
     preview: str = "auto"
     picture_kb: int | None = None
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-SETTINGS = {one.name: None for one in fields(Config)}
-"""What the file may say, in the order of the help."""
 
 
 def path() -> Path:
