@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from pathlib import Path
 
+from textual.app import App
 from textual.widgets import Input, Static
 
+from core import query
 from core.completion import Offer
 from storage import photos
 from storage.catalog import open_catalog
@@ -208,3 +211,27 @@ def test_the_menu_keeps_what_is_chosen_in_view() -> None:
         line = menu(offer, place, 60)
         assert f"word{place:02}" in line.plain
         assert line.cell_len <= 60
+
+
+async def test_enter_behind_a_turn_waits_for_what_it_counts() -> None:
+    gate = asyncio.Event()
+
+    async def counted(facet: str) -> tuple[int, list[query.Facet]]:
+        if facet == "month":
+            await gate.wait()
+        return 3, [query.Facet(2019 if facet == "year" else 7, 3)]
+
+    answers: list[tuple[str, str] | None] = []
+    asked: App[None] = App()
+    async with asked.run_test() as pilot:
+        dialog = Narrowing("", "year", counted)
+        await asked.push_screen(dialog, answers.append)
+        await pilot.pause()
+        dialog.action_turn(1)
+        narrowing = asyncio.create_task(dialog.action_narrow(False))
+        await pilot.pause()
+        assert not answers
+        gate.set()
+        await narrowing
+        await pilot.pause()
+        assert answers == [("month:7", "month")]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from textual.widgets import Input
 
 from core import consent_actions
+from storage import faces, subjects
 from storage.catalog import open_catalog
 from storage.records import Event, EventKind, Purpose
 from tests.tui.conftest import PEOPLE, Settle
 from tui.app import KyodakuApp
 from tui.consent_record import event_line
+from tui.screens.archive import ArchiveRoom
 from tui.screens.consent import ConsentRoom
+from tui.screens.people import PeopleRoom
 
 
 def names(room: ConsentRoom) -> list[str]:
@@ -73,3 +77,26 @@ def test_an_event_without_a_purpose_names_none() -> None:
     assert f"{EventKind.AGE}, by Chan" in event_line(age)
     grant = Event(0, at, EventKind.GRANT, "0" * 32, (Purpose.PRINT, Purpose.PUBLISH))
     assert event_line(grant).endswith("grant print, publish")
+
+
+async def test_a_name_of_any_letters_is_asked_for_as_it_is(app: KyodakuApp, settle: Settle, sample: Path) -> None:
+    """From Consent, and from an entry of People."""
+    name = 'Ann "Nan" Lee'
+    with open_catalog(sample) as catalog:
+        person = subjects.get(catalog, PEOPLE[0])
+        subjects.edit(catalog, replace(person, name=name), by="Chan")
+        photographs = len(faces.photos_of_subject(catalog, person.id))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("f3", "slash", *"nan", "enter", "o")
+        await settle(pilot)
+        assert isinstance(app.screen, ArchiveRoom)
+        assert (app.screen.text, app.screen.table.count) == ('subject:"Ann \\"Nan\\" Lee"', photographs)
+        await pilot.press("f2")
+        await settle(pilot)
+        people = app.screen
+        assert isinstance(people, PeopleRoom)
+        people.groups.go_to(next(key for key, group in people.listed.items() if group.subject == name))
+        await pilot.press("o")
+        await settle(pilot)
+        assert isinstance(app.screen, ArchiveRoom)
+        assert app.screen.table.count == photographs

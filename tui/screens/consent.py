@@ -17,6 +17,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
 from core import consent_actions, jobs, tagging, withdrawal
+from core.query_language import in_quotes
 from storage import faces, subjects
 from storage.catalog import Catalog
 from storage.records import Job, Purpose, Status, Subject
@@ -201,7 +202,7 @@ class ConsentRoom(Room):
 
     async def do_photos(self) -> None:
         assert self.subject is not None
-        await self.kyodaku.show_photos(f'subject:"{self.subject.name}"')
+        await self.kyodaku.show_photos(f"subject:{in_quotes(self.subject.name)}")
 
     def do_grant(self) -> None:
         self.ask(self._grant)

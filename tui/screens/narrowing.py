@@ -75,7 +75,7 @@ class Narrowing(Dialog[tuple[str, str] | None]):
         self._begin()
 
     def _begin(self) -> None:
-        _: Worker[None] = self.run_worker(self._count, exclusive=True)
+        self._counting: Worker[None] = self.run_worker(self._count, exclusive=True)
 
     async def _count(self) -> None:
         facet = self._facet
@@ -97,7 +97,8 @@ class Narrowing(Dialog[tuple[str, str] | None]):
         self._facet = FACETS[(FACETS.index(self._facet) + step) % len(FACETS)]
         self._begin()
 
-    def action_narrow(self, without: bool) -> None:
+    async def action_narrow(self, without: bool) -> None:
+        await self._counting.wait()  # a key typed behind one that turns is for what will be shown
         term = self.table.key
         if term is not None:
             self.dismiss((facets.narrowed(self._text, term, without=without), self._facet))

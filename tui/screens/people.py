@@ -17,6 +17,7 @@ from core import entries, looks, people
 from core.entries import Entries, Key
 from core.errors import BadImage
 from core.portraits import portrait, sheet
+from core.query_language import in_quotes
 from storage import faces, photos, subjects
 from storage.catalog import Catalog
 from storage.faces import Group
@@ -203,7 +204,7 @@ class PeopleRoom(NamingRoom):
         group = self.group
         assert group is not None
         await self.kyodaku.show_photos(
-            f'subject:"{group.subject}"' if group.subject is not None else f"cluster:{group.cluster}"
+            f"subject:{in_quotes(group.subject)}" if group.subject is not None else f"cluster:{group.cluster}"
         )
 
     def do_back(self) -> None:
