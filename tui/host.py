@@ -13,6 +13,7 @@ from textual import events
 from textual.app import App
 from textual.message import Message
 
+from core.counted import counted
 from storage.records import Face
 from tui import registers, terminal
 from tui.desk import Desk
@@ -147,7 +148,7 @@ class Host(App[None]):
             return
         name, keys = self.registers.end()
         await self.desk.write(partial(registers.keep, name, keys))
-        self.says(f"@{name} plays {len(keys):,} keys" if keys else f"@{name} is empty now")
+        self.says(f"@{name} plays {counted(len(keys), 'key')}" if keys else f"@{name} is empty now")
         self.show_open()
 
     async def _name_register(self, key: events.Key) -> None:

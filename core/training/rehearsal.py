@@ -10,6 +10,7 @@ from typing import Any
 
 from core import base_model
 from core.base_model import devices_of
+from core.counted import counted
 from core.training import memory, needs
 from core.training.loop import ask, recipe_of, require_base, split_of
 from core.training.memory import Memory
@@ -43,9 +44,9 @@ class Rehearsal:
         turned = "without" if self.gradient_checkpointing else "with"
         room = "" if self.disk.total <= self.free else ": too little"
         return [
-            f"{len(self.models)} models: {', '.join(self.models)}",
-            f"of {self.pictures} pictures of {self.people} people, whose consent is in force now",
-            f"{self.steps} steps each, {now.learned:,} numbers learn, at a rate of {self.lr:g}",
+            f"{counted(len(self.models), 'model')}: {', '.join(self.models)}",
+            f"of {counted(self.pictures, 'picture')} of {counted(self.people, 'person')}, consent in force now",
+            f"{counted(self.steps, 'step')} each, {now.learned:,} numbers learn, at a rate of {self.lr:g}",
             f"memory on {', '.join(self.devices)}: about {_gb(now.total)} at most: weights {_gb(now.weights)}, "
             f"optimiser and copies {_gb(now.kept)}, a step {_gb(now.step)}; "
             f"{turned} gradient_checkpointing {_gb(other.total)}",

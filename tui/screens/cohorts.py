@@ -17,6 +17,7 @@ from textual.widgets import Static
 
 from core import cohort as cohorts
 from core import query
+from core.counted import counted
 from core.errors import BadQuery, KyodakuError
 from core.training import sheet
 from storage.catalog import Catalog
@@ -100,7 +101,7 @@ class CohortsRoom(Room):
         elif grounds != self._grounds:
             self.moved()  # the cohort is explained anew; where only a job got on it need not be
         self._grounds = grounds
-        self.place(f"{len(found):,} cohorts")
+        self.place(counted(len(found), "cohort"))
 
     def do_refresh(self) -> None:
         self._grounds = None
@@ -230,8 +231,8 @@ class CohortsRoom(Room):
             Confirm(
                 f"Freeze {cohort.name}?",
                 [
-                    f"{len(told.included):,} pictures of {len(told.subjects):,} people; "
-                    f"{len(told.excluded):,} are left out.",
+                    f"{counted(len(told.included), 'picture')} of {counted(len(told.subjects), 'person')}; "
+                    f"{len(told.excluded):,} left out.",
                     "Consent is looked at again whenever they are read for training.",
                 ],
                 yes="freeze",
@@ -253,7 +254,8 @@ def page_of(
 
 def _freeze(name: str, catalog: Catalog) -> str:
     frozen = cohorts.freeze(catalog, name)
-    return f"{name}: {frozen.photos:,} pictures of {frozen.subjects:,} people under {frozen.merkle_root[:16]}…"
+    pictures, people = counted(frozen.photos, "picture"), counted(frozen.subjects, "person")
+    return f"{name}: {pictures} of {people} under {frozen.merkle_root[:16]}…"
 
 
 PURPOSES = sorted(TRAIN_PURPOSES)
@@ -291,12 +293,18 @@ def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     """Rules, who is in with how many pictures, and the reasons why others are not, counted."""
     rules = cohort.rules
     text = Text().append(display(cohort.name) + "\n", style="bold")
-    text.append(f"now {len(told.included):,} pictures of {len(told.subjects):,} people", style="bold")
+    text.append(
+        f"now {counted(len(told.included), 'picture')} of {counted(len(told.subjects), 'person')}", style="bold"
+    )
     text.append(f", as if of {told.effective_subjects:.1f} in balance; {len(told.excluded):,} left out\n")
     if cohort.tainted:
         text.append("A withdrawal reached it: freeze it again.\n", style="bold")
     text.append(display(cohort.query or "every photograph") + "\n")
-    limits = [f"for {rules.purpose}", f"group pictures: {rules.group}", f"at least {rules.min_subjects} people"]
+    limits = [
+        f"for {rules.purpose}",
+        f"group pictures: {rules.group}",
+        f"at least {counted(rules.min_subjects, 'person')}",
+    ]
     if rules.per_subject:
         limits.append(f"at most {rules.per_subject} of each")
     if rules.max_share < 1:
@@ -309,7 +317,7 @@ def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     for name, count in ordered[:MOST_PEOPLE]:
         text.append(display(f"  {count:>5}  {name}") + "\n")
     if len(ordered) > MOST_PEOPLE:
-        text.append(f"         and {len(ordered) - MOST_PEOPLE} more people\n", style="dim")
+        text.append(f"         and {counted(len(ordered) - MOST_PEOPLE, 'other')}\n", style="dim")
     if told.not_compared:
         text.append(f"{told.not_compared:,} of them not compared yet: kyodaku similar find\n", style="dim")
     reasons = Counter(one.general for one in told.excluded)

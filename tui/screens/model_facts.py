@@ -9,6 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from core import models
+from core.counted import counted
 from storage import artifacts, generated, subjects
 from storage.catalog import Catalog
 from storage.records import Model
@@ -37,7 +38,7 @@ def facts(model: Model, catalog: Catalog) -> tuple[Text, list[Path]]:
         text.append(f"  {display(line)}\n")
     shares = artifacts.shares_of(catalog, model.id)
     names = subjects.get_many(catalog, shares)
-    text.append(f"\n{len(shares):,} people in it\n", style="bold")
+    text.append(f"\n{counted(len(shares), 'person')} in it\n", style="bold")
     ordered = sorted(shares.items(), key=lambda pair: (-pair[1], names[pair[0]].name))
     for number, share in ordered[:MOST_PEOPLE]:
         text.append(display(f"  {share:>6.1%}  {names[number].name}") + "\n")
@@ -58,7 +59,9 @@ def audit_lines(catalog: Catalog, model: Model) -> list[str]:
     lines = [f"verdict: {found['verdict']}", *found["why"]]
     if found["model_hash"] != model.content_hash:
         lines = ["the audit is of other weights than these: audit it again", *lines]
-    lines.append(f"{found['faces']} faces in {found['images']} pictures, {found['rate']:.1%} like someone")
+    lines.append(
+        f"{counted(found['faces'], 'face')} in {counted(found['images'], 'picture')}, {found['rate']:.1%} like someone"
+    )
     lines.append(f"no more than {found['upper_bound95']:.1%} would be (95 %)")
     lines += [f"nearest: {one['subject']} at distance {one['distance']:.3f}" for one in found["nearest"][:3]]
     lines += [f"unchecked: {found['unchecked']}"] if found.get("unchecked") else []

@@ -20,6 +20,7 @@ from textual.widgets import Static
 
 from core import jobs, models
 from core.composition import LORAS
+from core.counted import counted
 from core.errors import JobFailed, KyodakuError
 from core.merging import job as merging
 from storage import artifacts
@@ -110,7 +111,7 @@ class ModelsRoom(Room):
             self._marks = {key: None for key in self._marks if key in fresh and why_no_lora(fresh[key]) is None}
             self.table.fill([(model.id, model_cells(model, people)) for model, people in found])
         under_way = [f"job {job.id}, {job.kind}: {job.progress:.0%}" for job in making if job.state in UNDER_WAY]
-        self.place(", ".join([f"{len(found):,} models", *under_way]))
+        self.place(", ".join([f"{counted(len(found), 'model')}", *under_way]))
         for job in making:
             if job.id in self._asked and job.state not in UNDER_WAY:
                 self._asked.remove(job.id)
@@ -242,7 +243,7 @@ class ModelsRoom(Room):
         told = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
         await self._make(
             "merge",
-            f"Average {len(names):,} LoRA{'' if len(names) == 1 else 's'}",
+            f"Average {counted(len(names), 'LoRA')}",
             model_forms.AVERAGE,
             partial(model_forms.averaging, names),
             about=[told, await self.desk.read(partial(model_forms.outlook, merging.AskedAverage(names, "")))],
@@ -333,7 +334,7 @@ def ending(job: Job, result: Mapping[str, Any]) -> tuple[str, str | None]:
         return f"{model} is made", model
     if job.kind == "generate":
         withheld = f", {len(result['withheld'])} withheld" if result["withheld"] else ""
-        return f"{len(result['images'])} pictures of {model}{withheld}", model
+        return f"{counted(len(result['images']), 'picture')} of {model}{withheld}", model
     if job.kind == "audit":
         return f"{model}: {result['verdict']}", model
     made = ", ".join(result["remade"]) or "nothing"
