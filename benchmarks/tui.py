@@ -9,6 +9,7 @@ names catalogs that `benchmarks.big_catalog` made before, one for each scale; th
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -46,6 +47,7 @@ def main() -> None:
             else:
                 with big_catalog.build(folder, scale) as catalog:
                     query.prepare(catalog)  # as `kyodaku index` does at its end
+            os.sync()  # no key waits for the disk to take the copy
             folders.append(folder)
             rows = list(measure(folder, scale, given.keys))
             show(f"the app, {scale:,} photographs", rows)

@@ -74,19 +74,21 @@ class Lineage:
 
     def lines(self) -> list[str]:
         """For a person to read: one a model, as a tree."""
-        return [f"{self.name}: {self._told()}", *self._below("")]
+        return [self.told, *self._below("")]
 
     def _below(self, indent: str) -> Iterator[str]:
         for number, one in enumerate(self.inputs, 1):
             last = number == len(self.inputs)
-            weight = "" if one.weight is None else f" x {one.weight:g}"
-            yield f"{indent}{'└─' if last else '├─'} {one.share:.1%} {one.name}{weight}: {one._told()}"
+            yield f"{indent}{'└─' if last else '├─'} {one.share:.1%} {one.told}"
             yield from one._below(f"{indent}{'   ' if last else '│  '}")
 
-    def _told(self) -> str:
+    @property
+    def told(self) -> str:
+        """The model by itself: its name, weight and kind, whose it is, and its cohort."""
+        weight = "" if self.weight is None else f" x {self.weight:g}"
         source = f", cohort {self.cohort}" if self.cohort else ""
         state = "" if self.state is ModelState.OK else f", {self.state}"
-        return f"{self.kind}, {self.person or flat_shares(self.shares)}{source}{state}"
+        return f"{self.name}{weight}: {self.kind}, {self.person or flat_shares(self.shares)}{source}{state}"
 
 
 def flat_shares(shares: Sequence[float]) -> str:

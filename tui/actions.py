@@ -108,6 +108,7 @@ REGISTRY: tuple[Action, ...] = (
     ),
     Action("consent", "add", ("a",), "add person", "Add a person of whom there is no face yet."),
     Action("consent", "age", ("b",), "age", "Record a birth date, or who attests that the person is an adult."),
+    Action("consent", "due", ("d",), "due", "Show only whose consent has ended or ends soon, or everyone."),
     Action("consent", "search", ("slash",), "search", "Show only people whose name holds these letters."),
     Action("consent", "photos", ("o",), "photographs", "Show the person's photographs in the archive."),
     # Cohorts
@@ -115,7 +116,7 @@ REGISTRY: tuple[Action, ...] = (
     Action("cohorts", "freeze", ("f",), "freeze", "Fix the exact pictures under a Merkle root."),
     Action("cohorts", "sheet", ("s",), "sheet", "Draw what trains, as it is cut, page by page; Esc ends it."),
     Action("cohorts", "captions", ("t", "enter"), "captions", "Show what its pictures are called, and change it."),
-    Action("cohorts", "photos", ("o",), "photographs", "Show the cohort's search in the archive."),
+    Action("cohorts", "photos", ("o",), "photographs", "Show the cohort's photographs, or the one left out."),
     # Captions
     Action("captions", "write", ("e", "enter"), "write", "Write the caption by hand; {place} and the like count."),
     Action("captions", "add", ("t",), "tag", "Add a tag at the end; the period adds it again with one key."),

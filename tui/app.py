@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tui.screens.captions import CaptionsRoom
     from tui.screens.people import PeopleRoom
 
+FIRST_LOAD_S = 1.0  # keys wait no longer for a room that is shown for the first time
 TICK_S = 1.0  # how often the catalog is asked whether another process changed it
 
 
@@ -111,6 +112,7 @@ class KyodakuApp(Host):
         self._seen: dict[str, int | None] = {}  # the version of the catalog that each room shows
         self._entered: set[str] = set()
         self._settling = False
+        self._waited_for = ""  # the room of which the first load holds keys back
         self._job = ""  # the job that runs, for the status line
         self._due: datetime | None = None  # when time alone may change photographs' statuses
         self._before: list[str] = []
@@ -161,6 +163,10 @@ class KyodakuApp(Host):
     async def go(self, room: str) -> None:
         if room != self.current_mode:
             self._before.append(self.current_mode)
+            if room not in self._entered:  # what is typed behind it is for what the room will show
+                self._waited_for = room
+                self.hold_keys()
+                self.set_timer(FIRST_LOAD_S, partial(self._is_there, room))
             await self.switch_mode(room)
 
     def back(self) -> None:
@@ -222,8 +228,17 @@ class KyodakuApp(Host):
         if self._version is None:
             self._version = await self.desk.version()
         self._seen[room.ROOM] = self._version
-        await room.load()
+        try:
+            await room.load()
+        finally:
+            self._is_there(room.ROOM)
         gc.freeze()  # what a room is made of stays: to look through it for cycles again took 60 ms of a key's time
+
+    def _is_there(self, room: str) -> None:
+        """Keys wait for this room no longer."""
+        if self._waited_for == room:
+            self._waited_for = ""
+            self.release_keys()
 
     def next_theme(self) -> None:
         names = [theme.name for theme in THEMES]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from rich.text import Text
 
-from core import consent
+from core import consent, consent_actions
 from storage import ledger, subjects
 from storage.catalog import Catalog
 from storage.records import Event, Purpose, Status, Subject
@@ -26,10 +26,33 @@ SHORT = {
 Standing = tuple[Subject, dict[Purpose, Status]]
 
 
-def columns_for(purpose: Purpose) -> list[Column]:
-    """The table's columns; the one of the purpose that y and n are about stands out."""
+DUE_DAYS = 90  # ahead
+Ends = dict[str, datetime]
+"""When the next grant of a person's ends, by name."""
+
+
+def columns_for(purpose: Purpose, ends: Ends | None = None) -> list[Column]:
+    """The table's columns; the one of the purpose that y and n are about stands out. With `ends`, those are shown."""
     said = [Column(SHORT[one].upper() if one is purpose else SHORT[one], 5) for one in Purpose]
-    return [Column("Who", 0), Column("Born", 10, optional=1), *said]
+    return [Column("Who", 0), Column("Born", 10, optional=1) if ends is None else Column("Ends", 10), *said]
+
+
+def ending(catalog: Catalog) -> Ends:
+    """Of whom a grant in force ends within `DUE_DAYS`, and when the first of them does."""
+    found: Ends = {}
+    for one in consent_actions.due(catalog, timedelta(days=DUE_DAYS)):
+        found.setdefault(one.subject, one.until)
+    return found
+
+
+def due(people: Iterable[Standing], ends: Ends) -> list[Standing]:
+    """Of these people whom to ask anew: first those of whom a grant has ended, then those of whom one ends soonest."""
+    asked = [
+        (Status.EXPIRED not in statuses.values(), ends.get(subject.name), subject.name, (subject, statuses))
+        for subject, statuses in people
+        if Status.EXPIRED in statuses.values() or subject.name in ends
+    ]
+    return [pair for *_, pair in sorted(asked, key=lambda one: (one[0], str(one[1] or ""), one[2]))]
 
 
 def standings(catalog: Catalog) -> tuple[list[Standing], datetime | None]:
@@ -48,12 +71,15 @@ def standings(catalog: Catalog) -> tuple[list[Standing], datetime | None]:
     return found, min(turns, default=None)
 
 
-def person_cells(subject: Subject, statuses: dict[Purpose, Status]) -> Sequence[Cell]:
-    """A person as the table writes it: one sign for each purpose."""
+def person_cells(subject: Subject, statuses: dict[Purpose, Status], ends: Ends | None = None) -> Sequence[Cell]:
+    """A person as the table writes it: one sign for each purpose. With `ends`, when it ends in the place of the age."""
+    signs = [(f"  {SIGNS[statuses[p]]}", ROLES[statuses[p]]) for p in Purpose]
+    if ends is not None:
+        end = ends.get(subject.name)
+        return subject.name, f"{end.astimezone():%Y-%m-%d}" if end else ("ended", "warn"), *signs
     born: Cell = ("minor", "bad") if subject.minor else (str(subject.born) if subject.born else "")
     if not born and subject.adult_attested_by:
         born = ("adult", "dim")
-    signs = [(f"  {SIGNS[statuses[p]]}", ROLES[statuses[p]]) for p in Purpose]
     return subject.name, born, *signs
 
 
@@ -91,9 +117,9 @@ def age_lines(subject: Subject) -> list[str]:
 
 def event_line(event: Event) -> str:
     """An event of the ledger in a line."""
-    what = ", ".join(event.purposes)
+    what = "".join(f" {purpose}," for purpose in event.purposes).rstrip(",")
     until = f" until {event.valid_until.astimezone():%Y-%m-%d}" if event.valid_until else ""
     by = f", by {event.by}" if event.by else ""
     evidence = f", evidence {event.evidence[:12]}…" if event.evidence else ""
     note = f": {event.note}" if event.note else ""
-    return f"{event.at.astimezone():%Y-%m-%d %H:%M} {event.kind} {what}{until}{by}{evidence}{note}"
+    return f"{event.at.astimezone():%Y-%m-%d %H:%M} {event.kind}{what}{until}{by}{evidence}{note}"

@@ -8,15 +8,20 @@ from __future__ import annotations
 from collections import deque
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from textual import events
 from textual.app import App
+from textual.dom import DOMNode
 from textual.message import Message
+from textual.screen import Screen
 
 from core.counted import counted
 from storage.records import Face
 from tui import registers, terminal
 from tui.desk import Desk
+
+LAPS = 2  # the second is behind what the key itself sent up, such as that a line was entered
 
 
 class Host(App[None]):
@@ -35,6 +40,9 @@ class Host(App[None]):
         self._typed: deque[events.Key] = deque()
         self._held = False
         self._passing = False  # a key is on its way through widgets
+        self._way: DOMNode = self  # which way that is
+        self._laps = 0  # to go on it
+        self._within: Screen[Any] | None = None  # the screen that it is on
 
     # What the app does for its rooms
 
@@ -91,12 +99,15 @@ class Host(App[None]):
 
         Else keys that come in one packet would all go to the widget that had the keyboard when the first came.
         """
-        widget = self.focused or self.screen
+        self._way, self._laps, self._within = self.focused or self.screen, LAPS, self.screen
         await super().on_event(key)
         if key.is_forwarded:
-            self._passing = widget.post_message(self.KeyPassed())  # goes the key's way, behind it
+            self._passing = self._way.post_message(self.KeyPassed())  # goes the key's way, behind it
 
     async def on_host_key_passed(self) -> None:
+        self._laps -= 1
+        if self._laps > 0 and self._way.post_message(self.KeyPassed()):
+            return
         self._passing = False
         await self._handle_keys()
 
@@ -130,8 +141,9 @@ class Host(App[None]):
         self.pass_keys()
 
     def pass_keys(self) -> None:
-        """What a key was on its way through is gone: go on with the next."""
-        self._passing = False
+        """Another screen is shown: what a key was on its way through is gone, so go on with the next."""
+        if self._within is not self.screen:
+            self._passing = False
         self.call_later(self._handle_keys)
 
     # Registers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 
 from textual.widgets import Input, Static
@@ -12,6 +13,7 @@ from storage.catalog import open_catalog
 from storage.records import Purpose
 from tests.tui.conftest import Settle
 from tui.app import KyodakuApp
+from tui.reasons import reason
 from tui.screens.archive import ArchiveRoom
 from tui.screens.dialogs import Reading
 from tui.screens.narrowing import Narrowing
@@ -51,6 +53,15 @@ async def test_a_search_narrows_as_it_is_typed_and_escape_takes_it_back(app: Kyo
         await pilot.press("escape")
         await settle(pilot)
         assert room(app).table.count == 60
+
+
+async def test_rows_and_the_reason_of_the_first_are_shown_at_once(app: KyodakuApp, settle: Settle) -> None:
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        table, line = room(app).table, room(app).reason
+        rows = [row for place in range(60) if (row := table.row(place)) and reason(row, table.purpose) != line.reason]
+        table.show_ids(array("q", [rows[0].photo.id]), rows[:1])
+        assert line.reason == reason(rows[0], table.purpose)
 
 
 async def test_a_search_that_can_not_be_understood_is_told_in_place(app: KyodakuApp, settle: Settle) -> None:

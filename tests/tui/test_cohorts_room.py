@@ -9,16 +9,19 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from core import consent_actions
 from storage import catalog as catalogs
-from storage import jobs
+from storage import jobs, subjects
 from storage.catalog import open_catalog
 from storage.records import Purpose
 from tests import small_archive
 from tests.tui.conftest import Settle
 from tui.app import KyodakuApp
+from tui.screens.archive import ArchiveRoom
 from tui.screens.cohorts import CohortsRoom
 from tui.terminal import Preview
 from tui.widgets.picture import Picture
+from tui.widgets.row_table import ListTable
 
 
 @pytest.fixture
@@ -111,3 +114,25 @@ async def test_a_cohort_is_explained_anew_only_when_what_it_rests_on_has_changed
         assert room._rest is not waits
         await settle(pilot)
         assert "now 12 pictures of 2 people" in str(shown.content)
+
+
+async def test_what_was_left_out_tells_its_whole_reason_and_its_photograph(
+    room_app: KyodakuApp, settle: Settle, folder: Path
+) -> None:
+    with open_catalog(folder) as catalog:
+        gone = subjects.list_all(catalog)[0]
+        consent_actions.refuse(catalog, [gone.id], [Purpose.TRAIN_COMPOSITE], by="Chan", remake=False)
+    async with room_app.run_test(size=(100, 40)) as pilot:
+        room = await entered(pilot, settle)
+        room.table.go_to("all")
+        await settle(pilot)
+        await pilot.press("tab", "tab", "end")
+        await settle(pilot)
+        excluded = room.query_one("#excluded", ListTable)
+        assert excluded.has_focus
+        number, _, reason = excluded.cells(excluded.cursor)
+        assert str(reason) in room.status.message
+        await pilot.press("o")
+        await settle(pilot)
+        assert isinstance(room_app.screen, ArchiveRoom)
+        assert room_app.screen.text == f"id:{number}"

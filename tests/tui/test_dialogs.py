@@ -49,3 +49,17 @@ def test_keys_of_one_packet_go_to_one_line_after_the_other(sample: Path) -> None
     with open_catalog(sample, readonly=True) as catalog:
         added = [one for one in subjects.list_all(catalog) if one.name.startswith("Boun")]
     assert [(one.name, str(one.born)) for one in added] == [("Boun Mee", "1990-01-31")]
+
+
+def test_a_key_behind_a_search_of_one_packet_is_for_the_table(sample: Path) -> None:
+    """In a room that is entered by the same packet too."""
+    with Terminal(sample) as terminal:
+        terminal.wait_for("60 photographs")
+        terminal.type("/name:IMG_0058\rp")
+        terminal.wait_for("statuses shown are those for")
+        terminal.type("\x1bOR/noy\rx")
+        terminal.wait_for("What does Noy Vongsa")
+        terminal.type("\x1b")
+        terminal.settle()
+        terminal.type("Q")
+        assert terminal.wait_end() == 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -62,6 +64,13 @@ def fill(form: object, **answers: str) -> None:
     assert isinstance(form, Form)
     for name, value in answers.items():
         form.query_one(f"#field-{name}", Input).value = value
+
+
+def read(room: ModelsRoom) -> str:
+    """What is told of the model under the cursor, on lines as long as they are."""
+    written = StringIO()
+    Console(file=written, width=300).print(room.query_one("#facts Static", Static).content)
+    return written.getvalue()
 
 
 async def refused(pilot: Pilot[None], settle: Settle) -> str:
@@ -132,7 +141,7 @@ async def test_marked_loras_are_averaged_as_a_job(
         assert room.status.message == "mean is made"
         assert room.model is not None
         assert room.model.name == "mean"
-        shown = str(room.query_one("#facts Static", Static).content)
+        shown = read(room)
         assert f"─ 33.3% {three.loras[2]} x 1: lora" in shown, "its lineage, as a tree"
         assert room.why_not("mark") is None, "an average is a LoRA too"
 
@@ -228,9 +237,8 @@ async def test_the_newest_sheet_is_shown_with_what_it_is(
     (audit / "report.json").write_text(json.dumps(report))
     async with room_app.run_test(size=(140, 40)) as pilot:
         room = await entered(pilot, settle)
-        shown = room.query_one("#facts Static", Static)
-        assert "picture 1 of 2: from the audit" in str(shown.content)
-        assert "verdict: nobody" in str(shown.content)
+        assert "picture 1 of 2: from the audit" in read(room)
+        assert "verdict: nobody" in read(room)
         await pilot.press("s")
         await settle(pilot)
-        assert "picture 2 of 2: drawn by job 7: 000000.png" in str(shown.content)
+        assert "picture 2 of 2: drawn by job 7: 000000.png" in read(room)

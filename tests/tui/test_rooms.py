@@ -168,17 +168,20 @@ async def test_a_withdrawal_shows_its_reach_and_does_nothing_without_a_yes(
 async def test_jobs_are_listed_with_their_log(app: KyodakuApp, settle: Settle, sample: Path) -> None:
     with open_catalog(sample) as catalog:
         job = jobs.add(catalog, "train", {"cohort": "friends"}, datetime(2026, 1, 1, tzinfo=UTC))
-        jobs.log_path(catalog, job.id).write_bytes(b"step 1\rstep 2\nloss 0.1 \x1b[31mred\n")
+        jobs.log_path(catalog, job.id).write_bytes(b"step 1\rstep 2\nloss 0.1 \x1b[31mred\n" + b"more\n" * 90)
         jobs.ended(catalog, job.id, JobState.FAILED, datetime(2026, 1, 2, tzinfo=UTC), note="the disk is full")
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("f7")
         await settle(pilot)
         room = app.screen
         assert isinstance(room, JobsRoom)
-        told = str(room.query_one("#log", Static).content)
+        told = str(room.query_one("#log Static", Static).content)
         assert "step 2" in told
         assert "step 1" not in told, "a line written over is shown as it ended"
         assert "\\x1b[31mred" in told
+        log = room.query_one("#log")
+        assert log.scroll_offset.y == log.max_scroll_y > 0, "what it wrote last is in view"
+        assert "the disk is full" in str(room.query_one("#asked Static", Static).content)
         await pilot.press("x")
         assert room.status.message == f"job {job.id} is failed"
 

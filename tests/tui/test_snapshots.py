@@ -80,8 +80,12 @@ def test_room(
     assert snap_compare(app, run_before=look, terminal_size=size)
 
 
-@pytest.mark.parametrize(("room", "key"), [("archive", "question_mark"), ("consent", "Y"), ("cohorts", "c")])
-def test_dialog(room: str, key: str, app: KyodakuApp, settle: Settle, snap_compare: Compare) -> None:
+@pytest.mark.parametrize(
+    ("room", "key"), [("archive", "question_mark"), ("consent", "Y"), ("cohorts", "c"), ("jobs", "x")]
+)
+def test_dialog(room: str, key: str, furnished: Path, app: KyodakuApp, settle: Settle, snap_compare: Compare) -> None:
+    assert app.desk.folder == furnished
+
     async def look(pilot: Pilot[None]) -> None:
         await settle(pilot)
         await pilot.press(next(f"f{info.key}" for info in actions.ROOMS if info.name == room))

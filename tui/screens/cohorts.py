@@ -19,6 +19,7 @@ from core import cohort as cohorts
 from core import query
 from core.counted import counted
 from core.errors import BadQuery, KyodakuError
+from core.selection import Exclusion
 from core.training import sheet
 from storage.catalog import Catalog
 from storage.records import TRAIN_PURPOSES, Cohort, CohortRules, GroupRule, Purpose
@@ -41,6 +42,8 @@ class CohortsRoom(Room):
     DEFAULT_CSS = """
     CohortsRoom #summary { height: 1fr; }
     CohortsRoom #summary Static { height: auto; }
+    CohortsRoom.-narrow .list { height: 2fr; }
+    CohortsRoom.-narrow .pane { height: 3fr; }
     CohortsRoom #sheet { display: none; }
     CohortsRoom .-sheet #sheet { display: block; }
     CohortsRoom .-sheet #summary, CohortsRoom .-sheet #excluded { display: none; }
@@ -52,6 +55,7 @@ class CohortsRoom(Room):
         self._page: int | None = None  # of the sheet that is shown
         self._pages = 0
         self._drawn: str | None = None  # the cohort that it is of
+        self._excluded: Sequence[Exclusion] = ()  # from the cohort, as they are listed
         self._grounds: Hashable = None  # what the explanation shown rests on
 
     def body(self) -> ComposeResult:
@@ -107,6 +111,13 @@ class CohortsRoom(Room):
         self._grounds = None
         super().do_refresh()
 
+    @on(RowTable.Moved, "#excluded")
+    def _at_excluded(self, event: RowTable.Moved) -> None:
+        """The column may be too narrow for the reason; the line below is not."""
+        if event.table.has_focus and self._excluded:
+            one = self._excluded[event.table.cursor]
+            self.say(f"photograph {one.photo}{f', {one.subject}' if one.subject else ''}: {one.reason}")
+
     @on(RowTable.Moved, "#cohorts")
     def _moved(self) -> None:
         if self.table.key != self._drawn:
@@ -123,11 +134,13 @@ class CohortsRoom(Room):
         cohort = self.cohort
         if cohort is None:
             summary.update("")
+            self._excluded = ()
             excluded.fill([])
             return
         summary.update(Text("looking at every photograph of the search …", style="dim"))
         told = await self.desk.read(lambda catalog: cohorts.explain(catalog, cohort.name, pictures=False))
         summary.update(summary_of(cohort, told))
+        self._excluded = told.excluded
         excluded.fill(
             [(place, (str(one.photo), one.subject or "", one.reason)) for place, one in enumerate(told.excluded)]
         )
@@ -185,7 +198,11 @@ class CohortsRoom(Room):
 
     async def do_photos(self) -> None:
         assert self.cohort is not None
-        await self.kyodaku.show_photos(self.cohort.query)
+        excluded: ListTable[int] = self.query_one("#excluded", ListTable)
+        if excluded.has_focus and self._excluded:
+            await self.kyodaku.show_photos(f"id:{self._excluded[excluded.cursor].photo}")
+        else:
+            await self.kyodaku.show_photos(self.cohort.query)
 
     def do_create(self) -> None:
         self.ask(self._create)
@@ -231,8 +248,7 @@ class CohortsRoom(Room):
             Confirm(
                 f"Freeze {cohort.name}?",
                 [
-                    f"{counted(len(told.included), 'picture')} of {counted(len(told.subjects), 'person')}; "
-                    f"{len(told.excluded):,} left out.",
+                    f"{told_of(told)}; {len(told.excluded):,} left out.",
                     "Consent is looked at again whenever they are read for training.",
                 ],
                 yes="freeze",
@@ -254,8 +270,8 @@ def page_of(
 
 def _freeze(name: str, catalog: Catalog) -> str:
     frozen = cohorts.freeze(catalog, name)
-    pictures, people = counted(frozen.photos, "picture"), counted(frozen.subjects, "person")
-    return f"{name}: {pictures} of {people} under {frozen.merkle_root[:16]}…"
+    photographs, people = counted(frozen.photos, "photograph"), counted(frozen.subjects, "person")
+    return f"{name}: {photographs} of {people} under {frozen.merkle_root[:16]}…"
 
 
 PURPOSES = sorted(TRAIN_PURPOSES)
@@ -289,13 +305,18 @@ def cohort_cells(cohort: Cohort) -> Sequence[Cell]:
     return cohort.name, cohort.rules.purpose, state, cohort.query
 
 
+def told_of(told: cohorts.Explanation) -> str:
+    """How much would train, of how many; a photograph of several people is a picture of each."""
+    pictures, photographs = sum(told.subjects.values()), len(told.included)
+    seen_in = "" if pictures == photographs else f", cut from {counted(photographs, 'photograph')}"
+    return f"{counted(pictures, 'picture')} of {counted(len(told.subjects), 'person')}{seen_in}"
+
+
 def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     """Rules, who is in with how many pictures, and the reasons why others are not, counted."""
     rules = cohort.rules
     text = Text().append(display(cohort.name) + "\n", style="bold")
-    text.append(
-        f"now {counted(len(told.included), 'picture')} of {counted(len(told.subjects), 'person')}", style="bold"
-    )
+    text.append(f"now {told_of(told)}", style="bold")
     text.append(f", as if of {told.effective_subjects:.1f} in balance; {len(told.excluded):,} left out\n")
     if cohort.tainted:
         text.append("A withdrawal reached it: freeze it again.\n", style="bold")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -23,12 +23,15 @@ from storage.catalog import Catalog
 from storage.records import Job, Purpose, Status, Subject
 from storage.safe_text import display
 from tui import actions
-from tui.consent_record import Standing, columns_for, person_cells, record, standings
-from tui.screens.dialogs import Answers, Confirm, Field, Form, Reading
+from tui.consent_record import DUE_DAYS, Ends, Standing, columns_for, due, ending, person_cells, record, standings
+from tui.screens.consent_forms import check_date, check_event, instant, purpose_fields, ticked
+from tui.screens.dialogs import Confirm, Field, Form, Reading
 from tui.screens.room import Room
 from tui.widgets.row_table import ListTable, RowTable
 from tui.widgets.text_line import TextLine
 
+NOBODY = "No person is on record. a adds one; naming a cluster in People does too."
+NOBODY_DUE = f"Nobody's consent has ended, or ends within {DUE_DAYS} days. d shows everyone."
 OF_A_PERSON = frozenset({"allow", "deny", "grant", "refuse", "withdraw", "age", "photos"})
 
 
@@ -48,6 +51,7 @@ class ConsentRoom(Room):
     def __init__(self) -> None:
         super().__init__()
         self._people: dict[int, Standing] = {}
+        self._ends: Ends | None = None  # while only those are shown who are to be asked anew
         self.purpose = Purpose.TRAIN_COMPOSITE  # what y and n are about
 
     def body(self) -> ComposeResult:
@@ -58,7 +62,7 @@ class ConsentRoom(Room):
         with Vertical(classes="split"):
             table: ListTable[int] = ListTable(
                 columns_for(self.purpose),
-                empty="No person is on record. a adds one; naming a cluster in People does too.",
+                empty=NOBODY,
                 id="people",
             )
             table.add_class("list")
@@ -82,14 +86,20 @@ class ConsentRoom(Room):
 
     async def load(self) -> None:
         found, self.until = await self.desk.read(standings)
+        if self._ends is not None:
+            self._ends = await self.desk.read(ending)
         self._people = {subject.id: (subject, statuses) for subject, statuses in found}
         self._fill()
 
     def _fill(self) -> None:
         wanted = self.query_one("#search", Input).value.casefold()
         shown = [pair for pair in self._people.values() if wanted in pair[0].name.casefold()]
-        self.table.fill([(subject.id, person_cells(subject, statuses)) for subject, statuses in shown])
-        self.place(f"{counted(len(self._people), 'person')} on record")
+        if self._ends is not None:
+            shown = due(shown, self._ends)
+        self.table.empty = NOBODY_DUE if self._ends is not None and self._people else NOBODY
+        self.table.fill([(subject.id, person_cells(subject, statuses, self._ends)) for subject, statuses in shown])
+        told = "" if self._ends is None else f"; shown: whose consent has ended, or ends within {DUE_DAYS} days"
+        self.place(f"{counted(len(self._people), 'person')} on record{told}")
         self.query_one("#count", Static).update(counted(len(shown), "person"), layout=False)
         self.keys.look_again()
 
@@ -123,11 +133,16 @@ class ConsentRoom(Room):
     def do_purpose(self, step: int = 1) -> None:
         purposes = list(Purpose)
         self.purpose = purposes[(purposes.index(self.purpose) + step) % len(purposes)]
-        self.table.set_columns(columns_for(self.purpose))
+        self.table.set_columns(columns_for(self.purpose, self._ends))
         self.say(f"y allows {self.purpose}, n refuses it")
 
     def do_purpose_before(self) -> None:
         self.do_purpose(-1)
+
+    def do_due(self) -> None:
+        self._ends = {} if self._ends is None else None
+        self.table.set_columns(columns_for(self.purpose, self._ends))
+        self.begin(self.load, group="load")
 
     async def do_allow(self) -> None:
         await self._decide(True)
@@ -159,7 +174,7 @@ class ConsentRoom(Room):
             self.ask(partial(self._ask_reach, allow, said))
             return
         self._people[subject.id] = (subject, statuses)
-        self.table.put(subject.id, person_cells(subject, statuses))
+        self.table.put(subject.id, person_cells(subject, statuses, self._ends))
         if self.kyodaku.advances:
             self.table.move_to(self.table.cursor + 1)
         self.say(said.told + ("   u undoes" if said.counts else ""))
@@ -177,10 +192,11 @@ class ConsentRoom(Room):
 
     def do_back(self) -> None:
         box = self.query_one("#search", Input)
-        if box.value:
+        if box.has_focus or box.value:
             box.value = ""
-        if box.has_focus:
             self.set_focus(self.table)
+        elif self._ends is not None:
+            self.do_due()
         else:
             super().do_back()
 
@@ -211,7 +227,7 @@ class ConsentRoom(Room):
         if answers is None:
             return
         purposes, self.kyodaku.pen = ticked(answers), answers["by"]
-        until = _instant(answers["until"]) if answers["until"] else None
+        until = instant(answers["until"]) if answers["until"] else None
         evidence = Path(answers["evidence"]).expanduser() if answers["evidence"] else None
         await self.desk.write(
             lambda catalog: consent_actions.grant(
@@ -366,36 +382,3 @@ def withdraw(
     """Withdraw now, and have a job remake what can be had without the person: remaking loads torch, the app never."""
     done = withdrawal.withdraw(catalog, subject.id, purposes, by=by, note=note, remake=False)
     return done, jobs.submit(catalog, "remake", {}) if done.waiting else None
-
-
-def purpose_fields(value: str = "") -> list[Field]:
-    """A tick for each purpose; none is ticked unless told: consent is never defaulted."""
-    return [Field(purpose, purpose, tick=True, value=value) for purpose in Purpose]
-
-
-def ticked(answers: Answers) -> list[Purpose]:
-    """The purposes that were ticked."""
-    return [purpose for purpose in Purpose if answers[purpose]]
-
-
-def check_event(answers: Answers, until: bool = False) -> str | None:
-    """What is wrong with a form that records an event, or None."""
-    if not ticked(answers):
-        return "tick at least one purpose"
-    if not answers["by"]:
-        return "say who records it"
-    return check_date(answers["until"]) if until else None
-
-
-def check_date(text: str) -> str | None:
-    """What is wrong with a date that may be empty, or None."""
-    try:
-        if text:
-            date.fromisoformat(text)
-    except ValueError:
-        return f"{text} is no date: write it as 2027-12-31"
-    return None
-
-
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)

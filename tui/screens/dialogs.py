@@ -170,7 +170,7 @@ class Confirm(Dialog[bool]):
     }
     Confirm VerticalScroll { height: auto; max-height: 20; }
     Confirm Horizontal { height: 1; margin-top: 1; }
-    Confirm Button { border: none; height: 1; min-width: 12; margin-right: 2; }
+    Confirm Button { min-width: 12; margin-right: 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", show=False),
@@ -190,8 +190,8 @@ class Confirm(Dialog[bool]):
             with VerticalScroll():
                 yield Static(Text("\n".join(display(line) for line in self._lines)))
             with Horizontal():
-                yield Button(Text(f"y  {self._yes}"), id="yes", variant="warning")
-                yield Button(Text(f"n  {self._no}"), id="no")
+                yield Button(Text(f"y  {self._yes}"), id="yes", variant="warning", compact=True)
+                yield Button(Text(f"n  {self._no}"), id="no", compact=True)
 
     def on_mount(self) -> None:
         self.query_one("#no", Button).focus()

@@ -30,13 +30,26 @@ class JobsRoom(JobRoom):
 
     ROOM = "jobs"
     BINDINGS: ClassVar[list[BindingType]] = actions.bindings("jobs")
+    DEFAULT_CSS = """
+    JobsRoom #asked { height: auto; max-height: 50%; }
+    JobsRoom #log { height: 1fr; }
+    JobsRoom #heading { height: 1; text-style: bold; }
+    """
     EMPTY = "No job yet. Training and audits run as jobs: kyodaku train, kyodaku audit."
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: int | None = None  # the job whose log is shown
 
     def body(self) -> ComposeResult:
         with Vertical(classes="split"):
             yield self.table
-            with VerticalScroll(classes="pane"):
-                yield Static("", id="log")
+            with Vertical(classes="pane"):
+                with VerticalScroll(id="asked"):
+                    yield Static("")
+                yield Static("log", id="heading")
+                with VerticalScroll(id="log"):
+                    yield Static("")
 
     def columns(self) -> list[Column]:
         return [Column("Job", 5, right=True), Column("What", 9), *STATE_COLUMNS, Column("Now", 0)]
@@ -51,17 +64,22 @@ class JobsRoom(JobRoom):
         return counted(len(found), "job")
 
     async def look(self) -> None:
-        job = self.job
-        text = Text("")
-        if job is not None:
-            text = job_facts(job)
-            text.append(await self.desk.read(partial(tail, job.id)))
-        self.query_one("#log", Static).update(text)
+        job, log = self.job, self.query_one("#log", VerticalScroll)
+        at_end = log.scroll_offset.y >= log.max_scroll_y or job is None or job.id != self._shown
+        self.query_one("#heading").display = job is not None
+        self.query_one("#asked Static", Static).update(Text("") if job is None else job_facts(job))
+        self.query_one("#log Static", Static).update(
+            Text("" if job is None else await self.desk.read(partial(tail, job.id)))
+        )
+        self._shown = None if job is None else job.id
+        if at_end:  # what was written last is what is looked for, until one scrolls away from it
+            self.call_after_refresh(log.scroll_end, animate=False)
 
 
 def job_facts(job: Job) -> Text:
     """What was asked for, and what came of it."""
-    text = Text().append(f"job {job.id}: {job.kind}\n", style="bold")
+    text = Text().append(f"job {job.id}: {job.kind}, {job.state}\n", style="bold")
+    text.append(f"{display(job.note)}\n" if job.note else "")
     for name, value in job.args.items():
         if value not in (None, {}, []):
             text.append(display(f"  {name}: {value}") + "\n")
@@ -70,7 +88,6 @@ def job_facts(job: Job) -> Text:
         text.append(f"took {timedelta(seconds=round((job.ended_at - job.started_at).total_seconds()))}\n", style="dim")
     for name, value in (job.result or {}).items():
         text.append(display(f"  {name}: {value}") + "\n")
-    text.append("\nlog\n", style="bold")
     return text
 
 

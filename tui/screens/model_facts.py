@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
 from rich.text import Text
+from rich.tree import Tree
 
 from core import models
 from core.counted import counted
@@ -19,8 +21,23 @@ PICTURES = (".png", ".jpg", ".jpeg")
 MOST_PEOPLE = 30  # named as being in a model; the rest are counted
 
 
-def facts(model: Model, catalog: Catalog) -> tuple[Text, list[Path]]:
+def facts(model: Model, catalog: Catalog) -> tuple[Group, list[Path]]:
     """All that is known of a model: state, audit, lineage, people; and the pictures made with it."""
+    made_of = tree(models.lineage(catalog, model.name))
+    return Group(_above(model, catalog), made_of, _people(model, catalog)), pictures_of(catalog, model)
+
+
+def tree(made: models.Lineage) -> Tree:
+    """A model's lineage, of which a long line goes on beside its branch."""
+    root = Tree(Text(display(made.told)), guide_style="dim")
+    for one in made.inputs:
+        branch = tree(one)
+        branch.label = Text(display(f"{one.share:.1%} {one.told}"))
+        root.children.append(branch)
+    return root
+
+
+def _above(model: Model, catalog: Catalog) -> Text:
     text = Text().append(display(model.name) + "\n", style="bold")
     text.append(f"{model.kind}, {model.state}")
     text.append(f": {display(model.why)}\n" if model.why else "\n")
@@ -33,9 +50,11 @@ def facts(model: Model, catalog: Catalog) -> tuple[Text, list[Path]]:
     text.append("\nAudit\n", style="bold")
     for line in audit_lines(catalog, model):
         text.append(f"  {display(line)}\n")
-    text.append("\nMade of\n", style="bold")
-    for line in models.lineage(catalog, model.name).lines():
-        text.append(f"  {display(line)}\n")
+    return text.append("\nMade of", style="bold")
+
+
+def _people(model: Model, catalog: Catalog) -> Text:
+    text = Text()
     shares = artifacts.shares_of(catalog, model.id)
     names = subjects.get_many(catalog, shares)
     text.append(f"\n{counted(len(shares), 'person')} in it\n", style="bold")
@@ -44,7 +63,7 @@ def facts(model: Model, catalog: Catalog) -> tuple[Text, list[Path]]:
         text.append(display(f"  {share:>6.1%}  {names[number].name}") + "\n")
     if len(ordered) > MOST_PEOPLE:
         text.append(f"          and {len(ordered) - MOST_PEOPLE} more\n", style="dim")
-    return text, pictures_of(catalog, model)
+    return text
 
 
 def audit_lines(catalog: Catalog, model: Model) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from PIL import Image, UnidentifiedImageError
+from rich.console import Group
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -23,7 +24,7 @@ from core.composition import LORAS
 from core.counted import counted
 from core.errors import JobFailed, KyodakuError
 from core.merging import job as merging
-from storage import artifacts
+from storage import artifacts, subjects
 from storage import jobs as job_table
 from storage.catalog import Catalog
 from storage.records import Job, Model, ModelState
@@ -70,7 +71,7 @@ class ModelsRoom(Room):
                     Column("Model", 0),
                     Column("Kind", 8),
                     Column("State", 11),
-                    Column("People", 6, right=True, optional=1),
+                    Column("Of whom", 16, optional=1),
                     Column("Made", 16, optional=2),
                 ],
                 empty="No model yet. Training makes them of a frozen cohort.",
@@ -109,7 +110,7 @@ class ModelsRoom(Room):
         if fresh != self._models or not self.table.count:
             self._models = fresh
             self._marks = {key: None for key in self._marks if key in fresh and why_no_lora(fresh[key]) is None}
-            self.table.fill([(model.id, model_cells(model, people)) for model, people in found])
+            self.table.fill([(model.id, model_cells(model, whose)) for model, whose in found])
         under_way = [f"job {job.id}, {job.kind}: {job.progress:.0%}" for job in making if job.state in UNDER_WAY]
         self.place(", ".join([f"{counted(len(found), 'model')}", *under_way]))
         for job in making:
@@ -152,8 +153,8 @@ class ModelsRoom(Room):
             return
         text, self._sheets = await self.desk.read(partial(facts, model))
         number = self._sheet % max(1, len(self._sheets))
-        told = Text(caption(self._sheets[number], number + 1, len(self._sheets)) + "\n" if self._sheets else "")
-        pane.update(told.append_text(text))
+        shown = [Text(caption(self._sheets[number], number + 1, len(self._sheets)))] if self._sheets else []
+        pane.update(Group(*shown, text))
         self.keys.look_again()
         if picture.preview.how == "off":
             picture.say("pictures are off (preview)")
@@ -342,16 +343,21 @@ def ending(job: Job, result: Mapping[str, Any]) -> tuple[str, str | None]:
     return f"made again: {made}{lost}", None
 
 
-def with_people(catalog: Catalog) -> tuple[list[tuple[Model, int]], list[Job]]:
-    """All models, the newest first, with the number of people in each; and the newest jobs that make or look at any."""
-    found = [(model, len(artifacts.shares_of(catalog, model.id))) for model in reversed(models.list_all(catalog))]
-    return found, [job for job in job_table.newest(catalog, limit=NEWEST) if job.kind in MAKING]
+def with_people(catalog: Catalog) -> tuple[list[tuple[Model, str]], list[Job]]:
+    """All models, the newest first, with who is in each, or how many; and the newest jobs that make or look at any."""
+    found = [(model, artifacts.shares_of(catalog, model.id)) for model in reversed(models.list_all(catalog))]
+    names = subjects.get_many(catalog, {person for _, shares in found for person in shares if len(shares) == 1})
+    told = [
+        (model, names[next(iter(shares))].name if len(shares) == 1 else counted(len(shares), "person"))
+        for model, shares in found
+    ]
+    return told, [job for job in job_table.newest(catalog, limit=NEWEST) if job.kind in MAKING]
 
 
-def model_cells(model: Model, people: int) -> Sequence[Cell]:
+def model_cells(model: Model, whose: str) -> Sequence[Cell]:
     """A model as the table writes it."""
     made = f"{model.created_at.astimezone():%Y-%m-%d %H:%M}"
-    return model.name, model.kind, (model.state, ROLES[model.state]), str(people), made
+    return model.name, model.kind, (model.state, ROLES[model.state]), whose, made
 
 
 def sheet(path: Path, preview: Preview, columns: int, lines: int, _: Catalog) -> tuple[Image.Image, int, int]:

@@ -63,6 +63,7 @@ class PhotoTable(RowTable):
         self._blocks = OrderedDict({place // BLOCK: list(rows)})
         self._asked.clear()
         self.show_count(len(ids), place)
+        self.follow()
         self.post_message(self.Moved(self))
 
     def show_longer(self, ids: array[int]) -> None:
