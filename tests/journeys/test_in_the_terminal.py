@@ -160,7 +160,7 @@ def build_cohort(terminal: Terminal, folder: Path) -> None:
     terminal.wait_for("Freeze kin?")
     assert in_catalog(folder, lambda catalog: artifacts.get_cohort(catalog, "kin").merkle_root) is None
     terminal.type("y")
-    terminal.wait_for("kin: 9 pictures of 3 people under")
+    terminal.wait_for("kin: 9 photographs of 3 people under")
     assert in_catalog(folder, lambda catalog: artifacts.get_cohort(catalog, "kin").merkle_root)
 
 

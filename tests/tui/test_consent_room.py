@@ -7,13 +7,14 @@ from pathlib import Path
 
 from textual.widgets import Input
 
-from core import consent_actions
+from core import consent_actions, withdrawal
 from storage.catalog import open_catalog
-from storage.records import Event, EventKind, Purpose
+from storage.records import Event, EventKind, Purpose, Status
 from tests.tui.conftest import PEOPLE, Settle
 from tui.app import KyodakuApp
 from tui.consent_record import event_line
 from tui.screens.consent import ConsentRoom
+from tui.screens.dialogs import Confirm
 
 
 def names(room: ConsentRoom) -> list[str]:
@@ -73,3 +74,29 @@ def test_an_event_without_a_purpose_names_none() -> None:
     assert f"{EventKind.AGE}, by Chan" in event_line(age)
     grant = Event(0, at, EventKind.GRANT, "0" * 32, (Purpose.PRINT, Purpose.PUBLISH))
     assert event_line(grant).endswith("grant print, publish")
+
+
+async def test_one_key_gives_no_withdrawn_consent_back(app: KyodakuApp, settle: Settle, sample: Path) -> None:
+    with open_catalog(sample) as catalog:
+        withdrawal.withdraw(catalog, PEOPLE[0], [Purpose.PRINT], by="Chan", remake=False)
+
+    def status() -> Status:
+        with open_catalog(sample, readonly=True) as catalog:
+            return consent_actions.show(catalog, PEOPLE[0]).status[Purpose.PRINT]
+
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("u")
+        await settle(pilot)
+        assert isinstance(app.screen, Confirm)
+        await pilot.press("n")
+        await settle(pilot)
+        assert status() is Status.WITHDRAWN
+        await pilot.press("u")
+        await settle(pilot)
+        await pilot.press("y")
+        await settle(pilot)
+        assert status() is Status.GRANTED
+        await pilot.press("U")
+        await settle(pilot)
+        assert status() is Status.WITHDRAWN, "taking back is never asked about"
