@@ -11,11 +11,13 @@ from typing import Any
 from core import base_model
 from core.base_model import devices_of
 from core.counted import counted
+from core.progress import Report
 from core.training import memory, needs
 from core.training.loop import ask, recipe_of, require_base, split_of
 from core.training.memory import Memory
 from core.training.needs import Disk
 from storage.catalog import Catalog
+from storage.records import Job
 
 GB = 1e9
 
@@ -81,6 +83,11 @@ def rehearse(catalog: Catalog, arguments: Mapping[str, Any]) -> Rehearsal:
         disk=needs.disk(base, recipe, now.learned, len(tasks), 1 if mode == "pooled" else len(split.devices)),
         free=shutil.disk_usage(catalog.folder).free,
     )
+
+
+def run_job(catalog: Catalog, job: Job, report: Report) -> dict[str, Any]:  # noqa: ARG001 # it is done at once
+    """Run a `rehearse` job, whose arguments are a `train` job's; gives the `lines` to read."""
+    return {"lines": rehearse(catalog, job.args).lines()}
 
 
 def _gb(nbytes: int) -> str:
