@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core import composition, consent, models, releases
+from core.counted import counted
 from core.decisions import noting
 from core.errors import BadValue, KyodakuError, Refused, Tainted
 from core.progress import Report, Step, silent
@@ -401,4 +402,4 @@ def _list(names: Sequence[str]) -> str:
 
 def _photographs(ids: Sequence[int]) -> str:
     more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
-    return f"{len(ids):,} photographs: {_list([str(number) for number in ids[:SHOWN]])}{more}"
+    return f"{counted(len(ids), 'photograph')}: {_list([str(number) for number in ids[:SHOWN]])}{more}"

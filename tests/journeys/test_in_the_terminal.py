@@ -229,7 +229,7 @@ def test_a_line_that_hangs_up_leaves_the_training_at_its_work(tmp_path: Path, ti
     with catalogs.create(folder) as catalog:
         small_archive.build(catalog, tmp_path / "archive", people=1, pictures=1).freeze("kin")
     with Terminal(folder) as terminal:
-        terminal.wait_for("1 photographs")
+        terminal.wait_for("1 photograph ")
         terminal.type(TRAINING_FROM_ARCHIVE)
         terminal.wait_for("No training yet.")
         start_training(terminal, tiny_base, 1_000_000)
@@ -264,7 +264,7 @@ def withdraw_by_keys(terminal: Terminal, name: str) -> None:
     terminal.type(CONSENT)
     terminal.settle()
     terminal.type(f"/{name}{ENTER}")
-    terminal.wait_for("1 people")
+    terminal.wait_for("1 person")
     terminal.settle()
     terminal.type("x")
     terminal.wait_for(f"What does {name} take back?")
