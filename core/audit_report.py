@@ -13,6 +13,7 @@ from core.audit_fit import Fit
 from core.audit_likeness import Likeness, Near, Shift
 from core.audit_pull import Pull
 from core.audit_strangers import MeanFaces, Threshold
+from core.counted import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,11 @@ class AuditReport:
         named = f": {', '.join(self.resembles)}" if self.resembles else ""
         yield f"{self.model}: {self.verdict}{named}"
         yield from (f"  {reason}" for reason in self.why)
-        yield f"  {self.faces} faces in {self.images} pictures; {self.images_without_face} pictures show none"
+        faces, pictures = counted(self.faces, "face"), counted(self.images, "picture")
+        yield f"  {faces} in {pictures}; without one: {self.images_without_face}"
         yield from _threshold_lines(self.calibration, self.embedder, self.fit)
         yield (
-            f"  {self.matches} faces ({self.rate:.1%}) match someone, {self.needed} would be too many for "
+            f"  {counted(self.matches, 'face')} ({self.rate:.1%}) match someone, {self.needed} would be too many for "
             f"chance; no more than {self.upper_bound95:.1%} of all faces would match (95 %)"
         )
         if self.means is not None and self.drawn_score is not None:
@@ -127,7 +129,7 @@ def _copy_lines(found: list[Copy], closest: Copy | None, not_compared: int) -> I
             f"photograph {closest.photo}, its hash differs in {closest.bits} of 64 bits"
         )
     if not_compared:
-        yield f"  {not_compared} training pictures could not be read, and were not compared"
+        yield f"  {counted(not_compared, 'training picture')} could not be read, and so not compared"
 
 
 def _likeness_lines(likeness: Likeness | None) -> Iterator[str]:

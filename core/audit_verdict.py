@@ -72,7 +72,7 @@ def verdict_of(
     if threshold.strangers > 1 and seen.matches >= needed:
         against.append(f"{seen.matches} of {seen.faces} faces match somebody; of strangers' fewer than {needed} would")
     if copies:
-        against.append(f"{len(copies)} pictures are copies of training pictures")
+        against.append(f"copies of training pictures: {len(copies)}")
     if pull is not None and pull.stands_out:
         against.append(f"from the base the faces moved towards {pull.subject} beyond all others")
     if against:

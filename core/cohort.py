@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core import consent, cuts, framing, proofs, query
+from core.counted import counted
 from core.cuts import Picture
 from core.errors import BadValue, CohortTooSmall, ConsentLost
 from core.selection import NEVER, Exclusion, People, Selection, photographs, select
@@ -156,14 +157,14 @@ def _require_enough(cohort: Cohort, people: int) -> None:
     rules = cohort.rules
     if people < max(rules.min_subjects, 1):
         raise CohortTooSmall(
-            f"cohort {cohort.name!r} has pictures of {people} people and needs {rules.min_subjects}",
+            f"cohort {cohort.name!r} has pictures of {counted(people, 'person')} and needs {rules.min_subjects}",
             f"see why others are left out: kyodaku cohort explain {cohort.name}",
         )
     needed = math.ceil(1 / rules.max_share - 1e-9)
     if people < needed:
         raise CohortTooSmall(
-            f"each of the {people} people of cohort {cohort.name!r} would have more than {rules.max_share:.0%} of it",
-            f"it needs {needed} people",
+            f"of the {counted(people, 'person')} of cohort {cohort.name!r} each has more than {rules.max_share:.0%}",
+            f"it needs {counted(needed, 'person')}",
         )
 
 
@@ -200,7 +201,7 @@ def recheck(catalog: Catalog, cohort: Cohort, subject_id: int | None = None, at:
                 lost.setdefault(who.name if who else f"subject {item.subject_id}", why)
     if lost:
         named = [f"{name}: {why}" for name, why in sorted(lost.items())]
-        more = f"; and {len(named) - NAMED} more people" if len(named) > NAMED else ""
+        more = f"; and {counted(len(named) - NAMED, 'other')}" if len(named) > NAMED else ""
         raise ConsentLost(
             f"consent for cohort {cohort.name!r} is not in force: {'; '.join(named[:NAMED])}{more}",
             "freeze it again once that is settled",

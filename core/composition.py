@@ -14,6 +14,7 @@ from datetime import datetime
 from core import consent
 from core.cohort import LEAST_IN_COMPOSITE
 from core.consent import LOST
+from core.counted import counted
 from core.errors import BadValue, CohortTooSmall, ConsentLost, Refused, Tainted, WrongArchitecture
 from core.models import require_in_use
 from storage import artifacts, ledger, subjects
@@ -47,7 +48,7 @@ def named(catalog: Catalog, names: Sequence[str], weights: Sequence[float] | Non
 def inputs(catalog: Catalog, models: Sequence[Model], weights: Sequence[float]) -> list[Input]:
     """Models with their weights and people. Raises BadValue for weights that don't fit or a model named twice."""
     if len(weights) != len(models):
-        raise BadValue(f"{len(weights)} weights for {len(models)} models", "give one for each, or none")
+        raise BadValue(f"{len(weights)} weights for {counted(len(models), 'model')}", "give one for each, or none")
     if len({model.id for model in models}) != len(models):
         raise BadValue("a model is named twice", "give it more weight instead")
     return [
@@ -202,7 +203,7 @@ def require_balance(catalog: Catalog, parts: Sequence[Input], *, most: float | N
     needed = max((rule.min_subjects for rule in composite), default=LEAST_IN_COMPOSITE)
     if len(shares) < needed:
         raise CohortTooSmall(
-            f"it would be of {len(shares)} people where {needed} are needed",
+            f"it would be of {counted(len(shares), 'person')} where {needed} are needed",
             "the cohort's min-subjects asks for them",
         )
     allowed = min((rule.max_share for rule in composite), default=1.0)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core import models, statuses
+from core.counted import counted
 from core.progress import Report, silent
 from storage import artifacts, checkpoints
 from storage.catalog import DATABASE, Catalog
@@ -49,8 +50,8 @@ def _references(catalog: Catalog) -> Finding:
 def _ledger(catalog: Catalog) -> Finding:
     check = checkpoints.verify(catalog)
     if check.ok:
-        vouched = f", {check.checkpoints} signed checkpoints" if check.checkpoints else ""
-        return Finding(True, f"ledger: {check.events} events, head {check.head[:16]}…{vouched}")
+        vouched = f", {counted(check.checkpoints, 'signed checkpoint')}" if check.checkpoints else ""
+        return Finding(True, f"ledger: {counted(check.events, 'event')}, head {check.head[:16]}…{vouched}")
     said = f"ledger: broken at event {check.first_bad}: {check.problem}"
     return Finding(False, said, "compare with a backup: somebody changed it")
 
@@ -72,12 +73,12 @@ def _statuses(catalog: Catalog, report: Report) -> Finding:
     found = statuses.differing(catalog, report=report)
     if not found.differ:
         due = f", {found.waiting:,} of them to be ruled on by the next search" if found.waiting else ""
-        return Finding(True, f"statuses: {found.photographs:,} photographs{due}")
+        return Finding(True, f"statuses: {counted(found.photographs, 'photograph')}{due}")
     first = ", ".join(str(number) for number in found.first)
     more = "" if found.differ <= len(found.first) else ", …"
     return Finding(
         False,
-        f"statuses: {found.differ:,} of {found.photographs:,} photographs differ from the ledger: {first}{more}",
+        f"statuses: {found.differ:,} of {found.photographs:,} are not as the ledger says: {first}{more}",
         "kyodaku doctor --mend rules on every photograph anew",
     )
 

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core import models, sidecars, withdrawal
+from core.counted import counted
 from core.curves import BOARD, METRICS
 from core.errors import BadValue
 from core.progress import Report, silent
@@ -67,7 +68,8 @@ class Plan:
     def lines(self) -> list[str]:
         """For a person to read."""
         return [
-            f"{self.subject}: {self.faces:,} faces in {len(self.photos):,} photographs, which stay and rule unknown",
+            f"{self.subject}: {counted(self.faces, 'face')} in {counted(len(self.photos), 'photograph')}",
+            "the photographs stay, and rule unknown",
             f"sought, and taken out of other people's words too: {_list(self.names)}",
             f"events whose words go: {self.events:,}",
             f"cohorts: {_list(self.cohorts)}",
@@ -106,7 +108,8 @@ class Erased:
     def lines(self) -> list[str]:
         """For a person to read."""
         told = [
-            f"event {self.event} ({self.hash[:12]}…): {self.faces:,} faces in {len(self.photos):,} photographs erased",
+            f"event {self.event} ({self.hash[:12]}…): erased are "
+            f"{counted(self.faces, 'face')} in {counted(len(self.photos), 'photograph')}",
             f"events whose words are gone: {self.events:,}",
             f"models of them alone, deleted: {_list(self.deleted)}",
             f"taken out of use: {_list(self.quarantined)}",
@@ -395,7 +398,7 @@ def _free(path: str, model: Model, others: Sequence[tuple[Model, str]]) -> str:
 
 
 def _yours(number: int) -> list[str]:
-    return [f"{number:,} photographs have the name in their path: rename them, then index again"] if number else []
+    return [f"{counted(number, 'photograph')} with the name in the path: rename, then index again"] if number else []
 
 
 def _also(folded: Sequence[str]) -> list[str]:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from core import consent, terms
 from core.consent_actions import parse_purposes
+from core.counted import counted
 from core.errors import BadValue, KyodakuError, UnreadablePath
 from core.terms import Terms
 from storage import ledger, subjects
@@ -68,7 +69,11 @@ class Imported:
         """For a person to read."""
         did = "would record" if self.dry_run else "recorded"
         left_out = [f"left out: {line}" for line in self.left_out]
-        return [*self.plan, *left_out, f"{did} {self.subjects} people, {self.new} of them new, {self.events} events"]
+        return [
+            *self.plan,
+            *left_out,
+            f"{did} {counted(self.subjects, 'person')}, {self.new} of them new, {counted(self.events, 'event')}",
+        ]
 
 
 @dataclass(slots=True)

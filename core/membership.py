@@ -25,6 +25,7 @@ from core import base_model, consent, framing
 from core.audit_stats import Floats, nearer_share
 from core.base_model import Base
 from core.composition import NO_AGE
+from core.counted import counted
 from core.errors import BadImage, Refused
 from core.generate import open_model
 from core.models import require_in_use
@@ -71,7 +72,8 @@ class Membership:
     def lines(self) -> Iterator[str]:
         """For a person to read."""
         yield f"{self.model}: {self.subject}'s photographs are {self.verdict} as trained on"
-        yield f"  share on record {self.share:.1%}; {self.pictures} pictures, beside {self.other_people} other people's"
+        pictures, others = counted(self.pictures, "picture"), counted(self.other_people, "other")
+        yield f"  share on record {self.share:.1%}; {pictures}, beside those of {others}"
         if self.gap is not None and self.others is not None and self.p is not None and self.auc is not None:
             yield (
                 f"  the model's loss is {self.gap:.2%} below the base's, on others' {self.others:.2%} "

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.counted import counted
 from core.errors import BadValue, NameTaken, NoSuchRecord, Refused, Tainted
 from core.releases import Outside, outside
 from storage import artifacts, subjects, whole_files
@@ -97,7 +98,7 @@ def flat_shares(shares: Sequence[float]) -> str:
     if len(shares) == 1:
         return f"1 person, {shares[0]:.1%}"
     low, high = f"{min(shares):.1%}", f"{max(shares):.1%}"
-    return f"{len(shares)} people, " + (f"each {low}" if low == high else f"{low} to {high} each")
+    return f"{counted(len(shares), 'person')}, " + (f"each {low}" if low == high else f"{low} to {high} each")
 
 
 def require_name(name: str) -> str:

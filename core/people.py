@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core import consent
+from core.counted import counted
 from core.decisions import noting
 from core.errors import BadValue, NoSuchRecord, Refused
 from core.faces import nearest as nearest_faces
@@ -78,7 +79,7 @@ class Belongs:
 
     def lines(self) -> list[str]:
         """For a person to read."""
-        return [f"{self.subject}: {self.faces:,} faces", *self.settled.lines()]
+        return [f"{self.subject}: {counted(self.faces, 'face')}", *self.settled.lines()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +247,7 @@ def split(catalog: Catalog, subject: int | str, face_ids: Iterable[int], *, sure
             told = f"face {', '.join(strangers)} is not {owner.name}'s" if chosen else "no face is named"
             raise BadValue(told, "nothing was changed")
         ids = [face.id for face in chosen]
-        with noting.noted_faces(catalog, ids, f"{len(ids):,} faces are not {owner.name}'s"):
+        with noting.noted_faces(catalog, ids, f"{counted(len(ids), 'face')} not {owner.name}'s"):
             faces.assign(catalog, ids, None, by_person=True)
             faces.deny(catalog, ids, owner.id)
             faces.place(catalog, ids, faces.next_cluster(catalog))

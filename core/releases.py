@@ -12,6 +12,7 @@ from datetime import datetime
 
 from core import consent
 from core.consent import LOST
+from core.counted import counted
 from storage import artifacts, audits, ledger, subjects
 from storage.audits import Release
 from storage.catalog import Catalog
@@ -36,7 +37,7 @@ class Outside:
 
     def lines(self) -> Iterator[str]:
         """For a person to read."""
-        yield f"{self.model} left on {self.at:%Y-%m-%d}, blake3 {self.bytes_hash}, of {self.people} people"
+        yield f"{self.model} left on {self.at:%Y-%m-%d}, blake3 {self.bytes_hash}, of {counted(self.people, 'person')}"
         if self.lost:
             yield f"  its copies are out without the word of {'; '.join(self.lost)}: tell those who have them"
 

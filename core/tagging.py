@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from core import consent_actions
 from core import rights as rights_of_photographs
+from core.counted import counted
 from core.decisions import noting
 from core.errors import BadValue, Refused
 from core.withdrawal import NOTHING, Settled
@@ -32,8 +33,10 @@ class Tagged:
 
     def lines(self) -> list[str]:
         """For a person to read."""
-        number = "1 photograph" if self.photos == 1 else f"{self.photos:,} photographs"
-        return [f"{self.told}: {number}" + (f", {self.changed:,} changed" if self.changed != self.photos else "")]
+        return [
+            f"{self.told}: {counted(self.photos, 'photograph')}"
+            + (f", {self.changed:,} changed" if self.changed != self.photos else "")
+        ]
 
     @property
     def counts(self) -> bool:
@@ -86,7 +89,7 @@ def keyword(text: str) -> str:
 
 
 def _of(number: int) -> str:
-    return f"{number:,} photograph{'' if number == 1 else 's'}:"
+    return f"{counted(number, 'photograph')}:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +122,10 @@ def seen_in(catalog: Catalog, photo_ids: Sequence[int]) -> list[int]:
     found = [face for seen in faces.of_photos(catalog, photo_ids).values() for face in seen if face.mark is None]
     unnamed = sum(face.subject_id is None for face in found)
     if unnamed:
-        raise Refused(f"blocked: {_faces(unnamed)} unnamed", "say whose first: f")
+        raise Refused(f"blocked: {counted(unnamed, 'face')} unnamed", "say whose first: f")
     alike = sum(not face.assigned_by_person for face in found)
     if alike:
-        raise Refused(f"blocked: {_faces(alike)} named by likeness alone", "confirm whose first: f")
+        raise Refused(f"blocked: {counted(alike, 'face')} named by likeness alone", "confirm whose first: f")
     people = sorted({face.subject_id for face in found if face.subject_id is not None})
     if not people:
         raise Refused("blocked: nobody is seen", "say whose photograph it is: m or l")
@@ -160,7 +163,3 @@ def say(
                 return Said(told, names, done=False, settled=lost[0])
     done = consent_actions.refuse(catalog, names, [purpose], by=by, remake=False)
     return Said(told, names, settled=next((one.settled for one in done if one.settled.lines()), NOTHING))
-
-
-def _faces(number: int) -> str:
-    return "1 face" if number == 1 else f"{number:,} faces"

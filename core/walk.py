@@ -16,6 +16,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from core.companions import Group, Shot, apart, grouped, kind_of, named_like_a_part
+from core.counted import counted
 from core.errors import BadValue, UnreadablePath
 from storage import companions, photos
 from storage.catalog import Catalog
@@ -194,7 +195,7 @@ def _compared(
     if untold:  # a mount that fails: what is known of these photographs may well be true
         groups = _without(untold, groups, left)
         why = next(iter(untold.values())).strerror
-        found.warning = f"{display(folder)}: {len(untold):,} files can't be looked at: {why}"
+        found.warning = f"{display(folder)}: {counted(len(untold), 'file')} can't be looked at: {why}"
     for group in groups:
         for one in _told_apart(group, stats, known) if group.raws else (group,):
             row = left.pop(one.main, None)

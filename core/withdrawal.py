@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core import composition, consent, models, releases
+from core.counted import counted
 from core.decisions import noting
 from core.errors import BadValue, KyodakuError, Refused, Tainted
 from core.progress import Report, Step, silent
@@ -123,11 +124,17 @@ class Withdrawal:
             f"event {self.event} ({self.hash[:12]}…), {self.subject}: {_photographs(self.photos)}",
             f"cohorts: {_list(self.cohorts)}",
             f"taken out of use: {_list(self.quarantined)}",
-            f"made anew without them: {_list(self.remade)}, in {self.seconds:.1f} s in all",
+            *self._remade(),
             _pictures(self.generated),
             *self.released,
         ]
         return [*told, *_waiting(self.waiting), *_retraining(self.retraining)]
+
+    def _remade(self) -> list[str]:
+        """What was made anew, and in what time; nothing where all that could be waits for it."""
+        if self.waiting and not self.remade:
+            return []
+        return [f"made anew without them: {_list(self.remade)}, in {self.seconds:.1f} s in all"]
 
 
 def reach(catalog: Catalog, subject: int | str, purposes: Sequence[Purpose]) -> Reach:
@@ -395,4 +402,4 @@ def _list(names: Sequence[str]) -> str:
 
 def _photographs(ids: Sequence[int]) -> str:
     more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
-    return f"{len(ids):,} photographs: {_list([str(number) for number in ids[:SHOWN]])}{more}"
+    return f"{counted(len(ids), 'photograph')}: {_list([str(number) for number in ids[:SHOWN]])}{more}"

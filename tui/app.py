@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tui.screens.people import PeopleRoom
 
 FIRST_LOAD_S = 1.0  # keys wait no longer for a room that is shown for the first time
+TOLD_S = 8.0  # what is told without being asked for
 TICK_S = 1.0  # how often the catalog is asked whether another process changed it
 
 
@@ -142,7 +143,13 @@ class KyodakuApp(Host):
         self.set_interval(TICK_S, self.look)
         if self.preview.fell_back:
             self.says(self.preview.told)
+            self.set_timer(TOLD_S, self._told)
         self.release_keys()
+
+    def _told(self) -> None:
+        """How pictures are drawn was told long enough; the help says it again."""
+        if isinstance(self.screen, Room) and self.screen.status.message == self.preview.told:
+            self.screen.say("")
 
     def on_unmount(self) -> None:
         gc.unfreeze()

@@ -16,6 +16,7 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.screen import Screen
 
+from core.counted import counted
 from storage.records import Face
 from tui import registers, terminal
 from tui.desk import Desk
@@ -159,7 +160,7 @@ class Host(App[None]):
             return
         name, keys = self.registers.end()
         await self.desk.write(partial(registers.keep, name, keys))
-        self.says(f"@{name} plays {len(keys):,} keys" if keys else f"@{name} is empty now")
+        self.says(f"@{name} plays {counted(len(keys), 'key')}" if keys else f"@{name} is empty now")
         self.show_open()
 
     async def _name_register(self, key: events.Key) -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 from rich.text import Text
 
 from core import looks, statuses
+from core.counted import counted
 from core.errors import BadImage
 from core.thumbnails import thumbnail
 from storage import faces, photos, similar, subjects
@@ -94,7 +95,7 @@ def exposure(photo: Photo) -> list[str]:
 def _faces_line(photo: Photo, seen: list[Face]) -> str:
     if photo.faces_space is None:
         return "Faces have not been looked for yet"
-    return {0: "No face found", 1: "1 face"}.get(len(seen), f"{len(seen)} faces")
+    return counted(len(seen), "face") if seen else "No face found"
 
 
 def face_line(face: Face, photo: Photo, people: Mapping[int, Subject]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.counted import counted
 from core.listing import PhotoRow
 from storage.records import Purpose, Status
 from tui.widgets.signs import SIGNS
@@ -21,7 +22,7 @@ def reason(row: PhotoRow | None, purpose: Purpose) -> str:
     if photo.faces_space is None:
         return "blocked: faces have not been looked for (kyodaku faces)"
     if row.unnamed:
-        return f"blocked: {row.unnamed} face{'s' if row.unnamed > 1 else ''} unnamed (f names them)"
+        return f"blocked: {counted(row.unnamed, 'face')} unnamed (f names them)"
     if status is None:
         return "its status is being worked out"
     if not row.faces:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core import cohort as cohorts
 from core.captioning import edits
 from core.captioning.edits import Edit
+from core.counted import counted
 from core.decisions import noting
 from core.training.captions import Called, name_of, of_items
 from core.training.recipe import Recipe
@@ -77,4 +78,4 @@ def write(catalog: Catalog, new: Mapping[PictureKey, str | None], told: str, *, 
 
 
 def _of(number: int) -> str:
-    return f"{number:,} picture{'' if number == 1 else 's'}"
+    return counted(number, "picture")

@@ -15,6 +15,7 @@ from core.captioning import change, edits
 from core.captioning.change import Changed
 from core.captioning.edits import Edit
 from core.captioning.tag_rules import why_not
+from core.counted import counted
 from core.errors import BadImage, BadValue, PromptRefused
 from core.progress import Report, Step, silent
 from core.training.captions import key_of, name_of, of_items
@@ -47,8 +48,8 @@ class Looked:
 
     def lines(self) -> list[str]:
         """For a person to read."""
-        told = [f"{self.pictures:,} pictures looked at" + (f", {self.before:,} before" if self.before else "")]
-        told += [f"{count:,} tags were left out: each {why}" for why, count in sorted(self.dropped.items())]
+        told = [f"{counted(self.pictures, 'picture')} looked at" + (f", {self.before:,} before" if self.before else "")]
+        told += [f"{counted(count, 'tag')} were left out: each {why}" for why, count in sorted(self.dropped.items())]
         return told + [f"picture {name} is left out: {why}" for name, why in self.left_out.items()]
 
 

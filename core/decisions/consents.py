@@ -72,6 +72,21 @@ def turn(catalog: Catalog, said: Said, undone: bool) -> tuple[dict[str, Any], Ta
     return noted, together(taken)
 
 
+def gives_back(catalog: Catalog, said: Said, undone: bool) -> bool:
+    """Whether undoing a decision puts in force again what somebody withdrew; doing one again never does."""
+    if undone:
+        return False
+    known = ledger.events_of_many(catalog, said)
+    for uid, purposes in said.items():
+        by_hash = {event.hash: event for event in known[uid]}
+        for one in purposes.values():
+            made, before = by_hash.get(one["made"]), [by_hash.get(digest) for digest in one["before"]]
+            withdrew = made is not None and made.kind is EventKind.WITHDRAWAL
+            if withdrew and any(event is not None and event.kind is EventKind.GRANT for event in before):
+                return True
+    return False
+
+
 def _first_said(event: Event) -> str:
     """The hash of the event that this one says again, or its own: what is said is the same."""
     return str(event.details.get("again", event.hash))

@@ -37,6 +37,7 @@ class Undone:
     settled: Settled = NOTHING
     photo: int | None = None  # the first photograph that it is about, where it is about photographs
     done: bool = True
+    gives_back: bool = False  # whether consent that somebody withdrew is in force again
 
     def lines(self) -> list[str]:
         """For a person to read."""
@@ -51,7 +52,8 @@ class Undone:
 def undo(catalog: Catalog, *, dry_run: bool = False, sure: bool = True) -> Undone:
     """Take back the newest decision that stands. Raises BadValue where there is none, Refused where it can't be.
 
-    With `dry_run` it is only told what would be; so also, unless `sure`, where something goes out of use for good.
+    With `dry_run` it is only told what would be; so also, unless `sure`, where something goes out of use for good, or
+    where consent that somebody withdrew would be in force again.
     Merges that lose somebody wait for `withdrawal.settle`.
     """
     return _turn(catalog, undone=False, dry_run=dry_run, sure=sure)
@@ -80,13 +82,14 @@ def _turn(catalog: Catalog, *, undone: bool, dry_run: bool, sure: bool) -> Undon
                 "nothing was undone that could be done again" if undone else "there is nothing to undo",
                 "see: kyodaku undo --list",
             )
+        back = decision.kind is DecisionKind.CONSENT and consents.gives_back(catalog, decision.body["people"], undone)
         db.execute("SAVEPOINT turned")
         body, taken = TURNS[decision.kind](catalog, decision)
         decisions.turn(catalog, decision, body)
-        done = not dry_run and (sure or not taken.models)
+        done = not dry_run and (sure or not (taken.models or back))
         db.execute("RELEASE turned" if done else "ROLLBACK TO turned")
     settled = settle_taken(catalog, taken, remake=False) if done else foreseen(taken)
-    return Undone(decision.id, decision.kind, decision.told, settled, _photo(decision.body), done)
+    return Undone(decision.id, decision.kind, decision.told, settled, _photo(decision.body), done, back)
 
 
 def _photo(body: Mapping[str, Any]) -> int | None:

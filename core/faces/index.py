@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.counted import counted
 from core.decoding import Decoders, ask
 from core.errors import BadImage, JobFailed
 from core.faces.describe import Description, cut, describe, get_ready
@@ -128,7 +129,7 @@ def index_faces(
                 for searched in _searched(looks, detector, vectors, pool):
                     _write(catalog, vectors.space, searched, tally)
                     done = tally.photos + tally.errors + tally.skipped
-                    report(Step("faces", done, len(wanted), f"{tally.faces:,} faces"))
+                    report(Step("faces", done, len(wanted), counted(tally.faces, "face")))
             except BrokenProcessPool as error:
                 raise JobFailed("a process that describes faces was killed", "run it again: it goes on") from error
             except BaseException:

@@ -24,6 +24,7 @@ from storage.records import Job, JobState
 
 KINDS: Mapping[str, str] = {
     "train": "core.training.loop:run_job",
+    "rehearse": "core.training.rehearsal:run_job",
     "merge": "core.merging.job:run_job",
     "propose": "core.captioning.proposals:run_job",
     "generate": "core.generate:run_job",

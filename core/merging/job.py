@@ -12,6 +12,7 @@ from typing import Any
 
 from core import composition
 from core.composition import LORAS, Input
+from core.counted import counted
 from core.errors import BadValue, NoSuchRecord
 from core.merging import strengths
 from core.merging.layer_names import of_diffusers
@@ -59,7 +60,7 @@ class AskedAverage:
             require_free(catalog, require_name(self.out), f"{self.out}.safetensors")
         if self.method == "geometric-median":  # its shares follow from what is in the files
             composition.require_consent(catalog, parts)
-            told = f"{len(parts)} LoRAs; shares follow from what is in them"
+            told = f"{counted(len(parts), 'LoRA')}; shares follow from what is in them"
         else:
             told = _foreseen(catalog, parts, self.max_share)
         _require_blocks(catalog, models, self.blocks)

@@ -188,7 +188,7 @@ def _run(
                 _register(catalog, settings, named[message.task], message, job)
             else:
                 smooth = watch.saw(message.task, message.step, message.figures)
-            note = f"{ready} of {total} models ready, loss {smooth:.4f}{_said(message.figures, settings.recipe)}"
+            note = f"{ready} of {total} ready, loss {smooth:.4f}{_said(message.figures, settings.recipe)}"
             done = (total - len(tasks)) * steps + sum(at.values())
             report(Step("training", done, total * steps, note))
 

@@ -10,11 +10,14 @@ from typing import Any
 
 from core import base_model
 from core.base_model import devices_of
+from core.counted import counted
+from core.progress import Report
 from core.training import memory, needs
 from core.training.loop import ask, recipe_of, require_base, split_of
 from core.training.memory import Memory
 from core.training.needs import Disk
 from storage.catalog import Catalog
+from storage.records import Job
 
 GB = 1e9
 
@@ -43,9 +46,9 @@ class Rehearsal:
         turned = "without" if self.gradient_checkpointing else "with"
         room = "" if self.disk.total <= self.free else ": too little"
         return [
-            f"{len(self.models)} models: {', '.join(self.models)}",
-            f"of {self.pictures} pictures of {self.people} people, whose consent is in force now",
-            f"{self.steps} steps each, {now.learned:,} numbers learn, at a rate of {self.lr:g}",
+            f"{counted(len(self.models), 'model')}: {', '.join(self.models)}",
+            f"of {counted(self.pictures, 'picture')} of {counted(self.people, 'person')}, consent in force now",
+            f"{counted(self.steps, 'step')} each, {now.learned:,} numbers learn, at a rate of {self.lr:g}",
             f"memory on {', '.join(self.devices)}: about {_gb(now.total)} at most: weights {_gb(now.weights)}, "
             f"optimiser and copies {_gb(now.kept)}, a step {_gb(now.step)}; "
             f"{turned} gradient_checkpointing {_gb(other.total)}",
@@ -80,6 +83,11 @@ def rehearse(catalog: Catalog, arguments: Mapping[str, Any]) -> Rehearsal:
         disk=needs.disk(base, recipe, now.learned, len(tasks), 1 if mode == "pooled" else len(split.devices)),
         free=shutil.disk_usage(catalog.folder).free,
     )
+
+
+def run_job(catalog: Catalog, job: Job, report: Report) -> dict[str, Any]:  # noqa: ARG001 # it is done at once
+    """Run a `rehearse` job, whose arguments are a `train` job's; gives the `lines` to read."""
+    return {"lines": rehearse(catalog, job.args).lines()}
 
 
 def _gb(nbytes: int) -> str:

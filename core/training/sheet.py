@@ -16,6 +16,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from core import cohort, outside, portraits
+from core.counted import counted
 from core.errors import BadImage, BadValue
 from core.progress import Report, Step, silent
 from core.training.pictures import picture_of
@@ -102,13 +103,15 @@ def page(catalog: Catalog, name: str, number: int, *, size: int = 16, columns: i
     items = cohort.training(catalog, name)
     pages = -(-len(items) // size)
     if not 0 <= number < pages:
-        raise BadValue(f"cohort {name!r} has no page {number + 1}", f"it has {pages}, of {len(items)} pictures")
+        raise BadValue(
+            f"cohort {name!r} has no page {number + 1}", f"it has {pages}, of {counted(len(items), 'picture')}"
+        )
     tiles = list(_tiles(catalog, items[number * size : (number + 1) * size]))
     return _drawn(_title(name, len(items), number, pages), tiles, columns), pages
 
 
 def _title(name: str, pictures: int, number: int, pages: int) -> str:
-    return f"{display(name)}: {pictures:,} pictures" + (f", page {number + 1}" if pages > 1 else "")
+    return f"{display(name)}: {counted(pictures, 'picture')}" + (f", page {number + 1}" if pages > 1 else "")
 
 
 def _tiles(catalog: Catalog, items: Sequence[CohortItem]) -> Iterator[Tile]:

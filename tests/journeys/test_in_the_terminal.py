@@ -160,7 +160,7 @@ def build_cohort(terminal: Terminal, folder: Path) -> None:
     terminal.wait_for("Freeze kin?")
     assert in_catalog(folder, lambda catalog: artifacts.get_cohort(catalog, "kin").merkle_root) is None
     terminal.type("y")
-    terminal.wait_for("kin: 9 pictures of 3 people under")
+    terminal.wait_for("kin: 9 photographs of 3 people under")
     assert in_catalog(folder, lambda catalog: artifacts.get_cohort(catalog, "kin").merkle_root)
 
 
@@ -215,7 +215,7 @@ def test_a_cohort_is_built_trained_detached_from_averaged_and_audited(tmp_path: 
         assert len(made["models"]) == 3
         terminal.wait_for("100%")
         terminal.type(MODELS)
-        terminal.wait_for("3 models")
+        terminal.wait_for("catalog: 3 models")  # Training says "3 models ready" too
         terminal.settle()
         average(terminal, folder)
         terminal.settle()
@@ -229,7 +229,7 @@ def test_a_line_that_hangs_up_leaves_the_training_at_its_work(tmp_path: Path, ti
     with catalogs.create(folder) as catalog:
         small_archive.build(catalog, tmp_path / "archive", people=1, pictures=1).freeze("kin")
     with Terminal(folder) as terminal:
-        terminal.wait_for("1 photographs")
+        terminal.wait_for("1 photograph ")
         terminal.type(TRAINING_FROM_ARCHIVE)
         terminal.wait_for("No training yet.")
         start_training(terminal, tiny_base, 1_000_000)
@@ -264,7 +264,7 @@ def withdraw_by_keys(terminal: Terminal, name: str) -> None:
     terminal.type(CONSENT)
     terminal.settle()
     terminal.type(f"/{name}{ENTER}")
-    terminal.wait_for("1 people")
+    terminal.wait_for("1 person")
     terminal.settle()
     terminal.type("x")
     terminal.wait_for(f"What does {name} take back?")

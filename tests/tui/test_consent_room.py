@@ -8,15 +8,16 @@ from pathlib import Path
 
 from textual.widgets import Input
 
-from core import consent_actions
+from core import consent_actions, withdrawal
 from storage import faces, subjects
 from storage.catalog import open_catalog
-from storage.records import Event, EventKind, Purpose
+from storage.records import Event, EventKind, Purpose, Status
 from tests.tui.conftest import PEOPLE, Settle
 from tui.app import KyodakuApp
 from tui.consent_record import event_line
 from tui.screens.archive import ArchiveRoom
 from tui.screens.consent import ConsentRoom
+from tui.screens.dialogs import Confirm
 from tui.screens.people import PeopleRoom
 
 
@@ -100,3 +101,29 @@ async def test_a_name_of_any_letters_is_asked_for_as_it_is(app: KyodakuApp, sett
         await settle(pilot)
         assert isinstance(app.screen, ArchiveRoom)
         assert app.screen.table.count == photographs
+
+
+async def test_one_key_gives_no_withdrawn_consent_back(app: KyodakuApp, settle: Settle, sample: Path) -> None:
+    with open_catalog(sample) as catalog:
+        withdrawal.withdraw(catalog, PEOPLE[0], [Purpose.PRINT], by="Chan", remake=False)
+
+    def status() -> Status:
+        with open_catalog(sample, readonly=True) as catalog:
+            return consent_actions.show(catalog, PEOPLE[0]).status[Purpose.PRINT]
+
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("u")
+        await settle(pilot)
+        assert isinstance(app.screen, Confirm)
+        await pilot.press("n")
+        await settle(pilot)
+        assert status() is Status.WITHDRAWN
+        await pilot.press("u")
+        await settle(pilot)
+        await pilot.press("y")
+        await settle(pilot)
+        assert status() is Status.GRANTED
+        await pilot.press("U")
+        await settle(pilot)
+        assert status() is Status.WITHDRAWN, "taking back is never asked about"

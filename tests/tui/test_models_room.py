@@ -97,9 +97,9 @@ async def test_marked_loras_are_averaged_as_a_job(
         await pilot.press("space", "m")
         await settle(pilot)
         form = room_app.screen
-        assert "it would be of 1 people where 3 are needed" in str(form.query_one(".about", Static).content)
+        assert "it would be of 1 person where 3 are needed" in str(form.query_one(".about", Static).content)
         fill(form, name="mean")
-        assert "it would be of 1 people where 3 are needed" in await refused(pilot, settle)
+        assert "it would be of 1 person where 3 are needed" in await refused(pilot, settle)
         await pilot.press("escape")
         await settle(pilot)
         await pilot.press("escape")

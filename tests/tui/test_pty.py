@@ -40,7 +40,7 @@ def test_no_name_of_a_file_commands_the_terminal(sample: Path) -> None:
     with Terminal(sample, columns=160) as terminal:
         terminal.wait_for("60 photographs")
         terminal.type("/52;c\r")
-        terminal.wait_for("1 photographs")
+        terminal.wait_for("1 photograph ")
         terminal.settle()
         terminal.type("Q")
         terminal.wait_end()

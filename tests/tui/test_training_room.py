@@ -6,16 +6,21 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from textual.widgets import Input, Static
+from textual.widgets import Checkbox, Input, Static
 
 from core import cohort as cohorts
+from core import jobs as work
 from storage import artifacts, jobs
+from storage import catalog as catalogs
 from storage.catalog import open_catalog
 from storage.records import CohortRules, JobState, Purpose
+from tests import small_archive
+from tests.tiny_base import write_tiny_base
 from tests.tui.conftest import Settle
 from tui.app import KyodakuApp
 from tui.screens.dialogs import Form
 from tui.screens.training import TrainingRoom
+from tui.terminal import Preview
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -82,3 +87,42 @@ async def test_what_can_not_train_is_told_in_the_form(app: KyodakuApp, settle: S
         await pilot.press("escape")
     with open_catalog(sample, readonly=True) as catalog:
         assert not jobs.newest(catalog), "nothing was started"
+
+
+async def test_whole_weights_are_gone_through_dry_and_then_trained(
+    tmp_path: Path,
+    settle: Settle,
+    unhurried: None,  # noqa: ARG001
+) -> None:
+    """The form asks for what `train --full --pooled --dry-run` does; its job's words stand beside the list."""
+    with catalogs.create(tmp_path / "catalog") as catalog:
+        archive = small_archive.build(catalog, tmp_path / "archive", people=3, pictures=2)
+        archive.freeze("all")
+    base = write_tiny_base(tmp_path / "base")
+    app = KyodakuApp(tmp_path / "catalog", Preview("off", "a test"))
+    async with app.run_test(size=(140, 40)) as pilot:
+        await pilot.press("f5", "t")
+        await settle(pilot)
+        form = app.screen
+        for field, value in (("cohort", "all"), ("base", str(base)), ("name", "kin"), ("rank", "4")):
+            form.query_one(f"#field-{field}", Input).value = value
+        for field in ("pooled", "full", "dry_run"):
+            form.query_one(f"#field-{field}", Checkbox).value = True
+        await pilot.press("ctrl+s")
+        assert "whole checkpoints have no rank" in str(form.query_one(".error", Static).content)
+        form.query_one("#field-rank", Input).value = ""
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        room = app.screen
+        assert isinstance(room, TrainingRoom)
+        with open_catalog(tmp_path / "catalog", readonly=True) as catalog:
+            (job,) = jobs.newest(catalog)
+            assert (job.kind, job.args["mode"], job.args["overrides"]) == ("rehearse", "pooled", {"learns": "full"})
+            assert work.follow(catalog, job.id).state is JobState.DONE
+        await room.load()
+        await settle(pilot)
+        told = str(room.query_one("#curves", Static).content)
+        assert "1 model: kin" in told
+        assert "memory on cpu: about" in told
+        with open_catalog(tmp_path / "catalog", readonly=True) as catalog:
+            assert not artifacts.all_models(catalog), "nothing was trained"

@@ -10,6 +10,7 @@ import typer
 
 from core import claims, listing, looks, query, scan, statuses
 from core import controller as controllers
+from core.counted import counted
 from core.errors import BadValue
 from storage import catalog as catalogs
 from storage import faces, photos, similar, subjects
@@ -73,7 +74,7 @@ def index(
     counts = ", ".join(
         f"{name} {getattr(result, name):,}" for name in ("new", "changed", "moved", "gone", "unchanged", "errors")
     )
-    emit(result, f"{result.seen:,} photographs seen in {result.seconds:.1f} s: {counts}", as_json=as_json)
+    emit(result, f"{counted(result.seen, 'photograph')} seen in {result.seconds:.1f} s: {counts}", as_json=as_json)
 
 
 def find(
@@ -91,8 +92,8 @@ def find(
     """Photographs that match."""
     with opened(context) as catalog:
         if by is not None:
-            total, counted = query.count_by(catalog, text, by.split(","))
-            emit({"count": total, "facets": counted}, _facet_lines(total, counted), as_json=as_json)
+            total, facets = query.count_by(catalog, text, by.split(","))
+            emit({"count": total, "facets": facets}, _facet_lines(total, facets), as_json=as_json)
             return
         if count:
             found = query.count(catalog, text)
@@ -110,9 +111,9 @@ def find(
     emit(rows, lines, as_json=as_json)
 
 
-def _facet_lines(total: int, counted: Mapping[str, Sequence[query.Facet]]) -> list[str]:
-    lines = [f"{total:,} photographs"]
-    for name, facets in counted.items():
+def _facet_lines(total: int, by_name: Mapping[str, Sequence[query.Facet]]) -> list[str]:
+    lines = [counted(total, "photograph")]
+    for name, facets in by_name.items():
         shown = facets[:MOST_VALUES]
         lines += ["", *table([(f.value if f.value is not None else "—", f"{f.count:,}") for f in shown], (name, ""))]
         if len(facets) > len(shown):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.counted import counted
 from core.errors import BadValue
 from storage.catalog import Catalog
 from storage.safe_text import display
@@ -147,7 +148,7 @@ def export_captions(
         elif sidecars is not None:
             files.write_sidecars(catalog, called, sidecars, trigger)
     place = display(str(output or sidecars))
-    emit({"path": place, "captions": len(called)}, f"{place} holds {len(called):,} captions", as_json=as_json)
+    emit({"path": place, "captions": len(called)}, f"{place} holds {counted(len(called), 'caption')}", as_json=as_json)
 
 
 def import_captions(
@@ -175,7 +176,7 @@ def import_captions(
         else:
             found = files.read_sidecars(called, source, trigger)
         done = change.write(catalog, found.captions, "called as files say", dry_run=dry_run)
-    more = [f"{found.without:,} pictures stand in no file"] if found.without else []
+    more = [f"{counted(found.without, 'picture')} in no file"] if found.without else []
     if found.strange:
         named = ", ".join(map(display, found.strange[:SHOWN]))
         more.append(f"{len(found.strange):,} are of no picture of the cohort: {named}")

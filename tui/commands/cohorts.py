@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from core import cohort, proving
+from core.counted import counted
 from core.errors import BadValue
 from core.training import sheet
 from storage.records import CohortRules, GroupRule, Purpose
@@ -83,7 +84,7 @@ def explain(context: typer.Context, name: Name, as_json: AsJson = False) -> None
     """
     with opened(context) as catalog:
         told = cohort.explain(catalog, name)
-    lines = [f"{len(told.included)} photographs of {len(told.subjects)} people"]
+    lines = [f"{counted(len(told.included), 'photograph')} of {counted(len(told.subjects), 'person')}"]
     lines += [f"  {subject}: {count}" for subject, count in told.subjects.items()]
     lines += [line for picture in told.pictures for line in picture.lines()]
     lines += [
@@ -105,7 +106,7 @@ def draw_sheet(
     """
     with opened(context) as catalog, Progress() as progress:
         made = sheet.write(catalog, name, out, report=progress)
-    lines = [f"{made.pictures:,} pictures: {', '.join(display(str(file)) for file in made.files)}"]
+    lines = [f"{counted(made.pictures, 'picture')}: {', '.join(display(str(file)) for file in made.files)}"]
     lines += [f"photograph {photo} can't be read: {display(why)}" for photo, why in made.unreadable.items()]
     emit(made, lines, as_json=as_json)
 
@@ -119,7 +120,8 @@ def freeze(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Fix exactly what will train, under a Merkle root. Consent is checked again whenever it is read."""
     with opened(context) as catalog:
         frozen = cohort.freeze(catalog, name)
-    text = f"{frozen.photos} photographs of {frozen.subjects} people, Merkle root {frozen.merkle_root}"
+    pictures, people = counted(frozen.photos, "photograph"), counted(frozen.subjects, "person")
+    text = f"{pictures} of {people}, Merkle root {frozen.merkle_root}"
     emit(frozen, text, as_json=as_json)
     _tell_uncompared(frozen.not_compared)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from core import statuses
+from core.counted import counted
 from core.errors import CatalogDamaged
 from storage import checkpoints, ledger
 from tui.output import AsJson, Progress, emit
@@ -51,9 +52,11 @@ def verify(
         check = checkpoints.verify(catalog, public_key)
     state = "sound" if check.ok else f"BROKEN at event {check.first_bad}: {check.problem}"
     vouched = (
-        f"{check.checkpoints} checkpoints signed, the first by {check.key}" if check.key else "no signed checkpoint"
+        f"{counted(check.checkpoints, 'checkpoint')} signed, the first by {check.key}"
+        if check.key
+        else "no signed checkpoint"
     )
-    emit(check, [f"{check.events} events, head {check.head}: {state}", vouched], as_json=as_json)
+    emit(check, [f"{counted(check.events, 'event')}, head {check.head}: {state}", vouched], as_json=as_json)
     if not check.ok:
         raise typer.Exit(CatalogDamaged.exit_status)
 
@@ -111,4 +114,4 @@ def rebuild(
             return
         events = ledger.rebuild_table(catalog)
         statuses.refresh(catalog, report=progress)
-    emit({"events": events}, f"the table written anew from ledger.jsonl: {events} events", as_json=as_json)
+    emit({"events": events}, f"the table written anew from ledger.jsonl: {counted(events, 'event')}", as_json=as_json)

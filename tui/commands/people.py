@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from core import people, query, suggestions
+from core.counted import counted
 from core.errors import BadValue
 from storage.records import FaceMark
 from tui.output import AsJson, Progress, emit, table
@@ -45,7 +46,8 @@ def find_faces(
     with opened(context) as catalog, Progress() as progress:
         ids = None if only is None else query.ids(catalog, only)
         result = index_faces(catalog, embedder=embedder, device=device, ids=ids, report=progress)
-    text = f"{result.faces:,} faces in {result.photos:,} photographs, {result.seconds:.1f} s ({result.embedder})"
+    faces, photographs = counted(result.faces, "face"), counted(result.photos, "photograph")
+    text = f"{faces} in {photographs}, {result.seconds:.1f} s ({result.embedder})"
     emit(result, text, as_json=as_json)
 
 
@@ -65,7 +67,7 @@ def cluster(
     with opened(context) as catalog, Progress() as progress:
         result = people.cluster(catalog, threshold=threshold, whole=whole, report=progress)
     text = (
-        f"{result.clusters:,} clusters of {result.faces:,} faces; {result.unclustered:,} faces stand alone"
+        f"{counted(result.clusters, 'cluster')} of {counted(result.faces, 'face')}; {result.unclustered:,} alone"
         f" ({result.looked_at:,} looked at)"
     )
     emit(result, text, as_json=as_json)

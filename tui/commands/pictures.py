@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from core.counted import counted
 from core.errors import BadValue
 from storage.errors import REFUSED
 from tui.commands.credentials import Certificate, Key
@@ -81,7 +82,7 @@ def generate(
             signer=None if certificate is None or key is None else (certificate, key),
             report=progress,
         )
-    told = [f"{len(drawn.images)} pictures in {out}", *(f"withheld: {why}" for why in drawn.withheld)]
+    told = [f"{counted(len(drawn.images), 'picture')} in {out}", *(f"withheld: {why}" for why in drawn.withheld)]
     emit(drawn, told + ([] if drawn.unchecked is None else [f"unchecked: {drawn.unchecked}"]), as_json=as_json)
 
 

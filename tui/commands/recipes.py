@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.counted import counted
 from core.errors import BadValue
 from storage.safe_text import display
 from tui.output import AsJson, emit, table
@@ -49,7 +50,7 @@ def check(path: Given, as_json: AsJson = False) -> None:
     told = 0 if found.captions is None else len(captions_file.read(Path(found.captions)))
     changed = _changed(found)
     text = f"{display(str(path))} is fine: {len(changed)} fields other than the default" + (
-        f", {told} captions" if told else ""
+        f", {counted(told, 'caption')}" if told else ""
     )
     emit({"ok": True, "changed": changed, "captions": told}, text, as_json=as_json)
 

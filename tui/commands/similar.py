@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.counted import counted
 from core.errors import BadValue
 from storage import photos, similar
 from storage.catalog import Catalog
@@ -40,8 +41,8 @@ def find(
 
     with opened(context) as catalog, Progress() as progress:
         result = find_similar(catalog, jobs=jobs, report=progress)
-    text = f"{result.compared:,} photographs compared in {result.seconds:.1f} s: {result.photos:,} are in"
-    text += f" {result.groups:,} groups"
+    text = f"{counted(result.compared, 'photograph')} compared in {result.seconds:.1f} s: {result.photos:,} are in"
+    text += f" {counted(result.groups, 'group')}"
     if result.errors or result.stale:
         text += f"; {result.errors:,} can't be decoded, {result.stale:,} changed since they were indexed"
     emit(result, text, as_json=as_json)
@@ -62,7 +63,7 @@ def list_groups(
         rows = _rows(catalog, found)
     lines = []
     for row in rows:
-        lines.append(f"group {row['group']}: {row['kind']}, {len(row['photos'])} photographs")
+        lines.append(f"group {row['group']}: {row['kind']}, {counted(len(row['photos']), 'photograph')}")
         lines += [
             f"  {one['id']}  {one['width']} x {one['height']}  {one['path']}  {one['kind'] or ''}".rstrip()
             for one in row["photos"]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from core import claims, query, sidecars
+from core.counted import counted
 from core.errors import BadValue
 from storage import claims as stored
 from storage.catalog import Catalog
@@ -43,7 +44,7 @@ def read(
     with opened(context) as catalog, Progress() as progress:
         result = claims.read(catalog, chosen(catalog, what), report=progress)
     lines = [
-        f"{result.photos:,} photographs read: {result.claims:,} claims of {result.claiming:,} of them,"
+        f"{counted(result.photos, 'photograph')} read: {result.claiming:,} with {counted(result.claims, 'claim')},"
         f" {result.barring:,} stand in the way",
         *left_out_lines(result.left_out),
     ]
@@ -69,8 +70,8 @@ def write(
     written = [{"photo": photo, "path": path} for photo, path in done.written.items()]
     left_out = [{"photo": photo, "reason": why} for photo, why in done.left_out.items()]
     lines = [
-        f"{len(written):,} sidecars {'would be ' if dry_run else ''}written, {done.unchanged:,} are up to date,"
-        f" {len(left_out):,} photographs left out",
+        f"{counted(len(written), 'sidecar')} {'would be ' if dry_run else ''}written, {done.unchanged:,} up to date,"
+        f" {counted(len(left_out), 'photograph')} left out",
         *left_out_lines(done.left_out),
     ]
     if done.unnamed:
@@ -114,7 +115,7 @@ def list_claims(
     ]
     text = table(cells, ("photo", "field", "value", "from", "read", ""))
     if settle:
-        text.append(f"{len(rows):,} claims {'would be ' if dry_run else ''}settled")
+        text.append(f"{counted(len(rows), 'claim')} {'would be ' if dry_run else ''}settled")
     emit(rows, text, as_json=as_json)
 
 

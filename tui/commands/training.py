@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from core import jobs
+from core.counted import counted
 from core.errors import BadValue
 from storage import jobs as table_of_jobs
 from storage.catalog import Catalog
@@ -106,6 +107,6 @@ def _trained(catalog: Catalog, arguments: Mapping[str, Any], *, led: bool, detac
     made = list((ended.result or {}).get("models", []))
     emit(
         {"job": ended.id, "models": made},
-        f"job {ended.id} made {len(made)} models: {', '.join(made)}",
+        f"job {ended.id} made {counted(len(made), 'model')}: {', '.join(made)}",
         as_json=as_json,
     )

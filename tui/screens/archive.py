@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 
 from core import listing, query
 from core.completion import Offer, offer
+from core.counted import counted
 from core.errors import BadImage, BadQuery
 from storage import faces, photos
 from storage.catalog import Catalog
@@ -116,7 +117,7 @@ class ArchiveRoom(TaggingRoom):
 
     async def _count(self) -> None:
         self._photographs = await self.desk.read(photos.count)
-        self.place(f"{self._photographs:,} photographs")
+        self.place(counted(self._photographs, "photograph"))
 
     async def _search(self, keep: int | None = None) -> None:
         """Show what the search finds: its first rows and how many there are at once, the rest when it is in order.
@@ -137,7 +138,7 @@ class ArchiveRoom(TaggingRoom):
 
     def _say_count(self, total: int) -> None:
         order = SORTS[self._sort].removesuffix("-") + (" ↓" if SORTS[self._sort].endswith("-") else " ↑")
-        self.query_one("#count", Static).update(f"{total:,} photographs   by {order}", layout=False)
+        self.query_one("#count", Static).update(f"{counted(total, 'photograph')}   by {order}", layout=False)
         self.keys.look_again()
 
     def _say_empty(self, text: str) -> None:

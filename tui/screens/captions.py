@@ -17,6 +17,7 @@ from core import jobs
 from core.captioning import change, edits, proposals
 from core.captioning.edits import Edit
 from core.captioning.proposals import THRESHOLD, Taking
+from core.counted import counted
 from core.errors import BadImage, BadValue, KyodakuError
 from core.training import captions
 from core.training.captions import Called
@@ -145,10 +146,10 @@ class CaptionsRoom(ChoosingRoom[PictureKey]):
         self._keys = list(self._called)
         self.hand.marks = {key: None for key in self.hand.marks if key in self._called}
         self.table.fill([(one.key, self._cells(one)) for one in called])
-        counted = captions.frequencies([one.caption for one in called])
-        self.tags.fill([(tag, (f"{count:,}", tag)) for tag, count in counted.items()])
+        often = captions.frequencies([one.caption for one in called])
+        self.tags.fill([(tag, (f"{count:,}", tag)) for tag, count in often.items()])
         own = sum(one.own for one in called)
-        self.place(f"{self._cohort}: {len(called):,} pictures, {own:,} with a caption of their own")
+        self.place(f"{self._cohort}: {counted(len(called), 'picture')}, {own:,} with a caption of their own")
         self.show_reason()
         self.keys.look_again()
 
@@ -204,7 +205,7 @@ class CaptionsRoom(ChoosingRoom[PictureKey]):
             found = [one.key for one in self._called.values() if edits.holds(one.caption, tag)]
             self.hand.marks |= dict.fromkeys(found)
             self.hand_changed()
-            self.say(f"{len(found):,} pictures hold {tag!r}; the semicolon sends the next change to what is marked")
+            self.say(f"{tag!r}: {counted(len(found), 'picture')} marked; the semicolon sends the next change to them")
 
     def do_write(self) -> None:
         self.ask(self._write)
@@ -302,7 +303,7 @@ class CaptionsRoom(ChoosingRoom[PictureKey]):
                 return "a probability is a number from 0 to 1, tags a picture a whole one"
             return None
 
-        number = f"{len(items):,} picture{'' if len(items) == 1 else 's'}. "
+        number = f"{counted(len(items), 'picture')}. "
         answers = await self.app.push_screen_wait(Form(title, fields, about=number + about, check=check))
         if answers is not None:
             await self._change(edit_of(answers), chosen)

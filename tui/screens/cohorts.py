@@ -17,6 +17,7 @@ from textual.widgets import Static
 
 from core import cohort as cohorts
 from core import query
+from core.counted import counted
 from core.errors import BadQuery, KyodakuError
 from core.selection import Exclusion
 from core.training import sheet
@@ -104,7 +105,7 @@ class CohortsRoom(Room):
         elif grounds != self._grounds:
             self.moved()  # the cohort is explained anew; where only a job got on it need not be
         self._grounds = grounds
-        self.place(f"{len(found):,} cohorts")
+        self.place(counted(len(found), "cohort"))
 
     def do_refresh(self) -> None:
         self._grounds = None
@@ -247,7 +248,7 @@ class CohortsRoom(Room):
             Confirm(
                 f"Freeze {cohort.name}?",
                 [
-                    f"{told_of(told)}; {len(told.excluded):,} are left out.",
+                    f"{told_of(told)}; {len(told.excluded):,} left out.",
                     "Consent is looked at again whenever they are read for training.",
                 ],
                 yes="freeze",
@@ -269,7 +270,8 @@ def page_of(
 
 def _freeze(name: str, catalog: Catalog) -> str:
     frozen = cohorts.freeze(catalog, name)
-    return f"{name}: {frozen.photos:,} photographs of {frozen.subjects:,} people under {frozen.merkle_root[:16]}…"
+    photographs, people = counted(frozen.photos, "photograph"), counted(frozen.subjects, "person")
+    return f"{name}: {photographs} of {people} under {frozen.merkle_root[:16]}…"
 
 
 PURPOSES = sorted(TRAIN_PURPOSES)
@@ -305,9 +307,9 @@ def cohort_cells(cohort: Cohort) -> Sequence[Cell]:
 
 def told_of(told: cohorts.Explanation) -> str:
     """How much would train, of how many; a photograph of several people is a picture of each."""
-    pictures, people = sum(told.subjects.values()), len(told.subjects)
-    seen_in = "" if pictures == len(told.included) else f", cut from {len(told.included):,} photographs"
-    return f"{pictures:,} pictures of {people:,} people{seen_in}"
+    pictures, photographs = sum(told.subjects.values()), len(told.included)
+    seen_in = "" if pictures == photographs else f", cut from {counted(photographs, 'photograph')}"
+    return f"{counted(pictures, 'picture')} of {counted(len(told.subjects), 'person')}{seen_in}"
 
 
 def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
@@ -319,7 +321,11 @@ def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     if cohort.tainted:
         text.append("A withdrawal reached it: freeze it again.\n", style="bold")
     text.append(display(cohort.query or "every photograph") + "\n")
-    limits = [f"for {rules.purpose}", f"group pictures: {rules.group}", f"at least {rules.min_subjects} people"]
+    limits = [
+        f"for {rules.purpose}",
+        f"group pictures: {rules.group}",
+        f"at least {counted(rules.min_subjects, 'person')}",
+    ]
     if rules.per_subject:
         limits.append(f"at most {rules.per_subject} of each")
     if rules.max_share < 1:
@@ -332,7 +338,7 @@ def summary_of(cohort: Cohort, told: cohorts.Explanation) -> Text:
     for name, count in ordered[:MOST_PEOPLE]:
         text.append(display(f"  {count:>5}  {name}") + "\n")
     if len(ordered) > MOST_PEOPLE:
-        text.append(f"         and {len(ordered) - MOST_PEOPLE} more people\n", style="dim")
+        text.append(f"         and {counted(len(ordered) - MOST_PEOPLE, 'other')}\n", style="dim")
     if told.not_compared:
         text.append(f"{told.not_compared:,} of them not compared yet: kyodaku similar find\n", style="dim")
     reasons = Counter(one.general for one in told.excluded)

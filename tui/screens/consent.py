@@ -18,6 +18,7 @@ from textual.widgets import Input, Static
 
 from core import consent_actions, jobs, tagging, withdrawal
 from core.query_language import in_quotes
+from core.counted import counted
 from storage import faces, subjects
 from storage.catalog import Catalog
 from storage.records import Job, Purpose, Status, Subject
@@ -99,8 +100,8 @@ class ConsentRoom(Room):
         self.table.empty = NOBODY_DUE if self._ends is not None and self._people else NOBODY
         self.table.fill([(subject.id, person_cells(subject, statuses, self._ends)) for subject, statuses in shown])
         told = "" if self._ends is None else f"; shown: whose consent has ended, or ends within {DUE_DAYS} days"
-        self.place(f"{len(self._people):,} people on record{told}")
-        self.query_one("#count", Static).update(f"{len(shown):,} people", layout=False)
+        self.place(f"{counted(len(self._people), 'person')} on record{told}")
+        self.query_one("#count", Static).update(counted(len(shown), "person"), layout=False)
         self.keys.look_again()
 
     @on(Input.Changed, "#search")
@@ -365,7 +366,7 @@ class ConsentRoom(Room):
     async def _reach_line(self, subject: Subject) -> str:
         reached = await self.desk.read(lambda catalog: {f.photo_id for f in faces.of_subject(catalog, subject.id)})
         return (
-            f"It reaches {len(reached):,} photographs in which {subject.name} is seen. "
+            f"It reaches {counted(len(reached), 'photograph')} in which {subject.name} is seen. "
             "A group picture also needs everyone else in it."
         )
 

@@ -225,8 +225,9 @@ class Reading(Dialog[None]):
         self._text = text
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll():
-            yield Static(self._text)
+        page = VerticalScroll(Static(self._text))
+        page.border_subtitle = "j k scroll   Esc leaves"
+        yield page
 
     def action_leave(self) -> None:
         self.dismiss(None)

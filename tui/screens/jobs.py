@@ -13,6 +13,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
+from core.counted import counted
 from storage import jobs
 from storage.catalog import Catalog
 from storage.records import Job
@@ -60,7 +61,7 @@ class JobsRoom(JobRoom):
         return jobs.newest(catalog)
 
     def told(self, found: Sequence[Job]) -> str:
-        return f"{len(found):,} jobs"
+        return counted(len(found), "job")
 
     async def look(self) -> None:
         job, log = self.job, self.query_one("#log", VerticalScroll)

@@ -11,6 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from core import models
+from core.counted import counted
 from storage import artifacts, generated, subjects
 from storage.catalog import Catalog
 from storage.records import Model
@@ -56,7 +57,7 @@ def _people(model: Model, catalog: Catalog) -> Text:
     text = Text()
     shares = artifacts.shares_of(catalog, model.id)
     names = subjects.get_many(catalog, shares)
-    text.append(f"\n{len(shares):,} {'person' if len(shares) == 1 else 'people'} in it\n", style="bold")
+    text.append(f"\n{counted(len(shares), 'person')} in it\n", style="bold")
     ordered = sorted(shares.items(), key=lambda pair: (-pair[1], names[pair[0]].name))
     for number, share in ordered[:MOST_PEOPLE]:
         text.append(display(f"  {share:>6.1%}  {names[number].name}") + "\n")
@@ -77,7 +78,9 @@ def audit_lines(catalog: Catalog, model: Model) -> list[str]:
     lines = [f"verdict: {found['verdict']}", *found["why"]]
     if found["model_hash"] != model.content_hash:
         lines = ["the audit is of other weights than these: audit it again", *lines]
-    lines.append(f"{found['faces']} faces in {found['images']} pictures, {found['rate']:.1%} like someone")
+    lines.append(
+        f"{counted(found['faces'], 'face')} in {counted(found['images'], 'picture')}, {found['rate']:.1%} like someone"
+    )
     lines.append(f"no more than {found['upper_bound95']:.1%} would be (95 %)")
     lines += [f"nearest: {one['subject']} at distance {one['distance']:.3f}" for one in found["nearest"][:3]]
     lines += [f"unchecked: {found['unchecked']}"] if found.get("unchecked") else []

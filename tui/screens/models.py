@@ -21,6 +21,7 @@ from textual.widgets import Static
 
 from core import jobs, models
 from core.composition import LORAS
+from core.counted import counted
 from core.errors import JobFailed, KyodakuError
 from core.merging import job as merging
 from storage import artifacts, subjects
@@ -111,7 +112,7 @@ class ModelsRoom(Room):
             self._marks = {key: None for key in self._marks if key in fresh and why_no_lora(fresh[key]) is None}
             self.table.fill([(model.id, model_cells(model, whose)) for model, whose in found])
         under_way = [f"job {job.id}, {job.kind}: {job.progress:.0%}" for job in making if job.state in UNDER_WAY]
-        self.place(", ".join([f"{len(found):,} models", *under_way]))
+        self.place(", ".join([f"{counted(len(found), 'model')}", *under_way]))
         for job in making:
             if job.id in self._asked and job.state not in UNDER_WAY:
                 self._asked.remove(job.id)
@@ -243,7 +244,7 @@ class ModelsRoom(Room):
         told = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
         await self._make(
             "merge",
-            f"Average {len(names):,} LoRA{'' if len(names) == 1 else 's'}",
+            f"Average {counted(len(names), 'LoRA')}",
             model_forms.AVERAGE,
             partial(model_forms.averaging, names),
             about=[told, await self.desk.read(partial(model_forms.outlook, merging.AskedAverage(names, "")))],
@@ -334,7 +335,7 @@ def ending(job: Job, result: Mapping[str, Any]) -> tuple[str, str | None]:
         return f"{model} is made", model
     if job.kind == "generate":
         withheld = f", {len(result['withheld'])} withheld" if result["withheld"] else ""
-        return f"{len(result['images'])} pictures of {model}{withheld}", model
+        return f"{counted(len(result['images']), 'picture')} of {model}{withheld}", model
     if job.kind == "audit":
         return f"{model}: {result['verdict']}", model
     made = ", ".join(result["remade"]) or "nothing"
@@ -347,7 +348,7 @@ def with_people(catalog: Catalog) -> tuple[list[tuple[Model, str]], list[Job]]:
     found = [(model, artifacts.shares_of(catalog, model.id)) for model in reversed(models.list_all(catalog))]
     names = subjects.get_many(catalog, {person for _, shares in found for person in shares if len(shares) == 1})
     told = [
-        (model, names[next(iter(shares))].name if len(shares) == 1 else f"{len(shares)} people")
+        (model, names[next(iter(shares))].name if len(shares) == 1 else counted(len(shares), "person"))
         for model, shares in found
     ]
     return told, [job for job in job_table.newest(catalog, limit=NEWEST) if job.kind in MAKING]

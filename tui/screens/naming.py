@@ -16,6 +16,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from core import entries, people
+from core.counted import counted
 from core.entries import Entries, Key
 from core.errors import KyodakuError
 from core.people import Belongs
@@ -216,7 +217,7 @@ class NamingRoom(Room):
         if new:
             insort(self.names, person.name)
         show(person)
-        self.say(f"{person.name}{', a new person' if new else ''}: {done.faces:,} faces   u undoes")
+        self.say(f"{person.name}{', a new person' if new else ''}: {counted(done.faces, 'face')}   u undoes")
         if done.settled.lines():
             self.ask(partial(self.tell_settled, done.settled))
         return True

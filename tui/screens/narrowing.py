@@ -14,6 +14,7 @@ from textual.widgets import Static
 from textual.worker import Worker
 
 from core import facets
+from core.counted import counted
 from core.facets import FACETS, Facet
 from storage.safe_text import display
 from tui.screens.dialogs import Dialog
@@ -88,8 +89,7 @@ class Narrowing(Dialog[tuple[str, str] | None]):
         except sqlite3.Error as error:
             self.query_one(".title", Static).update(Text(f"the catalog can't be read just now: {display(str(error))}"))
             return
-        plural = "" if total == 1 else "s"
-        self.query_one(".title", Static).update(f"{total:,} photograph{plural} by {facet}")
+        self.query_one(".title", Static).update(f"{counted(total, 'photograph')} by {facet}")
         self.table.fill([(facets.term(facet, one.value), (_named(facet, one), f"{one.count:,}")) for one in found])
         self.table.move_to(0)
 

@@ -14,6 +14,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from core import entries, looks, people
+from core.counted import counted
 from core.entries import Entries, Key
 from core.errors import BadImage
 from core.portraits import portrait, sheet
@@ -91,7 +92,7 @@ class PeopleRoom(NamingRoom):
         self.names = sorted(now.people.values())
         self.listed = now.ordered(unnamed=unnamed)
         self.groups.fill([(key, self.group_cells(group)) for key, group in self.listed.items()])
-        self.place(f"{len(self.listed):,} entries" + (" without a name" if unnamed else ""))
+        self.place(f"{counted(len(self.listed), 'entry')}" + (" without a name" if unnamed else ""))
 
     async def changed(self) -> None:
         if self.prompt.before is None:  # the list stays as it is while it is asked about; the answer changes it
@@ -138,7 +139,7 @@ class PeopleRoom(NamingRoom):
             self.faces.fill([(face.id, self.face_cells(face)) for face, _, _ in rows])
         told = self._told[self.face.id] if self.face else ""
         if not self.face and group.faces > MOST_FACES:
-            told = f"the first {MOST_FACES:,} of {group.faces:,} faces; o shows all photographs"
+            told = f"the first {MOST_FACES:,} of {counted(group.faces, 'face')}; o shows all photographs"
         self.query_one("#looks", Static).update(display(told))
         if picture.preview.how == "off":
             picture.say("pictures are off (preview)")

@@ -236,7 +236,7 @@ class Room(Screen[None]):
         await self._careful(partial(self._turn, undoing.redo, "done again"))
 
     async def _turn(self, act: Callable[..., Undone], word: str) -> None:
-        """Undo or redo; what would take models out of use for good is shown first."""
+        """Undo or redo; what would take models out of use for good, or give consent back, is shown first."""
         done = await self.decide(partial(act, sure=False))
         if not done.done:
             self.ask(partial(self._ask_turn, act, word, done))
@@ -245,7 +245,11 @@ class Room(Screen[None]):
         await self.turned(done)
 
     async def _ask_turn(self, act: Callable[..., Undone], word: str, foreseen: Undone) -> None:
-        lines = [*foreseen.settled.lines(), "", "These models do not come back by themselves."]
+        lines = foreseen.settled.lines()
+        if lines:
+            lines += ["", "These models do not come back by themselves."]
+        if foreseen.gives_back:
+            lines.append("What was withdrawn would be allowed again. Do so only on the word of the person.")
         if await self.app.push_screen_wait(Confirm(f"{foreseen.told}: {word}?", lines, yes="do it")):
             done = await self.decide(partial(act, sure=True))
             await self.tell_settled(done.settled)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from core import listing, tagging
+from core.counted import counted
 from core.decisions.undo import Undone
 from core.tagging import Said, Tagged
 from storage import statuses
@@ -120,7 +121,7 @@ class TaggingRoom(ChoosingRoom[int]):
             Form(
                 title,
                 [Field("word", "Keyword", value=self._keyword)],
-                about=f"{number:,} photograph{'' if number == 1 else 's'}. The period repeats it with one key.",
+                about=f"{counted(number, 'photograph')}. The period repeats it with one key.",
                 check=lambda answers: None if answers["word"] else "a word is needed",
             )
         )
@@ -136,7 +137,7 @@ class TaggingRoom(ChoosingRoom[int]):
         elif choice.name in RIGHTS and not self.kyodaku.pen:
             self.ask(partial(self._ask_rights, choice))
         elif len(ids) > MANY:
-            self.say(f"deciding about {len(ids):,} photographs …")
+            self.say(f"deciding about {counted(len(ids), 'photograph')} …")
             self.ask(partial(self._carry_out, choice))
         else:
             await self._careful(partial(self._carry_out, choice))
@@ -153,8 +154,9 @@ class TaggingRoom(ChoosingRoom[int]):
         if len(ids) > 1:
             people = await self.desk.read(lambda catalog: tagging.names_in(catalog, ids))
             purpose, verb = self.table.purpose, "allow" if choice.name == "allow" else "refuse"
-            title = f"{len(people):,} people {verb} {purpose}?"
-            about = [f"Seen in {len(ids):,} photographs; it counts for every photograph of theirs.", "", *people]
+            title = f"{verb.capitalize()} {purpose}: {counted(len(people), 'person')}?"
+            seen = f"Seen in {counted(len(ids), 'photograph')}; it counts for every photograph of theirs."
+            about = [seen, "", *people]
             if not await self.app.push_screen_wait(Confirm(title, about, yes=verb)):
                 return
         await self._carry_out(choice)

@@ -16,6 +16,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from core import cohort, curves, jobs
+from core.counted import counted
 from core.curves import Curves
 from core.errors import KyodakuError
 from storage import jobs as job_table
@@ -32,6 +33,7 @@ from tui.widgets.row_table import Cell, Column, RowTable
 
 LOSS_LINES, RATE_LINES = 9, 5
 NEWEST = 200  # jobs that are looked through for trainings
+DRY_RUN = "rehearse"  # the kind of job that is one
 WHOLE_NUMBERS = ("rank", "steps", "seed")
 
 
@@ -65,14 +67,15 @@ class TrainingRoom(JobRoom):
         return [Column("Job", 5, right=True), Column("What", 0), *STATE_COLUMNS]
 
     def cells(self, job: Job) -> Sequence[Cell]:
-        return str(job.id), f"{job.args.get('name', '')} on {job.args.get('cohort', '')}", *state_cells(job)
+        dry = "dry run: " if job.kind == DRY_RUN else ""
+        return str(job.id), f"{dry}{job.args.get('name', '')} on {job.args.get('cohort', '')}", *state_cells(job)
 
     def listed(self, catalog: Catalog) -> list[Job]:
         return trainings(catalog)
 
     def told(self, found: Sequence[Job]) -> str:
         under_way = sum(job.state in job_table.UNDER_WAY for job in found)
-        return f"{len(found):,} trainings, {under_way} under way"
+        return f"{counted(len(found), 'training')}, {under_way} under way"
 
     @on(RowTable.Moved)
     def _other(self) -> None:
@@ -145,32 +148,39 @@ class TrainingRoom(JobRoom):
                         "base", "Base", value=bases[0] if bases else "", suggestions=bases, help="its folder or file"
                     ),
                     Field("name", "Name", help="what the models are called"),
-                    Field("pooled", "one LoRA on everybody's pictures (else one a person)", tick=True),
+                    Field("pooled", "one model on everybody's pictures (else one a person)", tick=True),
+                    Field("full", "whole checkpoints: the base's own weights learn (else LoRAs)", tick=True),
                     Field("recipe", "Recipe", help="a TOML file; empty: the default"),
                     Field("rank", "Rank", help="empty: the recipe's"),
                     Field("steps", "Steps", help="empty: the recipe's"),
                     Field("seed", "Seed", help="empty: the recipe's"),
+                    Field("dry_run", "dry run: what memory and disk it takes; trains nothing", tick=True),
                 ],
                 about="Consent is looked at when it starts, at every epoch, and when it goes on after a stop.",
                 check=partial(check_training, frozen),
             )
         )
         if answers is not None:
-            job = await self.desk.write(lambda catalog: jobs.submit(catalog, "train", arguments(answers)))
-            self.say(f"job {job.id} trains; it goes on when this terminal closes")
+            kind = DRY_RUN if answers["dry_run"] else "train"
+            job = await self.desk.write(lambda catalog: jobs.submit(catalog, kind, arguments(answers)))
+            does = "counts what it would take" if answers["dry_run"] else "trains"
+            self.say(f"job {job.id} {does}; it goes on when this terminal closes")
             await self.load()
             self.table.go_to(job.id)
 
 
 def trainings(catalog: Catalog) -> list[Job]:
-    """The trainings among the newest jobs, the newest first."""
-    return [job for job in job_table.newest(catalog, limit=NEWEST) if job.kind == "train"]
+    """The trainings and their dry runs among the newest jobs, the newest first."""
+    return [job for job in job_table.newest(catalog, limit=NEWEST) if job.kind in ("train", DRY_RUN)]
 
 
 def curve_text(job: Job, told: Curves, back: int, width: int) -> Text:
     """The loss and the learning rate of one LoRA of a training, and how far it is."""
     text = Text(no_wrap=True)
     text.append(display(f"job {job.id}: {job.note or job.state}") + "\n", style="bold")
+    if job.kind == DRY_RUN:
+        text.no_wrap = False
+        return text.append("\n".join(map(display, (job.result or {}).get("lines", ["it is counted …"]))))
     if not told.by_task:
         text.append("no step is on record yet\n", style="dim")
         return text
@@ -213,6 +223,8 @@ def check_training(frozen: Sequence[str], answers: Answers) -> str | None:
         return "name the base: a diffusers folder, or a checkpoint file"
     if not answers["name"]:
         return "give the models a name"
+    if answers["full"] and answers["rank"]:
+        return "whole checkpoints have no rank"
     if wrong := [name for name in WHOLE_NUMBERS if answers[name] and not answers[name].isdecimal()]:
         return f"{wrong[0]} is a whole number"
     from core.training import recipe as recipes  # what checks it need not be loaded for the app to open
@@ -234,6 +246,7 @@ def arguments(answers: Answers) -> dict[str, Any]:
         "name": answers["name"],
         "mode": "pooled" if answers["pooled"] else "per-subject",
         "recipe": None if recipe is None else str(recipe),
-        "overrides": {name: int(answers[name]) for name in WHOLE_NUMBERS if answers[name]},
+        "overrides": ({"learns": "full"} if answers["full"] else {})
+        | {name: int(answers[name]) for name in WHOLE_NUMBERS if answers[name]},
         "device": "auto",
     }

@@ -73,6 +73,21 @@ def test_a_refusal_and_a_withdrawal_give_back_what_was_granted_before(catalog: C
         assert standing(catalog, ann)[PRINT] is wanted
 
 
+def test_a_withdrawal_is_undone_only_by_somebody_who_is_sure(catalog: Catalog, ann: Subject) -> None:
+    consent_actions.grant(catalog, [ann], [PRINT], by="Chan")
+    withdrawal.withdraw(catalog, ann.id, [PRINT], by="Chan")
+    foreseen = undoing.undo(catalog, sure=False)
+    assert (foreseen.done, foreseen.gives_back) == (False, True)
+    assert standing(catalog, ann)[PRINT] is Status.WITHDRAWN
+    assert undoing.undo(catalog).done
+    assert standing(catalog, ann)[PRINT] is Status.GRANTED
+    assert undoing.redo(catalog, sure=False).done, "it is withdrawn again"
+    assert standing(catalog, ann)[PRINT] is Status.WITHDRAWN
+    undoing.undo(catalog)
+    assert undoing.undo(catalog, sure=False).done, "a grant is taken back at once"
+    assert undoing.redo(catalog, sure=False).done, "and given again: nobody withdrew it"
+
+
 def test_what_was_to_begin_later_still_begins_then(catalog: Catalog, ann: Subject) -> None:
     """The newest word before was a grant from next year, over a refusal now: both are said again, in their order."""
     soon = datetime.now(UTC) + timedelta(days=300)

@@ -144,7 +144,7 @@ def test_loras_of_another_base_are_not_mixed_in(catalog: Catalog, four: Composit
 
 
 def test_too_few_people_or_one_too_large(catalog: Catalog, four: Composite, tiny_base: Path) -> None:
-    with pytest.raises(CohortTooSmall, match="of 1 people where 2 are needed"):
+    with pytest.raises(CohortTooSmall, match="of 1 person where 2 are needed"):
         merge_average(catalog, four.loras[:1], "one")
     with pytest.raises(CohortTooSmall):
         merge_bake(catalog, four.loras[0], four.base, "one")

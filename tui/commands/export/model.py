@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from core.counted import counted
 from tui.output import AsJson, emit
 from tui.place import opened
 
@@ -34,5 +35,8 @@ def export_model(
     with opened(context) as catalog:
         done = release(catalog, name, out, licence=licence, intended_use=intended_use, dry_run=dry_run)
     verb = "could leave" if dry_run else "left"
-    told = [f"{done.model} {verb}: {done.people} people, blake3 {done.bytes_hash}", *(f"  {one}" for one in done.files)]
+    told = [
+        f"{done.model} {verb}: {counted(done.people, 'person')}, blake3 {done.bytes_hash}",
+        *(f"  {one}" for one in done.files),
+    ]
     emit(done, told, as_json=as_json)

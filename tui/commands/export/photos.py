@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from core import query
+from core.counted import counted
 from core.errors import BadValue
 from core.export_photos import export
 from storage.errors import REFUSED
@@ -52,7 +53,7 @@ def photos(
         "left_out": [{"photo": photo, "reason": why} for photo, why in sorted(left_out.items())],
     }
     lines = [
-        f"{len(done.written):,} copies {'would be ' if dry_run else ''}written to {display(str(out))},"
+        f"{counted(len(done.written), 'copy')} {'would be ' if dry_run else ''}written to {display(str(out))},"
         f" {len(done.encoded):,} of them encoded anew; {len(left_out):,} left out",
         *left_out_lines(dict(sorted(left_out.items()))),
     ]

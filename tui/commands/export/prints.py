@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.counted import counted
 from core.interchange.wording import Language
 from storage.errors import REFUSED
 from storage.safe_text import display
@@ -84,9 +85,9 @@ def prints(
 
 def _lines(done: Printed, out: Path, dry_run: bool) -> Iterator[str]:
     """For a person to read."""
-    sheets = "1 sheet" if done.pages == 1 else f"{done.pages:,} sheets"
+    sheets = counted(done.pages, "sheet")
     where = f"{'would be ' if dry_run else ''}laid out on {sheets} in {display(str(out))}" if done.prints else "printed"
-    yield f"{len(done.prints):,} pictures of {display(done.subject)} {where}; {len(done.left_out):,} left out"
+    yield f"{counted(len(done.prints), 'picture')} of {display(done.subject)} {where}; {len(done.left_out):,} left out"
     coarse = sum(placed.own_dpi < DPI for _, placed in done.prints)
     if coarse:
         yield f"{coarse:,} have fewer than {DPI} pixels an inch of their own: --across prints them smaller"
