@@ -17,8 +17,8 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
 from core import consent_actions, jobs, tagging, withdrawal
-from core.query_language import in_quotes
 from core.counted import counted
+from core.query_language import in_quotes
 from storage import faces, subjects
 from storage.catalog import Catalog
 from storage.records import Job, Purpose, Status, Subject
