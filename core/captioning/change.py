@@ -70,7 +70,9 @@ def write(catalog: Catalog, new: Mapping[PictureKey, str | None], told: str, *, 
             given = {key: caption for key, caption in changed.items() if caption is not None}
             gone = captions.behind(catalog, changed.keys() - given.keys())
             captions.put(catalog, changed)
-            rows = [(*key, was.get(key), caption) for key, caption in given.items()]
+            rows: list[tuple[int, int, str | None, str | None]] = [
+                (*key, was.get(key), caption) for key, caption in given.items()
+            ]
             rows += [(*key, caption, None) for key, caption in gone.items()]
             people = {subject_id for _, subject_id, _, _ in rows}
             noting.note(catalog, DecisionKind.CAPTIONS, f"{_of(len(changed))} {told}", {"rows": rows}, people)
