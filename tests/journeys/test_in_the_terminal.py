@@ -215,7 +215,7 @@ def test_a_cohort_is_built_trained_detached_from_averaged_and_audited(tmp_path: 
         assert len(made["models"]) == 3
         terminal.wait_for("100%")
         terminal.type(MODELS)
-        terminal.wait_for("3 models")
+        terminal.wait_for("catalog: 3 models")  # Training says "3 models ready" too
         terminal.settle()
         average(terminal, folder)
         terminal.settle()

@@ -33,3 +33,19 @@ def test_what_was_decided_is_listed_taken_back_and_done_again(kyodaku: Kyodaku) 
         assert {photos.get(catalog, one).rights for one in ids} == {Rights.MINE}
     assert kyodaku("undo", "--leave").out == "stays for good: 3 photographs: mine\n"
     assert kyodaku("undo").status == 2
+
+
+def test_what_a_person_withdrew_is_not_given_back_by_one_command(kyodaku: Kyodaku) -> None:
+    with catalogs.open_catalog(kyodaku.catalog) as catalog:
+        subjects.add(catalog, "Ann")
+    for act in ("grant", "withdraw"):
+        assert kyodaku("consent", act, "Ann", "--purpose", "print", "--by", "Chan").status == 0
+    said = kyodaku("undo")
+    assert said.status == 1
+    assert said.out.startswith("would be undone: Ann: ")
+    assert "what was withdrawn would be allowed again" in said.err
+    assert kyodaku.json("consent", "show", "Ann")["status"]["print"] == "withdrawn"
+    assert kyodaku("undo", "--sure").status == 0
+    assert kyodaku.json("consent", "show", "Ann")["status"]["print"] == "granted"
+    assert kyodaku("redo").status == 0
+    assert kyodaku.json("consent", "show", "Ann")["status"]["print"] == "withdrawn"

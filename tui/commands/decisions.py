@@ -10,7 +10,7 @@ import typer
 from core import listing, statuses, tagging
 from core.decisions import undo as undoing
 from core.decisions.undo import Undone
-from core.errors import BadValue
+from core.errors import BadValue, Refused
 from storage import decisions
 from storage.catalog import Catalog
 from storage.records import Rights
@@ -19,6 +19,9 @@ from tui.place import opened
 
 Times = Annotated[int, typer.Option("-n", help="How many decisions, one after the other.", min=1)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would do, change nothing.")]
+Sure = Annotated[
+    bool, typer.Option("--sure", help="Also where models go out of use for good, or a withdrawal is taken back.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -75,13 +78,15 @@ def undo(
         bool,
         typer.Option("--leave", help="Leave the newest as it is for good instead, so that those before can be undone."),
     ] = False,
+    sure: Sure = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Take back the newest decision: consent, a name, a mark, rights, a keyword, a fact of age; however old.
 
     The ledger is append-only: consent is undone by a new event that says again what was said before, or, where nothing
-    was, by a withdrawal. What that takes out of use stays out of use; --dry-run tells.
+    was, by a withdrawal. What that takes out of use stays out of use, and what a person withdrew is theirs to give
+    again: both are told and not done, unless you are --sure.
     """
     with opened(context) as catalog:
         if list_:
@@ -93,28 +98,41 @@ def undo(
             left = undoing.leave(catalog)
             emit([left], f"stays for good: {left.told}", as_json=as_json)
             return
-        _turn(catalog, undoing.undo, times, dry_run, "undone", as_json)
+        _turn(catalog, undoing.undo, times, dry_run, sure, "undone", as_json)
 
 
-def redo(context: typer.Context, times: Times = 1, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def redo(
+    context: typer.Context, times: Times = 1, sure: Sure = False, dry_run: DryRun = False, as_json: AsJson = False
+) -> None:
     """Do again what was undone last, as long as nothing was decided since."""
     with opened(context) as catalog:
-        _turn(catalog, undoing.redo, times, dry_run, "done again", as_json)
+        _turn(catalog, undoing.redo, times, dry_run, sure, "done again", as_json)
 
 
-def _turn(catalog: Catalog, act: Callable[..., Undone], times: int, dry_run: bool, word: str, as_json: bool) -> None:
+def _turn(
+    catalog: Catalog, act: Callable[..., Undone], times: int, dry_run: bool, sure: bool, word: str, as_json: bool
+) -> None:
     if dry_run and times > 1:
         raise BadValue("--dry-run shows one decision", "leave -n out")
     done: list[Undone] = []
     for _ in range(times):
         try:
-            done.append(act(catalog, dry_run=dry_run))
+            done.append(act(catalog, dry_run=dry_run, sure=sure))
         except BadValue:
             if not done:
                 raise
             break
-    would = "would be " if dry_run else ""
-    emit(done, [f"{would}{word}: {line}" for one in done for line in one.lines()], as_json=as_json)
+        if not done[-1].done:
+            break
+    lines = [f"{word if one.done else f'would be {word}'}: {line}" for one in done for line in one.lines()]
+    emit(done, lines, as_json=as_json)
+    if not (dry_run or done[-1].done):
+        what = (
+            "what was withdrawn would be allowed again"
+            if done[-1].gives_back
+            else "models would go out of use for good"
+        )
+        raise Refused(f"{done[-1].told}: not {word}, {what}", "--sure does it; --dry-run tells")
 
 
 def _list(catalog: Catalog, as_json: bool) -> None:
