@@ -1,4 +1,4 @@
-"""The README's commands are commands: each parses as it stands, and none is there twice. Its pictures are the app's."""
+"""The README's commands are commands: each parses as it stands, none is there twice. Its pictures are the app's."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def test_every_command_of_the_readme_parses() -> None:
 @pytest.mark.parametrize(("picture", "room"), [("app.svg", "archive"), ("models.svg", "models")])
 def test_a_picture_shows_the_keys_that_the_room_has(picture: str, room: str) -> None:
     svg = (README.parent / "docs" / "images" / picture).read_text(encoding="utf-8")
-    drawn = [html.unescape(text).replace("\xa0", " ").strip() for text in re.findall(r"<text [^>]*>([^<]*)</text>", svg)]
+    drawn = [
+        html.unescape(text).replace("\xa0", " ").strip() for text in re.findall(r"<text [^>]*>([^<]*)</text>", svg)
+    ]
     keys = [action.title for action in actions.of_room(room) if action.footer][:8]
     assert [title for title in keys if title not in drawn] == []
 
