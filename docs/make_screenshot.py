@@ -35,10 +35,12 @@ async def draw(catalog: Path, room: str, keys: list[str], size: tuple[int, int],
 
 
 async def _calm(app: KyodakuApp, pilot: Pilot[None]) -> None:
-    """Until nothing is being read or drawn."""
+    """Until nothing is being read or drawn; what asks in a dialog waits for an answer, and is not waited for."""
     for _ in range(ROUNDS):
         await asyncio.sleep(rooms.REST_S * 2)
-        await app.workers.wait_for_complete()
+        running = [worker for worker in app.workers if worker.group != "dialog"]
+        if running:  # of an empty list Textual makes all
+            await app.workers.wait_for_complete(running)
         await pilot.pause()
 
 
