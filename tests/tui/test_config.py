@@ -86,6 +86,7 @@ async def test_theme_and_who_records_are_as_told(sample: Path, settle: Settle) -
         assert (app.theme, app.pen) == ("high contrast", "Chan")
 
 
+@pytest.mark.usefixtures("unhurried")  # else the look at the photograph is given up for a second one
 async def test_why_pictures_are_coarse_is_told(sample: Path, settle: Settle) -> None:
     app = KyodakuApp(sample, Preview("halfblock", "the terminal knows neither kitty graphics nor sixel"))
     async with app.run_test(size=(120, 40)) as pilot:
