@@ -144,7 +144,7 @@ def start_training(terminal: Terminal, base: Path, steps: int) -> None:
     """Fill in the training room's form for the one frozen cohort there is."""
     terminal.type("t")
     terminal.wait_for("Consent is looked at when it starts")
-    terminal.type(f"{TAB}{base}{TAB}kin{TAB}{TAB}{TAB}2{TAB}{steps}{DO_IT}")
+    terminal.type(f"{TAB}{base}{TAB}kin{TAB}{TAB}{TAB}{TAB}2{TAB}{steps}{DO_IT}")
     terminal.wait_for("it goes on when this terminal closes")
 
 
