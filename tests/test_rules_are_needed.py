@@ -1249,6 +1249,13 @@ MUTATIONS = (
         "tests/core/test_copies.py",
     ),
     Mutation(
+        "a face in the place of a frozen one that is gone takes out what that trained",
+        "storage/frozen_faces.py",
+        "(i.photo_id <> p.id OR g.id IS NULL) AND ",
+        "i.photo_id <> p.id AND ",
+        "tests/core/test_copies.py",
+    ),
+    Mutation(
         "a face put right in a copy takes out what the other trained",
         "storage/frozen_faces.py",
         "*_same_in_copies(db, among, asked)",

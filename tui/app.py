@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
@@ -193,12 +193,12 @@ class KyodakuApp(Host):
     async def show_person(self, face: Face) -> None:
         await self.go("people")
         people = cast("PeopleRoom", self.room("people"))
-        people.begin(partial(people.show_face, face), group="load")
+        self._read(people, partial(people.show_face, face))
 
     async def show_captions(self, cohort: str) -> None:
         await self.go("captions")
         captions = cast("CaptionsRoom", self.room("captions"))
-        captions.begin(partial(captions.show_cohort, cohort), group="load")
+        self._read(captions, partial(captions.show_cohort, cohort))
 
     def settle_statuses(self) -> None:
         if isinstance(self.screen, Room) and not self._settling:
@@ -221,22 +221,28 @@ class KyodakuApp(Host):
 
     def entered(self, room: Room) -> None:
         """A room is on screen: it reads the catalog if that has changed since it last did."""
-        seen, self._seen[room.ROOM] = self._seen.get(room.ROOM), self._version
         room.status.show(job=self._job)
         if room.ROOM not in self._entered:
-            self._entered.add(room.ROOM)
-            room.begin(partial(self._load_first, room), group="load")
-        elif seen != self._version or _is_past(room.until):
+            self._read(room, room.load)
+        elif self._seen.get(room.ROOM) != self._version or _is_past(room.until):
             room.until = None  # once: the room says anew until when
-            room.begin(room.changed, group="load")
+            self._read(room, room.changed)
 
-    async def _load_first(self, room: Room) -> None:
+    def _read(self, room: Room, load: Callable[[], Awaitable[None]]) -> None:
+        """Have a room read by `load` what it shows; that it is on screen then needs no other reading."""
+        self._seen[room.ROOM] = self._version
+        if room.ROOM not in self._entered:
+            self._entered.add(room.ROOM)
+            load = partial(self._load_first, room, load)
+        room.begin(load, group="load")
+
+    async def _load_first(self, room: Room, load: Callable[[], Awaitable[None]]) -> None:
         """Read a room for the first time; what is changed from here on is seen at the next look."""
         if self._version is None:
             self._version = await self.desk.version()
         self._seen[room.ROOM] = self._version
         try:
-            await room.load()
+            await load()
         finally:
             self._is_there(room.ROOM)
         gc.freeze()  # what a room is made of stays: to look through it for cycles again took 60 ms of a key's time

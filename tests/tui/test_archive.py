@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 from core import query
 from core.completion import Offer
-from storage import photos
+from storage import faces, photos
 from storage.catalog import open_catalog
 from storage.records import Purpose
 from tests.tui.conftest import Settle
@@ -20,6 +20,7 @@ from tui.reasons import reason
 from tui.screens.archive import ArchiveRoom
 from tui.screens.dialogs import Reading
 from tui.screens.narrowing import Narrowing
+from tui.screens.people import PeopleRoom
 from tui.widgets.search_line import menu
 
 
@@ -235,3 +236,21 @@ async def test_enter_behind_a_turn_waits_for_what_it_counts() -> None:
         await narrowing
         await pilot.pause()
         assert answers == [("month:7", "month")]
+
+
+async def test_f_goes_to_the_entry_of_the_face_in_a_room_that_was_not_shown_before(
+    app: KyodakuApp, settle: Settle, sample: Path
+) -> None:
+    with open_catalog(sample, readonly=True) as catalog:
+        face = faces.page(catalog, "f.mark IS NULL AND f.subject_id IS NOT NULL")[-1]
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        room(app).search_for(f"id:{face.photo_id}")
+        await settle(pilot)
+        await pilot.press("f")
+        await settle(pilot)
+        assert isinstance(app.screen, PeopleRoom)
+        assert app.screen.groups.cursor > 0
+        group = app.screen.group
+        assert group is not None
+        assert (group.cluster, group.subject_id) == (face.cluster, face.subject_id)
