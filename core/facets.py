@@ -18,7 +18,7 @@ from storage.columns import Columns, Mask
 from storage.safe_text import display
 from storage.stretches import Word
 
-_BARE = frozenset({"year", "month", "hour", "iso", "f", "focal", "rating", "faces", "country", "format", "status"})
+_BARE = frozenset({"month", "hour", "iso", "f", "focal", "rating", "faces", "country", "format", "status"})
 _IN_ORDER = frozenset({"year", "month", "hour", "iso", "f", "focal", "rating", "faces"})
 FACETS = ("year", "month", "camera", "lens", "place", "country", "subject", "status", "faces", "rating", "format",
           "iso", "f", "focal", "hour")  # fmt: skip
@@ -52,12 +52,14 @@ def term(name: str, value: Word) -> str | None:
             return "-subject:any"
         case "faces", None:
             return "-faces:>=0"
-        case "format", None:
+        case "format", (None | "RAW"):  # `format:raw` takes every maker's
             return None
         case _, None:
             return f"{name}:none"
         case "status", _:
             return str(value)
+        case "year", _:
+            return f"year:{value:04}"
     if isinstance(value, float):
         exact = f"{value:.9f}".rstrip("0").rstrip(".")  # `focal:50` alone takes 49.6 too
         return f"{name}:{exact}..{exact}"

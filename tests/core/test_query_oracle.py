@@ -381,6 +381,19 @@ def test_a_facet_of_any_letters_is_asked_for_as_it_is(catalog: Catalog) -> None:
     assert facets.term("camera", wild[-1]) is None, "it would ask for all"
 
 
+@pytest.mark.parametrize(("format", "term"), [("RAW", None), ("CR2", "format:CR2"), (None, None)])
+def test_one_format_of_raws_is_not_all_of_them(format: str | None, term: str | None) -> None:
+    assert facets.term("format", format) == term
+
+
+def test_a_camera_that_lost_its_clock_has_a_year_too(catalog: Catalog) -> None:
+    photos.apply_scan(catalog, ScanBatch(new=[replace(rows()[0], taken_at=datetime(1, 1, 1))]))
+    (facet,) = query.count_by(catalog, "", ["year"])[1]["year"]
+    term = facets.term("year", facet.value)
+    assert term is not None
+    assert query.count(catalog, term) == 1
+
+
 def test_a_person_seen_twice_in_a_photograph_counts_once(catalog: Catalog) -> None:
     photos.apply_scan(catalog, ScanBatch(new=rows()[:2]))
     person = subjects.add(catalog, "Noy", born=None, at=GRANTED)
