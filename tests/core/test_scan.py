@@ -201,7 +201,7 @@ def test_a_file_that_a_mount_fails_to_show_is_not_gone(
     assert found.rest is None
     assert sorted(found.missing) == sorted([rows["gone.jpg"], rows["unseen.jpg"]])
     assert found.warning is not None
-    assert "1 files can't be looked at: Input/output error" in found.warning
+    assert "1 file can't be looked at: Input/output error" in found.warning
 
 
 def test_no_row_of_a_folder_at_rest_is_read_until_something_in_it_changes(

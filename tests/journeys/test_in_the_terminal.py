@@ -300,6 +300,7 @@ def test_a_person_withdraws_and_the_average_is_made_again(tmp_path: Path, tiny_b
         terminal.settle()
         terminal.type("r")
         terminal.wait_for("no model is tainted")
+        terminal.settle()  # the line may be drawn again, and says "tainted"
         program.json("consent", "withdraw", WITHDRAWING[1], "--by", "Chan", "--no-remake")
         terminal.wait_for("tainted")
         terminal.settle()
