@@ -49,7 +49,7 @@ class Looked:
     def lines(self) -> list[str]:
         """For a person to read."""
         told = [f"{counted(self.pictures, 'picture')} looked at" + (f", {self.before:,} before" if self.before else "")]
-        told += [f"{counted(count, 'tag')} were left out: each {why}" for why, count in sorted(self.dropped.items())]
+        told += [f"{counted(count, 'tag')} left out: each {why}" for why, count in sorted(self.dropped.items())]
         return told + [f"picture {name} is left out: {why}" for name, why in self.left_out.items()]
 
 
