@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TypeVar
 
-from storage import columns, decisions, faces, subjects
+from storage import columns, decisions, face_groups, faces, subjects
 from storage.catalog import Catalog
-from storage.faces import Group, Tally
+from storage.face_groups import Group, Tally
 from storage.records import DecisionKind
 
 Key = tuple[int | None, int | None]
@@ -35,7 +35,7 @@ class Entries:
     def ordered(self, *, unnamed: bool = False) -> dict[Key, Group]:
         """The entries, the largest first; `unnamed`: only clusters that wait for a name."""
         groups = (group for group in self.groups.values() if not (unnamed and group.subject_id is not None))
-        # as `faces.groups` has them: in SQLite NULL comes first
+        # as `face_groups.groups` has them: in SQLite NULL comes first
         ordered = sorted(groups, key=lambda group: (-group.faces, group.cluster or 0, group.subject_id or 0))
         return {(group.cluster, group.subject_id): group for group in ordered}
 
@@ -45,7 +45,7 @@ def read(catalog: Catalog, before: Entries | None = None) -> Entries:
     with catalog.snapshot():
         people, counted = _people(catalog), columns.versions(catalog, "faces")
         if before is None or before.counted != counted:
-            return Entries(dict(_groups(faces.tallies(catalog), people)), people, counted)
+            return Entries(dict(_groups(face_groups.tallies(catalog), people)), people, counted)
     return before if before.people == people else Entries(_named(before, people), people, counted)
 
 
@@ -60,7 +60,7 @@ def follow(catalog: Catalog, before: Entries, act: Callable[[Catalog], T]) -> tu
     with catalog.snapshot():
         people, counted = _people(catalog), columns.versions(catalog, "faces")
         moved = _moved(catalog)
-        tallies = list(faces.tallies(catalog, moved))
+        tallies = list(face_groups.tallies(catalog, moved))
     if not is_now or catalog.data_version != version:
         return done, before
     groups = _named(before, people)
@@ -99,6 +99,6 @@ def _moved(catalog: Catalog) -> set[Key]:
         elif decision.kind is DecisionKind.FACES:
             states = [*decision.body["before"], *decision.body["after"]]
             clusters = {cluster for _, _, _, cluster, _ in states}
-            clusters |= faces.clusters_of(catalog, {face_id for face_id, *_ in states})
+            clusters |= face_groups.clusters_of(catalog, {face_id for face_id, *_ in states})
             moved |= set(product(clusters, {subject_id for _, subject_id, *_ in states}))
     return moved

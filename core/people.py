@@ -27,10 +27,11 @@ from core.faces.linkage import average_linkage, usual_threshold
 from core.progress import Report, silent
 from core.taking_out import TakenOut, take_out_faces
 from core.withdrawal import NOTHING, Settled, foreseen, settle_taken
-from storage import artifacts, faces, ledger, photos, subjects
+from storage import artifacts, face_groups, faces, ledger, photos, subjects
 from storage.catalog import Catalog
+from storage.face_groups import Group
 from storage.face_matrix import matrix
-from storage.faces import Clustering, Group
+from storage.faces import Clustering
 from storage.records import EventKind, Face, FaceMark, Purpose, Status, Subject
 
 
@@ -142,7 +143,7 @@ def _only_new(last: Clustering, number: int, threshold: float | None, whole: boo
 
 def listing(catalog: Catalog, *, unnamed: bool = False) -> list[Group]:
     """Clusters and named people, the largest first; `unnamed`: only clusters that wait for a name."""
-    return faces.groups(catalog, unnamed=unnamed)
+    return face_groups.groups(catalog, unnamed=unnamed)
 
 
 def nearest(catalog: Catalog, face_id: int, limit: int = 20, report: Report = silent) -> list[Near]:

@@ -28,7 +28,7 @@ class Changed:
 
     def lines(self) -> list[str]:
         """For a person to read."""
-        return [f"{self.told}: {_of(self.pictures)}, {len(self.changed):,} changed"]
+        return [f"{self.told}: {counted(self.pictures, 'picture')}, {len(self.changed):,} changed"]
 
 
 def listing(catalog: Catalog, cohort: str, recipe: Recipe | None = None) -> list[Called]:
@@ -75,9 +75,7 @@ def write(catalog: Catalog, new: Mapping[PictureKey, str | None], told: str, *, 
             ]
             rows += [(*key, caption, None) for key, caption in gone.items()]
             people = {subject_id for _, subject_id, _, _ in rows}
-            noting.note(catalog, DecisionKind.CAPTIONS, f"{_of(len(changed))} {told}", {"rows": rows}, people)
+            noting.note(
+                catalog, DecisionKind.CAPTIONS, f"{counted(len(changed), 'picture')} {told}", {"rows": rows}, people
+            )
     return Changed(told, len(new), changed)
-
-
-def _of(number: int) -> str:
-    return counted(number, "picture")

@@ -76,19 +76,20 @@ class Taking:
         return fits[: self.most]
 
 
-def open_tagger(wd14: Path | None, clip: Path | None, words: Path | None, device: str = "cpu") -> Wd14 | Clip:
+def open_tagger(wd14: Path | None, clip: Path | None, words: Path | None, device: str = "auto") -> Wd14 | Clip:
     """The WD14 tagger of a folder, or the CLIP model of one, which chooses among a file's words on a device.
 
-    Raises BadValue unless it is one of the two, whole; MissingDependency.
+    Raises BadValue unless it is one of the two, whole; BadBase for a device that is not there; MissingDependency.
     """
     if wd14 is not None and clip is None and words is None:
         from core.captioning.wd14 import Wd14
 
         return Wd14(wd14)
     if wd14 is None and clip is not None and words is not None:
+        from core.base_model import pick_device
         from core.captioning.clip import Clip
 
-        return Clip(clip, words, device)
+        return Clip(clip, words, str(pick_device(device)))
     raise BadValue("which tagger is not said", "name a WD14 tagger's folder, or a CLIP model's with a file of words")
 
 

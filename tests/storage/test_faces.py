@@ -103,19 +103,6 @@ def test_clustering_never_takes_a_face_from_where_a_person_put_it(catalog: Catal
     assert faces.next_cluster(catalog) == 6
 
 
-def test_groups_name_the_largest_first_and_leave_marked_faces_out(catalog: Catalog) -> None:
-    photo(catalog)
-    photo(catalog, 2)
-    small, large = put(catalog, [(0, 0, 20, 20), RIGHT])
-    other, leaf = put(catalog, [LEFT, RIGHT], number=2)
-    faces.settle(catalog, {small: (1, None), large: (1, None), other: (2, None), leaf: (2, None)})
-    faces.assign(catalog, [other], subject(catalog, "Anna"), by_person=True)
-    faces.set_mark(catalog, [leaf], FaceMark.NOT_A_FACE)
-    told = [(g.cluster, g.subject, g.faces, g.photos, g.example) for g in faces.groups(catalog)]
-    assert told == [(1, None, 2, 1, large), (2, "Anna", 1, 1, other)]
-    assert [group.cluster for group in faces.groups(catalog, unnamed=True)] == [1]
-
-
 def test_pages_go_on_behind_a_face(catalog: Catalog) -> None:
     photo(catalog)
     ids = put(catalog, [(x, 0, x + 9, 9) for x in range(0, 90, 10)])

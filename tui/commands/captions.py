@@ -193,7 +193,7 @@ def propose(
         typer.Option(help="A text file, a word a line; an empty line parts groups that exclude."),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Pictures looked at together.")] = 8,
-    device: Annotated[str, typer.Option(help="For CLIP: cpu, or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="For CLIP: auto (the GPU, or the CPU), cpu, cuda:1, …")] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Let a tagger look at a cohort's pictures as they train; `accept` adds what it proposes to captions.

@@ -22,7 +22,7 @@ from core.errors import KyodakuError
 from core.people import Belongs
 from storage import faces, subjects
 from storage.catalog import Catalog
-from storage.faces import Group
+from storage.face_groups import Group
 from storage.records import Face, Subject
 from tui.screens.dialogs import Confirm
 from tui.screens.room import Room

@@ -21,7 +21,7 @@ from core.portraits import portrait, sheet
 from core.query_language import in_quotes
 from storage import faces, photos, subjects
 from storage.catalog import Catalog
-from storage.faces import Group
+from storage.face_groups import Group
 from storage.records import Face, FaceMark
 from storage.safe_text import display
 from tui import actions
