@@ -275,11 +275,11 @@ class ArchiveRoom(TaggingRoom):
         """Show what the search can be narrowed by, counted, and narrow it."""
         text = self.text
 
-        async def counted(facet: str) -> tuple[int, list[query.Facet]]:
+        async def count_by(facet: str) -> tuple[int, list[query.Facet]]:
             total, by = await self.desk.read(lambda catalog: query.count_by(catalog, text, [facet]))
             return total, by[facet]
 
-        chosen = await self.app.push_screen_wait(Narrowing(text, self._facet, counted))
+        chosen = await self.app.push_screen_wait(Narrowing(text, self._facet, count_by))
         if chosen is not None:
             narrower, self._facet = chosen
             self.search_for(narrower)

@@ -92,7 +92,7 @@ class PeopleRoom(NamingRoom):
         self.names = sorted(now.people.values())
         self.listed = now.ordered(unnamed=unnamed)
         self.groups.fill([(key, self.group_cells(group)) for key, group in self.listed.items()])
-        self.place(f"{counted(len(self.listed), 'entry')}" + (" without a name" if unnamed else ""))
+        self.place(counted(len(self.listed), "entry") + (" without a name" if unnamed else ""))
 
     async def changed(self) -> None:
         if self.prompt.before is None:  # the list stays as it is while it is asked about; the answer changes it
